@@ -1,0 +1,2 @@
+//! `v8mini`: analyses a captured V8 heap.
+fn main() {}

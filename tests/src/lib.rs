@@ -1,0 +1,1 @@
+//! End-to-end tests on real Node.js processes: what they share.

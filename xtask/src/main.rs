@@ -1,0 +1,2 @@
+//! `cargo xtask`: everything that a developer of the project runs.
+fn main() {}
