@@ -1,4 +1,6 @@
-//! Interprets a captured V8 heap: layout, object views, heap walk, classes.
+//! Interprets a captured V8 heap: image, layout, object views, heap walk, classes.
 #![forbid(unsafe_code)]
 
+pub mod image;
 pub mod layout;
+pub mod v8;

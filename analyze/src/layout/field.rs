@@ -93,6 +93,9 @@ fields! {
     /// Words per entry of a `GlobalDictionary` (3 up to V8 5, then 1).
     GlobalDictionaryEntrySize = "GlobalDictionary.entry_size",
 
+    /// The elements kind that stands for a `NumberDictionary`.
+    DictionaryElements = "ElementsKind.dictionary",
+
     // Names and numbers
     /// Length in code units.
     StringLength = "String.length",

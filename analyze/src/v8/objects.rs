@@ -1,0 +1,199 @@
+//! Reading objects out of an image.
+
+use std::sync::{Arc, RwLock};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use v8mini_format::{Memory, MemoryExt};
+
+use super::{Address, MapInfo, ObjectError, Tagged};
+use crate::image::Image;
+use crate::layout::{Field, Layout, Place, Subject};
+
+/// An image seen as V8 objects: its memory, its layout, and the maps met so far.
+///
+/// A word is believed to be a map only if its own map is a *meta-map*, an object whose map is itself and whose type is
+/// `MAP_TYPE`. Up to V8 11 there is one per isolate or process, from 12 on one more per native context.
+pub struct Objects {
+    image: Image,
+    layout: Layout,
+    meta_maps: FxHashSet<Address>,
+    maps: RwLock<FxHashMap<Address, Option<Arc<MapInfo>>>>,
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects")
+            .field("meta_maps", &self.meta_maps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Objects {
+    /// Sees an image through a layout. `meta_maps` are the objects found to be their own map.
+    pub fn new(image: Image, layout: Layout, meta_maps: FxHashSet<Address>) -> Self {
+        Self {
+            image,
+            layout,
+            meta_maps,
+            maps: RwLock::default(),
+        }
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The memory of the image.
+    pub fn memory(&self) -> &dyn Memory {
+        &*self.image.memory
+    }
+
+    /// The layout.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The objects that are their own map.
+    pub fn meta_maps(&self) -> &FxHashSet<Address> {
+        &self.meta_maps
+    }
+
+    /// `len` bytes at the start of an object. The caller bounds `len`.
+    ///
+    /// # Errors
+    /// [`ObjectError::Memory`] if they are not in the image.
+    pub fn bytes(&self, object: Address, len: usize) -> Result<Vec<u8>, ObjectError> {
+        Ok(self.image.memory.read_vec(object.0, len)?)
+    }
+
+    /// The word at `offset` bytes from the start of an object.
+    ///
+    /// # Errors
+    /// [`ObjectError::Memory`] if it is not in the image.
+    pub fn word(&self, object: Address, offset: u64) -> Result<u64, ObjectError> {
+        Ok(self.image.memory.read_u64(object.0.wrapping_add(offset))?)
+    }
+
+    /// The tagged word at `offset` bytes from the start of an object.
+    ///
+    /// # Errors
+    /// [`ObjectError::Memory`] if it is not in the image.
+    pub fn tagged(&self, object: Address, offset: u64) -> Result<Tagged, ObjectError> {
+        self.word(object, offset).map(Tagged)
+    }
+
+    /// The value at a place in an object; signed encodings come sign-extended.
+    ///
+    /// # Errors
+    /// [`ObjectError::Memory`] if it is not in the image.
+    pub fn load(&self, object: Address, place: Place) -> Result<u64, ObjectError> {
+        let mut word = [0; 8];
+        let width = place.encoding.width() as usize;
+        self.image
+            .memory
+            .read_at(object.0.wrapping_add(place.offset), &mut word[..width])?;
+        Ok(place.decode(u64::from_le_bytes(word)))
+    }
+
+    /// The value of a field of an object; signed encodings come sign-extended.
+    ///
+    /// # Errors
+    /// [`ObjectError::Layout`] if the version's layout does not have the field, [`ObjectError::Memory`] if it cannot be
+    /// read.
+    pub fn field(&self, object: Address, field: Field) -> Result<u64, ObjectError> {
+        self.load(object, self.layout.place(field)?)
+    }
+
+    /// The tagged word in a field of an object.
+    ///
+    /// # Errors
+    /// As [`Self::field`].
+    pub fn tagged_field(&self, object: Address, field: Field) -> Result<Tagged, ObjectError> {
+        self.field(object, field).map(Tagged)
+    }
+
+    /// The value that an expression has in an object; `None` if it cannot be evaluated there. At most `limit` bytes of the
+    /// object are looked at.
+    ///
+    /// # Errors
+    /// [`ObjectError::Layout`] if the version's layout does not have the field.
+    pub fn evaluate(
+        &self,
+        object: Address,
+        field: Field,
+        limit: usize,
+    ) -> Result<Option<u64>, ObjectError> {
+        let expr = self.layout.expr(field)?;
+        let mut bytes = vec![0; limit];
+        // The object may end close to the end of what is stored: then a shorter piece must do.
+        while self.image.memory.read_at(object.0, &mut bytes).is_err() {
+            bytes.truncate(bytes.len() / 2);
+            if bytes.len() < 8 {
+                return Ok(None);
+            }
+        }
+        Ok(expr.eval(Subject {
+            bytes: &bytes,
+            memory: self.memory(),
+        }))
+    }
+
+    /// The map of an object.
+    ///
+    /// # Errors
+    /// [`ObjectError::NotAnObject`] if the first word does not lead to a map.
+    pub fn map_of(&self, object: Address) -> Result<Arc<MapInfo>, ObjectError> {
+        let word = self.word(object, 0)?;
+        Tagged(word)
+            .strong()
+            .and_then(|map| self.map(map))
+            .ok_or(ObjectError::NotAnObject {
+                address: object,
+                word,
+            })
+    }
+
+    /// What the map at `address` says, or `None` if there is no map.
+    pub fn map(&self, address: Address) -> Option<Arc<MapInfo>> {
+        // A poisoned lock means that a reader panicked between two whole insertions: the cache is still sound.
+        if let Some(known) = self
+            .maps
+            .read()
+            .unwrap_or_else(|e| e.into_inner())
+            .get(&address)
+        {
+            return known.clone();
+        }
+        let map = self.read_map(address).map(Arc::new);
+        let mut maps = self.maps.write().unwrap_or_else(|e| e.into_inner());
+        maps.insert(address, map.clone());
+        map
+    }
+
+    fn read_map(&self, address: Address) -> Option<MapInfo> {
+        let meta_map = self.tagged(address, 0).ok()?.strong()?;
+        if !self.meta_maps.contains(&meta_map) {
+            return None;
+        }
+        MapInfo::read(self, address).ok()
+    }
+
+    /// The instance type of an object, or `None` if there is no object.
+    pub fn instance_type(&self, object: Address) -> Option<u16> {
+        self.map_of(object).ok().map(|map| map.instance_type)
+    }
+
+    /// Whether an instance type has this name in V8.
+    pub fn is_type(&self, instance_type: u16, name: &str) -> bool {
+        self.layout.types.number(name) == Some(instance_type)
+    }
+
+    /// V8's name of an instance type, or its number.
+    pub fn type_name(&self, instance_type: u16) -> String {
+        match self.layout.types.name_of(instance_type) {
+            Some(name) => name.to_owned(),
+            None => format!("instance type {instance_type}"),
+        }
+    }
+}
