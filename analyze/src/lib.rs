@@ -1,6 +1,7 @@
 //! Interprets a captured V8 heap: image, layout, object views, heap walk, classes.
 #![forbid(unsafe_code)]
 
+pub mod heap;
 pub mod image;
 pub mod layout;
 pub mod v8;

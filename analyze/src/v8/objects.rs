@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_format::{Memory, MemoryExt};
 
 use super::{Address, MapInfo, ObjectError, Tagged};
-use crate::image::Image;
+use crate::image::{Image, PageIndex};
 use crate::layout::{Field, Layout, Place, Subject};
 
 /// An image seen as V8 objects: its memory, its layout, and the maps met so far.
@@ -16,7 +16,8 @@ use crate::layout::{Field, Layout, Place, Subject};
 pub struct Objects {
     image: Image,
     layout: Layout,
-    meta_maps: FxHashSet<Address>,
+    pages: PageIndex,
+    meta_maps: RwLock<FxHashSet<Address>>,
     maps: RwLock<FxHashMap<Address, Option<Arc<MapInfo>>>>,
 }
 
@@ -29,12 +30,14 @@ impl std::fmt::Debug for Objects {
 }
 
 impl Objects {
-    /// Sees an image through a layout. `meta_maps` are the objects found to be their own map.
-    pub fn new(image: Image, layout: Layout, meta_maps: FxHashSet<Address>) -> Self {
+    /// Sees an image through a layout.
+    pub fn new(image: Image, layout: Layout) -> Self {
+        let pages = PageIndex::new(&image.metadata.pages);
         Self {
             image,
             layout,
-            meta_maps,
+            pages,
+            meta_maps: RwLock::default(),
             maps: RwLock::default(),
         }
     }
@@ -54,9 +57,17 @@ impl Objects {
         &self.layout
     }
 
-    /// The objects that are their own map.
-    pub fn meta_maps(&self) -> &FxHashSet<Address> {
-        &self.meta_maps
+    /// The V8 pages of the image.
+    pub fn pages(&self) -> &PageIndex {
+        &self.pages
+    }
+
+    /// The meta-maps met so far, sorted.
+    pub fn meta_maps(&self) -> Vec<Address> {
+        let known = self.meta_maps.read().unwrap_or_else(|e| e.into_inner());
+        let mut meta_maps: Vec<_> = known.iter().copied().collect();
+        meta_maps.sort_unstable();
+        meta_maps
     }
 
     /// `len` bytes at the start of an object. The caller bounds `len`.
@@ -172,11 +183,38 @@ impl Objects {
     }
 
     fn read_map(&self, address: Address) -> Option<MapInfo> {
+        self.pages.room_at(address.0)?;
         let meta_map = self.tagged(address, 0).ok()?.strong()?;
-        if !self.meta_maps.contains(&meta_map) {
+        if !self.is_meta_map(meta_map) {
             return None;
         }
         MapInfo::read(self, address).ok()
+    }
+
+    fn is_meta_map(&self, address: Address) -> bool {
+        if self
+            .meta_maps
+            .read()
+            .unwrap_or_else(|e| e.into_inner())
+            .contains(&address)
+        {
+            return true;
+        }
+        let is_own_map = self.pages.room_at(address.0).is_some()
+            && self.tagged(address, 0).ok() == Some(address.tagged());
+        let found = is_own_map
+            && self
+                .field(address, Field::MapInstanceType)
+                .is_ok_and(|number| {
+                    Some(number) == self.layout.types.number("MAP_TYPE").map(u64::from)
+                });
+        if found {
+            self.meta_maps
+                .write()
+                .unwrap_or_else(|e| e.into_inner())
+                .insert(address);
+        }
+        found
     }
 
     /// The instance type of an object, or `None` if there is no object.

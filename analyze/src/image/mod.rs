@@ -1,6 +1,10 @@
 //! The image that all analysis starts from: an address space and what is known about the process.
 
+mod page_index;
+
 use v8mini_format::{Memory, Metadata};
+
+pub use page_index::PageIndex;
 
 /// A captured process.
 pub struct Image {

@@ -1,0 +1,261 @@
+//! The walk over one page: object after object, each as long as its map and its own words say.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use v8mini_format::model::Page;
+
+use super::{SpaceCoverage, Visitor};
+use crate::layout::{Expr, Subject};
+use crate::v8::{Address, MapInfo, Objects};
+
+/// After a gap, so many objects must follow each other before the walk believes that it is back in step…
+const RESYNC_OBJECTS: usize = 3;
+/// …out of the next so many, unless the range ends before.
+const RESYNC_LOOKAHEAD: usize = 6;
+
+/// An object met in the walk.
+#[derive(Debug, Clone, Copy)]
+pub struct HeapObject<'a> {
+    /// Where it lies.
+    pub address: Address,
+    /// Its map.
+    pub map: &'a MapInfo,
+    /// A small number that stands for the map within this visitor: the same for the same map.
+    pub map_index: usize,
+    /// Its size in bytes, alignment included.
+    pub size: u64,
+    /// Its bytes. Of an object larger than the walk's buffer, a beginning.
+    pub bytes: &'a [u8],
+}
+
+/// How long the objects of a map are.
+#[derive(Clone, Copy)]
+enum Size<'a> {
+    Fixed(u64),
+    Computed(&'a Expr),
+    Unknown,
+}
+
+struct Entry<'a> {
+    map: Arc<MapInfo>,
+    size: Size<'a>,
+    index: usize,
+    is_free_space: bool,
+}
+
+/// A run of bytes of the heap.
+#[derive(Clone, Copy)]
+pub(super) struct Span<'a> {
+    /// Address of the first byte.
+    pub(super) start: u64,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Span<'a> {
+    fn end(self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
+    }
+
+    /// The bytes from the address `at` on.
+    fn tail(self, at: u64) -> Option<&'a [u8]> {
+        self.bytes
+            .get(usize::try_from(at.checked_sub(self.start)?).ok()?..)
+    }
+
+    /// The part before the address `end`.
+    fn until(self, end: u64) -> Self {
+        let len = usize::try_from(end.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        Self {
+            start: self.start,
+            bytes: self.bytes.get(..len).unwrap_or(self.bytes),
+        }
+    }
+}
+
+/// Walks pages one after the other, keeping what it learns about maps.
+pub(super) struct PageWalk<'a> {
+    objects: &'a Objects,
+    /// By map word. `None` if the word leads to no map.
+    maps: FxHashMap<u64, Option<Entry<'a>>>,
+    next_index: usize,
+    free_types: [Option<u16>; 2],
+}
+
+impl<'a> PageWalk<'a> {
+    pub(super) fn new(objects: &'a Objects) -> Self {
+        let types = &objects.layout().types;
+        Self {
+            objects,
+            maps: FxHashMap::default(),
+            next_index: 0,
+            free_types: [types.number("FREE_SPACE_TYPE"), types.number("FILLER_TYPE")],
+        }
+    }
+
+    /// Walks a span of a page. `starts_with_object` is false where the span begins somewhere in the middle. `unallocated`
+    /// are the ranges that hold no objects yet, sorted.
+    pub(super) fn span<V: Visitor>(
+        &mut self,
+        page: &Page,
+        span: Span<'_>,
+        starts_with_object: bool,
+        unallocated: &[Range<u64>],
+        visitor: &mut V,
+        coverage: &mut SpaceCoverage,
+    ) {
+        let mut at = span.start;
+        let mut in_step = starts_with_object;
+        while at < span.end() {
+            if let Some(area) = unallocated.iter().find(|area| area.contains(&at)) {
+                let next = area.end.min(span.end());
+                coverage.unallocated += next - at;
+                at = next;
+                in_step = true;
+                continue;
+            }
+            // An object never reaches into an allocation area: its top is where the next object will start.
+            let next_area = unallocated
+                .iter()
+                .map(|area| area.start)
+                .find(|start| *start > at);
+            let piece = span.until(next_area.unwrap_or(u64::MAX));
+            if (in_step || self.is_in_step(piece, at))
+                && let Some(size) = self.step(piece, at, visitor, coverage)
+            {
+                at += size;
+                in_step = true;
+                continue;
+            }
+            let from = at;
+            at += 8;
+            while at < piece.end() && !self.is_in_step(piece, at) {
+                at += 8;
+            }
+            at = at.min(piece.end());
+            in_step = true;
+            coverage.unknown += at - from;
+            coverage.gaps += 1;
+            visitor.gap(page, from..at);
+        }
+    }
+
+    /// Visits the one object of a large page, of whose `room` bytes only the first are at hand, and returns its size.
+    pub(super) fn large_object<V: Visitor>(
+        &mut self,
+        start: u64,
+        bytes: &[u8],
+        room: u64,
+        visitor: &mut V,
+    ) -> Option<u64> {
+        let objects = self.objects;
+        let entry = self.entry(bytes)?;
+        let size = entry.size_of(objects, bytes, room)?;
+        visitor.visit(&HeapObject {
+            address: Address(start),
+            map: &entry.map,
+            map_index: entry.index,
+            size,
+            bytes,
+        });
+        Some(size)
+    }
+
+    /// Visits the object at `at`, if there is one, and returns its size.
+    fn step<V: Visitor>(
+        &mut self,
+        span: Span<'_>,
+        at: u64,
+        visitor: &mut V,
+        coverage: &mut SpaceCoverage,
+    ) -> Option<u64> {
+        let objects = self.objects;
+        let tail = span.tail(at)?;
+        let entry = self.entry(tail)?;
+        let size = entry.size_of(objects, tail, tail.len() as u64)?;
+        if entry.is_free_space {
+            coverage.free += size;
+        } else {
+            coverage.objects += size;
+            visitor.visit(&HeapObject {
+                address: Address(at),
+                map: &entry.map,
+                map_index: entry.index,
+                size,
+                bytes: tail.get(..usize::try_from(size).ok()?)?,
+            });
+        }
+        Some(size)
+    }
+
+    /// Whether a chain of objects begins at `at`.
+    fn is_in_step(&mut self, span: Span<'_>, mut at: u64) -> bool {
+        let objects = self.objects;
+        for found in 0..RESYNC_LOOKAHEAD {
+            if at >= span.end() {
+                return found > 0;
+            }
+            let size = span
+                .tail(at)
+                .and_then(|tail| self.entry(tail)?.size_of(objects, tail, tail.len() as u64));
+            match size {
+                Some(size) => at += size,
+                None => return found >= RESYNC_OBJECTS,
+            }
+        }
+        true
+    }
+
+    fn entry(&mut self, object: &[u8]) -> Option<&Entry<'a>> {
+        let word = u64::from_le_bytes(object.first_chunk().copied()?);
+        // A map word is a strong tagged pointer; most words that are none are told by this alone.
+        if word & 3 != 1 {
+            return None;
+        }
+        let Self {
+            objects,
+            maps,
+            next_index,
+            free_types,
+        } = self;
+        let objects: &'a Objects = objects;
+        maps.entry(word)
+            .or_insert_with(|| {
+                let map = objects.map(Address(word & !3))?;
+                let size = match map.instance_size {
+                    0 => objects
+                        .layout()
+                        .types
+                        .size_of(map.instance_type)
+                        .map_or(Size::Unknown, Size::Computed),
+                    fixed => Size::Fixed(fixed),
+                };
+                let index = *next_index;
+                *next_index += 1;
+                let is_free_space = free_types.contains(&Some(map.instance_type));
+                Some(Entry {
+                    map,
+                    size,
+                    index,
+                    is_free_space,
+                })
+            })
+            .as_ref()
+    }
+}
+
+impl Entry<'_> {
+    /// The object's size, if it is one that an object can have and that fits into `room` bytes.
+    fn size_of(&self, objects: &Objects, object: &[u8], room: u64) -> Option<u64> {
+        let size = match self.size {
+            Size::Fixed(size) => size,
+            Size::Computed(expr) => expr.eval(Subject {
+                bytes: object,
+                memory: objects.memory(),
+            })?,
+            Size::Unknown => return None,
+        };
+        (size >= 8 && size % 8 == 0 && size <= room).then_some(size)
+    }
+}

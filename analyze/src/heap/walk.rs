@@ -1,0 +1,226 @@
+//! The walk over all objects of the heap, on all cores.
+//!
+//! It is linear: page by page, object by object, so it also meets objects that are dead but not yet swept.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use v8mini_format::MemoryRange;
+use v8mini_format::model::{Page, Space};
+
+use super::page_walk::{PageWalk, Span};
+use super::{Coverage, HeapObject, SpaceCoverage};
+use crate::v8::Objects;
+
+/// Of a page that holds one large object, no more than this is read: its map and the words that tell its size.
+const LARGE_PAGE_PREFIX: u64 = 4096;
+
+/// Pages are handed to the cores in runs of this many: long enough to learn the maps once, short enough to share out.
+const PAGES_PER_TASK: usize = 16;
+
+/// What is done with each object. One visitor serves one run of pages; all of them are returned.
+pub trait Visitor: Send {
+    /// Called for each object, in address order within a visitor.
+    fn visit(&mut self, object: &HeapObject<'_>);
+
+    /// Called for each range in which no object was recognised.
+    fn gap(&mut self, _page: &Page, _range: Range<u64>) {}
+
+    /// Called before the first object of a page.
+    fn page(&mut self, _page: &Page) {}
+}
+
+/// Which pages to walk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PageSelection {
+    /// Only pages of this `Heap` (an isolate's); all if `None`.
+    pub heap: Option<u64>,
+}
+
+impl PageSelection {
+    fn contains(self, page: &Page) -> bool {
+        self.heap.is_none_or(|heap| page.heap == heap)
+    }
+}
+
+/// Walks all selected pages. The visitors come back in address order of their pages.
+pub fn walk<V: Visitor>(
+    objects: &Objects,
+    selection: PageSelection,
+    make: impl Fn() -> V + Sync,
+) -> (Vec<V>, Coverage) {
+    let pages: Vec<&Page> = objects
+        .pages()
+        .pages()
+        .iter()
+        .filter(|page| selection.contains(page))
+        .collect();
+    let areas = unallocated_areas(objects);
+    let stored = objects.memory().ranges();
+    let parts: Vec<(V, Coverage)> = pages
+        .par_chunks(PAGES_PER_TASK)
+        .map_init(
+            || (PageWalk::new(objects), Vec::new()),
+            |(walk, buffer), pages| {
+                let mut visitor = make();
+                let mut coverage = Coverage::default();
+                for page in pages {
+                    visitor.page(page);
+                    let space = coverage.spaces.entry(page.space).or_default();
+                    walk_page(
+                        objects,
+                        page,
+                        &stored,
+                        &areas,
+                        walk,
+                        buffer,
+                        &mut visitor,
+                        space,
+                    );
+                }
+                (visitor, coverage)
+            },
+        )
+        .collect();
+    let mut total = Coverage::default();
+    let visitors = parts
+        .into_iter()
+        .map(|(visitor, coverage)| {
+            total.merge(&coverage);
+            visitor
+        })
+        .collect();
+    (visitors, total)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the state of one worker, borrowed apart"
+)]
+fn walk_page<'a, V: Visitor>(
+    objects: &'a Objects,
+    page: &Page,
+    stored: &[MemoryRange],
+    areas: &[Range<u64>],
+    walk: &mut PageWalk<'a>,
+    buffer: &mut Vec<u8>,
+    visitor: &mut V,
+    coverage: &mut SpaceCoverage,
+) {
+    let page_end = page.address.saturating_add(page.size);
+    let area_start = page
+        .area_start
+        .clamp(page.address, page_end)
+        .next_multiple_of(8);
+    let area_end = page.area_end.clamp(area_start, page_end) & !7;
+    coverage.pages += 1;
+    coverage.committed += page.size;
+    if page.space == Space::NewFrom {
+        coverage.idle += page.size;
+        return;
+    }
+    let area_end = area_end.max(area_start);
+    coverage.overhead += page.size - (area_end - area_start);
+    if objects.pages().is_large(page) {
+        walk_large_page(
+            objects,
+            page,
+            area_start..area_end,
+            walk,
+            buffer,
+            visitor,
+            coverage,
+        );
+        return;
+    }
+    let areas = overlapping(areas, area_start, area_end);
+    let mut at = area_start;
+    let first = stored.partition_point(|range| range.end() <= area_start);
+    for range in stored.get(first..).unwrap_or_default() {
+        if range.start >= area_end {
+            break;
+        }
+        let start = range.start.max(at).next_multiple_of(8);
+        let end = range.end().min(area_end) & !7;
+        if start >= end {
+            continue;
+        }
+        coverage.missing += start - at;
+        at = end;
+        if !read_into(objects, start, end - start, buffer) {
+            coverage.missing += end - start;
+            continue;
+        }
+        let in_step = start == area_start;
+        walk.span(
+            page,
+            Span {
+                start,
+                bytes: buffer,
+            },
+            in_step,
+            areas,
+            visitor,
+            coverage,
+        );
+    }
+    coverage.missing += area_end - at;
+}
+
+fn walk_large_page<'a, V: Visitor>(
+    objects: &'a Objects,
+    page: &Page,
+    area: Range<u64>,
+    walk: &mut PageWalk<'a>,
+    buffer: &mut Vec<u8>,
+    visitor: &mut V,
+    coverage: &mut SpaceCoverage,
+) {
+    let room = area.end - area.start;
+    if !read_into(objects, area.start, room.min(LARGE_PAGE_PREFIX), buffer) {
+        coverage.missing += room;
+        return;
+    }
+    match walk.large_object(area.start, buffer, room, visitor) {
+        Some(size) => {
+            coverage.objects += size;
+            // An array that was trimmed leaves its tail behind.
+            coverage.free += room - size;
+        }
+        None => {
+            coverage.unknown += room;
+            coverage.gaps += 1;
+            visitor.gap(page, area);
+        }
+    }
+}
+
+fn read_into(objects: &Objects, start: u64, len: u64, buffer: &mut Vec<u8>) -> bool {
+    let Ok(len) = usize::try_from(len) else {
+        return false;
+    };
+    buffer.clear();
+    buffer.resize(len, 0);
+    objects.memory().read_at(start, buffer).is_ok()
+}
+
+/// Where the isolates' allocation areas are still empty, sorted.
+fn unallocated_areas(objects: &Objects) -> Vec<Range<u64>> {
+    let mut areas: Vec<_> = objects
+        .image()
+        .metadata
+        .isolates
+        .iter()
+        .flat_map(|isolate| &isolate.allocation_areas)
+        .filter(|area| area.top < area.limit)
+        .map(|area| area.top..area.limit)
+        .collect();
+    areas.sort_by_key(|area| area.start);
+    areas
+}
+
+fn overlapping(areas: &[Range<u64>], start: u64, end: u64) -> &[Range<u64>] {
+    let first = areas.partition_point(|area| area.end <= start);
+    let last = areas.partition_point(|area| area.start < end);
+    areas.get(first..last.max(first)).unwrap_or_default()
+}
