@@ -57,6 +57,8 @@ pub struct Process {
     pub uptime_ns: u64,
     /// Wall-clock time of the stop, nanoseconds since the Unix epoch.
     pub captured_at_ns: i64,
+    /// `CLOCK_MONOTONIC` at the stop, in nanoseconds: orders the captures of one boot whatever the wall clock did; 0 if unknown.
+    pub monotonic_ns: u64,
     /// How the image was taken: `stop`, `core`, …
     pub mode: String,
     /// Name and version of the program that wrote the capture.
@@ -78,7 +80,11 @@ pub struct V8Version {
 
 impl std::fmt::Display for V8Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}.{}", self.major, self.minor, self.build, self.patch)
+        write!(
+            f,
+            "{}.{}.{}.{}",
+            self.major, self.minor, self.build, self.patch
+        )
     }
 }
 
@@ -121,7 +127,10 @@ pub struct Thread {
 impl Thread {
     /// A register's value by name.
     pub fn register(&self, name: &str) -> Option<u64> {
-        self.registers.iter().find(|r| r.name == name).map(|r| r.value)
+        self.registers
+            .iter()
+            .find(|r| r.name == name)
+            .map(|r| r.value)
     }
 }
 

@@ -1,0 +1,227 @@
+//! The index: where every chunk is, as a chain of `INDX` chunks that ends at the end record, and the zstd seek table.
+
+use crate::chunk::{CHUNK_HEADER_LEN, ChunkKind, Encoding, Entry};
+use crate::layout::fixed_layout;
+
+fixed_layout! {
+    /// What an index chunk begins with.
+    struct IndexHead [16] {
+        0 previous_index: u64,
+        8 entry_count: u32,
+        12 entry_size: u32,
+    }
+}
+
+fixed_layout! {
+    /// One chunk in an index: a copy of its header's facts, so that a chunk with a damaged header can still be read.
+    struct IndexEntry [48] {
+        0 offset: u64,
+        8 stored_len: u64,
+        16 raw_len: u64,
+        24 key: u64,
+        32 payload_crc: u32,
+        36 sequence: u32,
+        40 kind: [u8; 4],
+        44 kind_version: u16,
+        46 encoding: u8,
+        47 unused: u8,
+    }
+}
+
+fixed_layout! {
+    /// The payload of the end record.
+    struct EndRecord [56] {
+        0 last_index: u64,
+        8 chunk_count: u64,
+        16 memory_chunk_count: u64,
+        24 memory_raw_bytes: u64,
+        32 memory_stored_bytes: u64,
+        40 end_offset: u64,
+        48 payload_crcs: u32,
+        52 complete: u32,
+    }
+}
+
+/// Size of the end record with its chunk header.
+pub(crate) const END_CHUNK_LEN: u64 = CHUNK_HEADER_LEN + EndRecord::LEN as u64;
+
+/// A decoded index chunk.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Index {
+    /// Offset of the index chunk before this one; 0 if this is the first.
+    pub(crate) previous: u64,
+    /// All chunks from the previous index chunk (inclusive) to this one (exclusive).
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Index {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let head = IndexHead {
+            previous_index: self.previous,
+            entry_count: self.entries.len() as u32,
+            entry_size: IndexEntry::LEN as u32,
+        };
+        let mut bytes = head.to_bytes().to_vec();
+        bytes.reserve(self.entries.len() * IndexEntry::LEN);
+        for entry in &self.entries {
+            bytes.extend_from_slice(&index_entry(entry).to_bytes());
+        }
+        bytes
+    }
+
+    /// `None` if the bytes are no index. Longer entries, of a later minor version, are read as far as they are known.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_first_chunk::<{ IndexHead::LEN }>()?;
+        let head = IndexHead::from_bytes(head);
+        let stride = head.entry_size as usize;
+        if stride < IndexEntry::LEN
+            || (head.entry_count as usize).checked_mul(stride) != Some(rest.len())
+        {
+            return None;
+        }
+        let entry = |bytes: &[u8]| bytes.first_chunk().map(IndexEntry::from_bytes).map(entry);
+        Some(Self {
+            previous: head.previous_index,
+            entries: rest.chunks_exact(stride).filter_map(entry).collect(),
+        })
+    }
+}
+
+fn index_entry(entry: &Entry) -> IndexEntry {
+    IndexEntry {
+        offset: entry.offset,
+        stored_len: entry.stored_len,
+        raw_len: entry.raw_len,
+        key: entry.key,
+        payload_crc: entry.payload_crc,
+        sequence: entry.sequence,
+        kind: entry.kind.0,
+        kind_version: entry.kind_version,
+        encoding: entry.encoding.code(),
+        unused: 0,
+    }
+}
+
+fn entry(raw: IndexEntry) -> Entry {
+    Entry {
+        offset: raw.offset,
+        stored_len: raw.stored_len,
+        raw_len: raw.raw_len,
+        key: raw.key,
+        payload_crc: raw.payload_crc,
+        sequence: raw.sequence,
+        kind: ChunkKind(raw.kind),
+        kind_version: raw.kind_version,
+        encoding: Encoding::from_code(raw.encoding),
+    }
+}
+
+/// The table of frames at the very end of a file, by which tools for the zstd seekable format (0.1.0) read at random. This
+/// crate finds the end record through it and otherwise ignores it: it has no addresses and is lost when a file is cut.
+pub(crate) mod seek_table {
+    /// Magic of the skippable frame that the seekable format demands.
+    pub(crate) const FRAME_MAGIC: u32 = 0x184D_2A5E;
+    /// Last four bytes of a seekable file.
+    pub(crate) const FOOTER_MAGIC: u32 = 0x8F92_EAB1;
+    /// Frame count, descriptor, magic.
+    pub(crate) const FOOTER_LEN: u64 = 9;
+    /// Bytes of one entry: compressed and decompressed size; checksums are left out.
+    pub(crate) const ENTRY_LEN: u64 = 8;
+    /// Frame header and footer.
+    pub(crate) const OVERHEAD: u64 = 8 + FOOTER_LEN;
+
+    /// Sizes of the frames written so far.
+    #[derive(Debug, Default)]
+    pub(crate) struct SeekTable {
+        frames: Vec<(u32, u32)>,
+    }
+
+    impl SeekTable {
+        pub(crate) fn push(&mut self, stored_len: u64, raw_len: u64) {
+            // Every frame is bounded by the limits of the format, far below 4 GiB.
+            let narrow = |len: u64| u32::try_from(len).unwrap_or(u32::MAX);
+            self.frames.push((narrow(stored_len), narrow(raw_len)));
+        }
+
+        pub(crate) fn to_bytes(&self) -> Vec<u8> {
+            let size = self.frames.len() as u64 * ENTRY_LEN + FOOTER_LEN;
+            let mut bytes = Vec::with_capacity(8 + size as usize);
+            bytes.extend_from_slice(&FRAME_MAGIC.to_le_bytes());
+            bytes.extend_from_slice(&(size as u32).to_le_bytes());
+            for (stored_len, raw_len) in &self.frames {
+                bytes.extend_from_slice(&stored_len.to_le_bytes());
+                bytes.extend_from_slice(&raw_len.to_le_bytes());
+            }
+            bytes.extend_from_slice(&(self.frames.len() as u32).to_le_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(&FOOTER_MAGIC.to_le_bytes());
+            bytes
+        }
+    }
+
+    /// Length of the whole seek table frame, given the last nine bytes of a file; `None` if they are no footer.
+    pub(crate) fn len_from_footer(footer: &[u8; FOOTER_LEN as usize]) -> Option<u64> {
+        let [c0, c1, c2, c3, descriptor, m0, m1, m2, m3] = *footer;
+        let count = u32::from_le_bytes([c0, c1, c2, c3]);
+        let magic = u32::from_le_bytes([m0, m1, m2, m3]);
+        (magic == FOOTER_MAGIC && descriptor == 0).then(|| u64::from(count) * ENTRY_LEN + OVERHEAD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(sequence: u32) -> Entry {
+        Entry {
+            offset: 128 + u64::from(sequence) * 100,
+            stored_len: 36,
+            raw_len: 4096,
+            key: 0x7000,
+            payload_crc: 1,
+            sequence,
+            kind: ChunkKind::MEMORY,
+            kind_version: 1,
+            encoding: Encoding::ZstdFrame,
+        }
+    }
+
+    #[test]
+    fn an_index_survives_the_round_trip() {
+        let index = Index {
+            previous: 77,
+            entries: (0..5).map(sample).collect(),
+        };
+        assert_eq!(Index::from_bytes(&index.to_bytes()), Some(index));
+    }
+
+    #[test]
+    fn longer_entries_of_a_later_version_are_read() {
+        let index = Index {
+            previous: 0,
+            entries: vec![sample(0), sample(1)],
+        };
+        let old = index.to_bytes();
+        let mut new = old[..12].to_vec();
+        new.extend_from_slice(&56_u32.to_le_bytes());
+        for entry in old[16..].chunks(48) {
+            new.extend_from_slice(entry);
+            new.extend_from_slice(&[0xEE; 8]);
+        }
+        assert_eq!(Index::from_bytes(&new), Some(index));
+    }
+
+    #[test]
+    fn lying_counts_are_refused() {
+        let mut bytes = Index {
+            previous: 0,
+            entries: vec![sample(0)],
+        }
+        .to_bytes();
+        bytes[8] = 2;
+        assert_eq!(Index::from_bytes(&bytes), None);
+        bytes[8..16].fill(0xFF);
+        assert_eq!(Index::from_bytes(&bytes), None);
+        assert_eq!(Index::from_bytes(&bytes[..10]), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! Bounds that the specification sets, so that a damaged or hostile file costs bounded memory and time.
+//!
+//! `spec/file-format.md`, section "Limits", lists the same names and values; a test holds the two together.
+
+/// Largest raw length of a memory chunk, in bytes. A reader refuses more.
+pub const MEMORY_CHUNK_MAX: u64 = 1024 * 1024;
+
+/// Memory chunks are cut at multiples of this address, so a writer's chunk is at most this long. 256 KiB is the size of a
+/// V8 page since V8 8.x, hence one page is one chunk.
+pub const MEMORY_CHUNK_ALIGN: u64 = 256 * 1024;
+
+/// Largest raw length of any other chunk that this version knows, in bytes.
+pub const RECORD_MAX: u64 = 8 * 1024 * 1024;
+
+/// Where a writer starts a new chunk for a list that is split over several, in bytes. Far below [`RECORD_MAX`], because
+/// a decoder that bounds memory counts the items in memory, which are larger than the items on disk.
+pub const RECORD_SPLIT: u64 = 1024 * 1024;
+
+/// How much larger than its raw length a stored payload may be, in bytes: what zstd adds to incompressible data.
+pub const STORED_SLACK: u64 = 64 * 1024;
+
+/// Largest string in a record, in bytes of UTF-8. Linux bounds one command-line argument by 128 KiB.
+pub const STRING_MAX: u64 = 256 * 1024;
+
+/// What all metadata of a file may occupy in a reader's memory, in bytes: 500 000 pages and their strings.
+pub const METADATA_MAX: u64 = 64 * 1024 * 1024;
+
+/// Largest number of chunks in a file.
+pub const CHUNKS_MAX: u64 = 1 << 24;
+
+/// Largest number of entries in one index chunk; a writer puts a checkpoint there at the latest.
+pub const INDEX_ENTRIES_MAX: u64 = 65_536;
+
+/// A writer puts an index checkpoint at least every so many bytes of file.
+pub const CHECKPOINT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Damage is described one by one up to this count, then only counted.
+pub const DAMAGE_REPORTS_MAX: usize = 1024;
+
+/// Decoded memory chunks that a reader keeps, in bytes.
+pub const CACHE_BYTES: u64 = 32 * 1024 * 1024;
