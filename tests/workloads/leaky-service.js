@@ -4,7 +4,7 @@
 //
 //   node leaky-service.js
 //
-// READY { port }; GET /visit?user=NAME opens a session, GET /health answers at once.
+// READY { port }; GET /visit?user=NAME opens a session, GET /health answers at once, GET /memory says how much is used.
 var EventEmitter = require('events').EventEmitter;
 var http = require('http');
 var url = require('url');
@@ -53,13 +53,17 @@ function open(user, request) {
 var server = http.createServer(function (request, response) {
   var address = url.parse(request.url, true);
   response.setHeader('Content-Type', 'application/json');
-  if (address.pathname !== '/visit') return response.end('{"ok":true}');
-  var session = open(address.query.user, request);
-  response.end(JSON.stringify({ session: session.id, total: session.basket.total }));
+  if (address.pathname === '/visit') {
+    var session = open(address.query.user, request);
+    return response.end(JSON.stringify({ session: session.id, total: session.basket.total }));
+  }
+  if (address.pathname === '/memory') {
+    var used = Math.round(process.memoryUsage().heapUsed / 1e6);
+    return response.end(sessions.size + ' sessions, ' + used + ' MB of JavaScript heap');
+  }
+  response.end('{"ok":true}');
 });
 
 server.listen(0, '127.0.0.1', function () {
-  protocol.ready({ port: server.address().port }, {
-    sessions: function (_, reply) { reply({ sessions: sessions.size }); }
-  });
+  protocol.ready({ port: server.address().port }, {});
 });

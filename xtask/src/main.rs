@@ -1,6 +1,9 @@
 //! `cargo xtask`: everything that a developer of the project runs. One file per task.
 
+mod bench;
 mod ci;
+mod demo;
+mod http;
 mod nodes;
 
 use std::process::ExitCode;
@@ -11,13 +14,17 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
+    Bench(bench::Arguments),
     Ci(ci::Arguments),
+    Demo(demo::Arguments),
     Nodes(nodes::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Nodes(arguments) => nodes::run(&arguments),
     };
     match result {

@@ -1,0 +1,179 @@
+//! `cargo xtask bench`: pause, file size, time and memory on a large heap, next to gcore on the same process.
+
+mod measure;
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use measure::{Usage, run_measured};
+use report::Report;
+use v8mini_tests::{NodeProcess, Tools, Workload, nodes, target_dir};
+
+/// Measure captures and histograms of a large heap, next to gcore on the same process
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Size of the heap: orders in tests/workloads/big-heap.js, about 400 bytes each with what belongs to them
+    #[arg(long, default_value_t = 2_500_000)]
+    n: u64,
+    /// Rounds; the medians are shown
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Node.js release
+    #[arg(long, default_value = nodes::USUAL)]
+    node: String,
+    /// Write the figures of every round as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one round measured. Pauses are the longest time for which the process's own event loop stood still.
+#[derive(Debug, Clone)]
+struct Round {
+    ours: Dump,
+    /// Absent where gcore is not installed.
+    gcore: Option<Dump>,
+    /// Size of gcore's file after `zstd -3`, in bytes; absent where zstd is not installed.
+    gcore_zstd_bytes: Option<u64>,
+    histogram: Usage,
+    /// What the capture tool says about itself.
+    capture: serde_json::Value,
+}
+
+/// A dump of the process.
+#[derive(Debug, Clone, Copy)]
+struct Dump {
+    pause: Duration,
+    wall: Duration,
+    file_bytes: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    ensure!(
+        arguments.rounds > 0,
+        "--rounds is 0: expected at least one round"
+    );
+    let tools = Tools::build("release")?;
+    let dir = target_dir().join("bench");
+    fs::create_dir_all(&dir)?;
+    eprintln!(
+        "filling a heap with {} orders on Node.js {}",
+        arguments.n, arguments.node
+    );
+    let mut process = Workload::new("big-heap.js", &arguments.node)?
+        .node_argument("--max-old-space-size=16384")
+        .spawn_with(&["--n", &arguments.n.to_string()])?;
+
+    let mut rounds = Vec::new();
+    for number in 1..=arguments.rounds {
+        eprintln!("round {number} of {}", arguments.rounds);
+        rounds.push(round(&tools, &mut process, &dir)?);
+    }
+    let report = Report {
+        truth: process.truth.clone(),
+        rounds,
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(())
+}
+
+fn round(tools: &Tools, process: &mut NodeProcess, dir: &Path) -> Result<Round> {
+    let pid = process.pid();
+    let file = dir.join("big.v8mini");
+    let mut capture = serde_json::Value::Null;
+    let ours = dump(process, || {
+        capture = tools.capture_to(pid, &file)?;
+        Ok(file.clone())
+    })?;
+    let mut line = Command::new(&tools.analyze);
+    line.arg("histogram")
+        .arg(&file)
+        .args(["--limit", "20"])
+        .stdout(Stdio::null());
+    let histogram = run_measured(&mut line)?;
+
+    let prefix = dir.join("core");
+    let core = dir.join(format!("core.{pid}"));
+    let gcore = found("gcore").then(|| {
+        dump(process, || {
+            quietly(
+                Command::new("gcore")
+                    .arg("-o")
+                    .arg(&prefix)
+                    .arg(pid.to_string()),
+            )?;
+            Ok(core.clone())
+        })
+    });
+    let gcore = gcore.transpose()?;
+    let gcore_zstd_bytes = (gcore.is_some() && found("zstd")).then(|| {
+        let packed = dir.join("core.zst");
+        quietly(
+            Command::new("zstd")
+                .args(["-3", "-T0", "-f", "-q"])
+                .arg(&core)
+                .arg("-o")
+                .arg(&packed),
+        )?;
+        let bytes = fs::metadata(&packed)?.len();
+        fs::remove_file(&packed)?;
+        anyhow::Ok(bytes)
+    });
+    let gcore_zstd_bytes = gcore_zstd_bytes.transpose()?;
+    if gcore.is_some() {
+        fs::remove_file(&core)?;
+    }
+    Ok(Round {
+        ours,
+        gcore,
+        gcore_zstd_bytes,
+        histogram,
+        capture,
+    })
+}
+
+/// Takes a dump, while the process itself watches for how long it stands still.
+fn dump(process: &mut NodeProcess, take: impl FnOnce() -> Result<PathBuf>) -> Result<Dump> {
+    process.ask("gap")?;
+    let start = Instant::now();
+    let file = take()?;
+    let wall = start.elapsed();
+    let gap = process.ask("gap")?["longestGapMs"]
+        .as_f64()
+        .context("the workload measured no gap")?;
+    Ok(Dump {
+        pause: Duration::from_secs_f64(gap / 1e3),
+        wall,
+        file_bytes: fs::metadata(&file)
+            .with_context(|| file.display().to_string())?
+            .len(),
+    })
+}
+
+fn quietly(command: &mut Command) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}
+
+/// Whether a program is installed.
+fn found(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}

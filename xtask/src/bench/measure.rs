@@ -1,0 +1,52 @@
+//! Runs a program and tells what it used.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+/// What a program used from its start to its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// Time on the wall.
+    pub(crate) wall: Duration,
+    /// Time on all cores together, user and system.
+    pub(crate) cpu: Duration,
+    /// Most memory that was resident at any time, in bytes.
+    pub(crate) peak_bytes: u64,
+}
+
+/// Runs a program to its successful end.
+///
+/// # Errors
+/// If it cannot be started or fails.
+pub(crate) fn run_measured(command: &mut Command) -> Result<Usage> {
+    let start = Instant::now();
+    let child = command
+        .spawn()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    let pid = libc::pid_t::try_from(child.id())?;
+    let mut status = 0;
+    // SAFETY: an all-zero rusage is a valid one.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // The standard library's wait would reap the child without telling what it used.
+    // SAFETY: both pointers are to live, writable values of the right types.
+    let reaped = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+    let wall = start.elapsed();
+    ensure!(reaped == pid, "wait4: {}", std::io::Error::last_os_error());
+    ensure!(
+        status == 0,
+        "{command:?} ended with wait status {status:#x}"
+    );
+    Ok(Usage {
+        wall,
+        cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+        // Linux counts in KiB.
+        peak_bytes: u64::try_from(usage.ru_maxrss)? * 1024,
+    })
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(time.tv_usec.unsigned_abs())
+}
