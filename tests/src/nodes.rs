@@ -12,12 +12,30 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::target_dir;
 
-/// The releases on which every test of V8's layouts runs: the latest of each line that was ever in production, the
-/// 4.4.7 of the first llnode walk-throughs, and two odd majors.
-pub const TESTED: [&str; 14] = [
-    "4.4.7", "6.17.1", "8.17.0", "10.24.1", "12.22.12", "14.21.3", "15.14.0", "16.20.2", "18.20.8",
-    "20.20.2", "22.23.3", "23.11.1", "24.21.0", "26.10.0",
-];
+/// Calls a macro with the releases on which every test of V8's layouts runs: the latest of each line that layouts are
+/// kept for, and the 4.4.7 of the first llnode walk-throughs. Each has the name of its test and its version.
+#[macro_export]
+macro_rules! each_release {
+    ($macro:ident) => {
+        $macro! {
+            node_4_4_7 "4.4.7"
+            node_18 "18.20.8"
+            node_20 "20.20.2"
+            node_22 "22.23.3"
+            node_24 "24.21.0"
+            node_26 "26.10.0"
+        }
+    };
+}
+
+macro_rules! versions {
+    ($($name:ident $version:literal)*) => {
+        &[$($version),*]
+    };
+}
+
+/// The versions of [`each_release!`], oldest first.
+pub const TESTED: &[&str] = each_release!(versions);
 
 /// The release for tests of what does not depend on the version.
 pub const USUAL: &str = "22.23.3";
