@@ -1,1 +1,11 @@
 //! Locates V8 in any address space (portable), and captures it from a live process (Linux).
+//!
+//! - [`locate`] finds pages, spaces and isolates in a memory image; [`symbols`] reads what the binary says about V8. Neither calls the
+//!   operating system, and both serve live processes and ELF cores alike.
+//! - `linux` stops a process, copies what matters and lets it go (feature `live`).
+
+pub mod locate;
+pub mod symbols;
+
+#[cfg(all(feature = "live", target_os = "linux"))]
+pub mod linux;

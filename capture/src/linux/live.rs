@@ -1,0 +1,250 @@
+//! Capturing a live process, from its number to an image ready to be written.
+
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use nix::libc::pid_t;
+use v8mini_format::memory::MemoryRange;
+use v8mini_format::model::{GcState, Metadata, Module, Problem, Process, Region, Statistics};
+
+use super::error::CaptureError;
+use super::remote_memory::RemoteMemory;
+use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter, StopAndCopy};
+use super::{binary, maps, procfs, registers};
+use crate::locate::{
+    checked_stack_bottom, find_isolates, gc_state, isolate_block, locate_pages, IsolateClues, Pages,
+    ReadPlan,
+};
+use crate::symbols::V8Symbols;
+
+/// How to capture.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Options {}
+
+/// What is going on, for a progress bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// Looking for V8's symbols and pages, while the process runs.
+    Locating,
+    /// The process is about to be stopped for a copy of about so many bytes.
+    Stopping {
+        /// Bytes expected.
+        bytes: u64,
+    },
+    /// The process runs again; the copy is being interpreted.
+    Reading,
+}
+
+/// An image of a process, ready to be written.
+#[derive(Debug)]
+pub struct Captured {
+    /// Everything besides the memory.
+    pub metadata: Metadata,
+    /// The memory as it was while the process stood still.
+    pub memory: SnapshotMemory,
+    /// Immutable memory read after the process went on: contents of external strings.
+    pub late_memory: Vec<(u64, Vec<u8>)>,
+    /// Figures of the capture so far.
+    pub statistics: Statistics,
+    /// When the capture began.
+    pub began: Instant,
+}
+
+/// Slack of the copy's buffer over what was seen before the stop: the heap grows meanwhile.
+const SLACK_BYTES: u64 = 16 << 20;
+
+/// Captures the process `pid`: finds V8, stops the process, copies, lets it go, and interprets the copy.
+///
+/// # Errors
+/// See [`CaptureError`]; the process goes on unharmed in every case.
+pub fn capture(
+    pid: pid_t,
+    _options: Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Captured, CaptureError> {
+    let began = Instant::now();
+    progress(Progress::Locating);
+    let target = Target::locate(pid)?;
+    let mut planner = HeapPlanner { target: &target };
+    let expected: u64 = planner.plan(target.live_view()).iter().map(|range| range.len).sum();
+    let expected = expected.saturating_add(expected / 8).saturating_add(SLACK_BYTES);
+    let mut snapshotter = StopAndCopy::new(pid, target.page_size, expected)?;
+    progress(Progress::Stopping { bytes: expected });
+    let snapshot = snapshotter.snapshot(&mut planner)?;
+    progress(Progress::Reading);
+    Ok(target.interpret(snapshot, snapshotter.mode(), began))
+}
+
+/// What was found out about a process while it ran.
+struct Target {
+    pid: pid_t,
+    page_size: u64,
+    stat: procfs::Stat,
+    regions: Vec<Region>,
+    memory: RemoteMemory,
+    modules: Vec<Module>,
+    v8: Option<(Module, V8Symbols)>,
+    pages: Pages,
+}
+
+impl Target {
+    fn locate(pid: pid_t) -> Result<Self, CaptureError> {
+        let stat = check(pid)?;
+        let page_size = page_size();
+        let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
+        let memory = RemoteMemory::new(pid, &regions, page_size);
+        memory.probe().map_err(|errno| CaptureError::not_permitted(pid, errno))?;
+        let modules = binary::modules(&memory, &regions);
+        let v8 = binary::find_v8(pid, &modules, &regions);
+        let version = v8.as_ref().and_then(|(_, symbols)| symbols.v8_version);
+        let pages = locate_pages(&memory, &regions, version).ok_or_else(|| CaptureError::NotV8 {
+            pid,
+            name: stat.name.clone(),
+            reason: match &v8 {
+                Some((module, _)) => format!(
+                    "{} contains V8, but no heap page was found in {} mappings; it may not have started V8 yet",
+                    module.path,
+                    regions.len()
+                ),
+                None => format!(
+                    "no V8 symbols in its {} executables and libraries, and no heap page in {} mappings",
+                    modules.len(),
+                    regions.len()
+                ),
+            },
+        })?;
+        Ok(Self { pid, page_size, stat, regions, memory, modules, v8, pages })
+    }
+
+    fn live_view(&self) -> FrozenView<'_> {
+        FrozenView { memory: &self.memory, regions: &self.regions, threads: &[] }
+    }
+
+    fn clues(&self) -> IsolateClues<'_> {
+        IsolateClues {
+            symbols: self.v8.as_ref().map(|(_, symbols)| symbols),
+            load_bias: self.v8.as_ref().map_or(0, |(module, _)| module.load_bias),
+        }
+    }
+
+    fn symbols(&self) -> V8Symbols {
+        self.v8.as_ref().map(|(_, symbols)| symbols.clone()).unwrap_or_default()
+    }
+
+    /// Finds in the copy what the capture says about it.
+    fn interpret(&self, snapshot: Snapshot, mode: &str, began: Instant) -> Captured {
+        let Snapshot { memory, regions, mut threads, pause, at, wanted_bytes, mut problems } = snapshot;
+        let symbols = self.symbols();
+        let pages = self.pages.again(&memory, &regions, symbols.v8_version);
+        let heaps = pages.heaps();
+        let isolates =
+            find_isolates(&memory, &regions, &pages.pages, &heaps, &mut threads, self.clues());
+        if let Some(isolate) = isolates.iter().find(|isolate| isolate.gc_state == GcState::Collecting) {
+            problems.push(Problem {
+                stage: "gc".to_owned(),
+                message: format!(
+                    "a garbage collection was under way in the isolate at {:#x}: objects may be half moved",
+                    isolate.address
+                ),
+                address: isolate.heap,
+                bytes: 0,
+            });
+        }
+        let statistics = Statistics {
+            pause_ns: nanoseconds(pause),
+            total_ns: 0,
+            wanted_bytes,
+            captured_bytes: memory.len_bytes(),
+        };
+        let metadata = Metadata {
+            process: self.process(&symbols, mode, at),
+            v8_version: symbols.v8_version,
+            modules: self.modules.clone(),
+            constants: symbols.constants,
+            threads,
+            isolates,
+            pages: pages.pages,
+            regions,
+            problems,
+            ..Metadata::default()
+        };
+        Captured { metadata, memory, late_memory: Vec::new(), statistics, began }
+    }
+
+    fn process(&self, symbols: &V8Symbols, mode: &str, at: std::time::SystemTime) -> Process {
+        let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Process {
+            pid: u32::try_from(self.pid).unwrap_or(0),
+            name: self.stat.name.clone(),
+            executable: procfs::executable(self.pid),
+            arguments: procfs::arguments(self.pid),
+            node_version: symbols.node_version.clone().unwrap_or_default(),
+            architecture: registers::ARCHITECTURE.to_owned(),
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            os_page_size: u32::try_from(self.page_size).unwrap_or(0),
+            uptime_ns: procfs::uptime_ns(&self.stat),
+            captured_at_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX),
+            mode: mode.to_owned(),
+            writer: concat!("v8mini-capture ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Whether the number names a process that can be captured at all.
+fn check(pid: pid_t) -> Result<procfs::Stat, CaptureError> {
+    if pid <= 0 {
+        return Err(CaptureError::NoSuchProcess { pid });
+    }
+    if pid == nix::unistd::getpid().as_raw() {
+        return Err(CaptureError::IsSelf { pid });
+    }
+    let stat = procfs::Stat::read(pid, None).map_err(|error| CaptureError::proc(pid, &error))?;
+    // /proc lists processes only, yet answers for the number of any thread.
+    if let Some(process) = procfs::status_field(pid, "Tgid").filter(|tgid| *tgid != pid.to_string()) {
+        return Err(CaptureError::IsThread { pid, process, name: stat.name });
+    }
+    if matches!(stat.state, 'Z' | 'X') {
+        return Err(CaptureError::Zombie { pid });
+    }
+    Ok(stat)
+}
+
+fn page_size() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Plans a capture: pages, isolates, stacks.
+struct HeapPlanner<'a> {
+    target: &'a Target,
+}
+
+impl Planner for HeapPlanner<'_> {
+    fn plan(&mut self, frozen: FrozenView<'_>) -> Vec<MemoryRange> {
+        let target = self.target;
+        let clues = target.clues();
+        let version = clues.symbols.and_then(|symbols| symbols.v8_version);
+        let pages = target.pages.again(frozen.memory, frozen.regions, version);
+        let mut plan = ReadPlan::default();
+        let mut idle = true;
+        for heap in pages.heaps() {
+            idle &= gc_state(frozen.memory, heap, clues) == GcState::Idle;
+            let block = isolate_block(frozen.memory, 0, heap);
+            plan.add(block.start, block.end());
+        }
+        plan.add_pages(&pages.pages, !idle);
+        let bottom = checked_stack_bottom(frozen.regions, target.stat.start_stack);
+        for thread in frozen.threads {
+            plan.add_stack(thread, bottom);
+            for range in clues.ranges(thread) {
+                plan.add(range.start, range.end());
+            }
+        }
+        plan.finish(&frozen.memory.ranges())
+    }
+}

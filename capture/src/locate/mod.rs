@@ -1,0 +1,18 @@
+//! Finds V8 in an address space: its pages, spaces and isolates.
+//!
+//! Everything works from an [`v8mini_format::memory::Memory`] and the memory map, so a live process, a snapshot of one and an
+//! ELF core are found in the same way. What is found explains itself: pages by their own headers, spaces by the back
+//! pointer from space to heap. A version of V8 is a hint that breaks ties, never a requirement.
+
+mod allocation_area;
+mod header;
+mod isolate;
+mod plan;
+mod scan;
+mod space;
+
+pub use header::{HeaderKind, HEADER_KINDS};
+pub use isolate::{find_isolates, gc_state, isolate_block, IsolateClues};
+pub use plan::{checked_stack_bottom, ReadPlan};
+pub use scan::{locate_pages, Pages};
+pub use space::SpaceIds;

@@ -1,0 +1,57 @@
+//! A mapped ELF file as the process sees it.
+
+use object::elf::{FileHeader64, ProgramHeader64, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE};
+use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
+use object::Endianness;
+use v8mini_format::memory::{Memory, MemoryExt};
+
+/// Headers are read from the first page of the file, where linkers put them.
+const HEADER_BYTES: usize = 4096;
+/// Longest note segment looked at, in bytes.
+const MAX_NOTES: u64 = 64 << 10;
+
+/// What the headers of a mapped ELF file say. Read from the process's memory, so a file deleted or replaced on disk does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModuleImage {
+    /// `NT_GNU_BUILD_ID`; empty if there is none.
+    pub build_id: Vec<u8>,
+    /// Add to an address in the symbol table to get the virtual address.
+    pub load_bias: u64,
+}
+
+impl ModuleImage {
+    /// Reads the headers of the file whose first byte is mapped at `start`. `None` if there is no ELF file.
+    pub fn read(memory: &dyn Memory, start: u64) -> Option<Self> {
+        let header = memory.read_vec(start, HEADER_BYTES).ok()?;
+        let elf = FileHeader64::<Endianness>::parse(header.as_slice()).ok()?;
+        let endian = elf.endian().ok()?;
+        let segments = elf.program_headers(endian, header.as_slice()).ok()?;
+        let first = segments.iter().find(|s| s.p_type(endian) == PT_LOAD && s.p_offset(endian) == 0);
+        let load_bias = first.map_or(0, |s| start.wrapping_sub(s.p_vaddr(endian)));
+        let build_id = segments
+            .iter()
+            .filter(|s| s.p_type(endian) == PT_NOTE)
+            .find_map(|s| build_id(memory, endian, s, load_bias))
+            .unwrap_or_default();
+        Some(Self { build_id, load_bias })
+    }
+}
+
+fn build_id(
+    memory: &dyn Memory,
+    endian: Endianness,
+    segment: &ProgramHeader64<Endianness>,
+    load_bias: u64,
+) -> Option<Vec<u8>> {
+    let address = segment.p_vaddr(endian).wrapping_add(load_bias);
+    let len = usize::try_from(segment.p_memsz(endian).min(MAX_NOTES)).ok()?;
+    let bytes = memory.read_vec(address, len).ok()?;
+    let mut notes =
+        NoteIterator::<FileHeader64<Endianness>>::new(endian, segment.p_align(endian), &bytes).ok()?;
+    while let Ok(Some(note)) = notes.next() {
+        if note.name() == b"GNU" && note.n_type(endian) == NT_GNU_BUILD_ID {
+            return Some(note.desc().to_vec());
+        }
+    }
+    None
+}
