@@ -19,33 +19,39 @@ pub(super) fn modules(memory: &dyn Memory, regions: &[Region]) -> Vec<Module> {
     let mut modules: Vec<Module> = Vec::new();
     for region in regions.iter().filter(|region| region.name.starts_with('/')) {
         let path = region.name.strip_suffix(DELETED).unwrap_or(&region.name);
-        match modules.iter_mut().find(|module| module.path == path) {
-            Some(module) => module.end = module.end.max(region.end),
-            None if region.file_offset == 0 => {
-                let Some(image) = ModuleImage::read(memory, region.start) else { continue };
-                modules.push(Module {
-                    path: path.to_owned(),
-                    deleted: region.name.ends_with(DELETED),
-                    build_id: image.build_id,
-                    start: region.start,
-                    end: region.end,
-                    load_bias: image.load_bias,
-                });
-            }
-            None => {}
+        if region.file_offset != 0 || modules.iter().any(|module| module.path == path) {
+            continue;
         }
+        let Some(image) = ModuleImage::read(memory, region.start) else {
+            continue;
+        };
+        modules.push(Module {
+            path: path.to_owned(),
+            deleted: region.name.ends_with(DELETED),
+            build_id: image.build_id,
+            start: region.start,
+            end: image.end.max(region.end),
+            load_bias: image.load_bias,
+        });
     }
     modules
 }
 
 /// Finds the module that holds V8 and reads its symbols: the executable first, then libraries whose names suggest it,
 /// then all others.
-pub(super) fn find_v8(pid: pid_t, modules: &[Module], regions: &[Region]) -> Option<(Module, V8Symbols)> {
+pub(super) fn find_v8(
+    pid: pid_t,
+    modules: &[Module],
+    regions: &[Region],
+) -> Option<(Module, V8Symbols)> {
     let executable = procfs::executable(pid);
     let mut order: Vec<&Module> = modules.iter().collect();
     order.sort_by_key(|module| {
         let name = module.path.rsplit('/').next().unwrap_or_default();
-        (module.path != executable, !(name.contains("node") || name.contains("v8")))
+        (
+            module.path != executable,
+            !(name.contains("node") || name.contains("v8")),
+        )
     });
     let mut with_symbols = order.into_iter().filter_map(|module| {
         let file = open(pid, module, &executable, regions)?;
@@ -66,7 +72,10 @@ fn open(pid: pid_t, module: &Module, executable: &str, regions: &[Region]) -> Op
         places.push(procfs::path(pid, "exe"));
     }
     if let Some(region) = regions.iter().find(|region| region.start == module.start) {
-        places.push(procfs::path(pid, &format!("map_files/{:x}-{:x}", region.start, region.end)));
+        places.push(procfs::path(
+            pid,
+            &format!("map_files/{:x}-{:x}", region.start, region.end),
+        ));
     }
     if !module.deleted {
         places.push(procfs::path(pid, &format!("root{}", module.path)));

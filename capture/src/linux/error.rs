@@ -19,7 +19,9 @@ pub enum CaptureError {
         pid: pid_t,
     },
     /// The number names a thread.
-    #[error("{pid} is a thread of process {process} ({name}): capture {process} instead, it includes all its threads")]
+    #[error(
+        "{pid} is a thread of process {process} ({name}): capture {process} instead, it includes all its threads"
+    )]
     IsThread {
         /// What was asked for.
         pid: pid_t,
@@ -96,18 +98,25 @@ impl CaptureError {
             io::ErrorKind::NotFound => Self::NoSuchProcess { pid },
             io::ErrorKind::PermissionDenied => Self::not_permitted(pid, Errno::EPERM),
             _ if error.raw_os_error() == Some(Errno::ESRCH as i32) => Self::NoSuchProcess { pid },
-            kind => Self::Proc { pid, source: io::Error::new(kind, error.to_string()) },
+            kind => Self::Proc {
+                pid,
+                source: io::Error::new(kind, error.to_string()),
+            },
         }
     }
 
     /// The error behind a refused `ptrace`: finds out who refused, and what would help.
     pub(super) fn not_permitted(pid: pid_t, errno: Errno) -> Self {
-        let Ok(stat) = procfs::Stat::read(pid, None) else { return Self::NoSuchProcess { pid } };
+        let Ok(stat) = procfs::Stat::read(pid, None) else {
+            return Self::NoSuchProcess { pid };
+        };
         if stat.state == 'Z' {
             return Self::Zombie { pid };
         }
         let facts = Facts {
-            tracer: procfs::status_field(pid, "TracerPid").and_then(|t| t.parse().ok()).filter(|&t| t != 0),
+            tracer: procfs::status_field(pid, "TracerPid")
+                .and_then(|t| t.parse().ok())
+                .filter(|&t| t != 0),
             tracer_name: None,
             target_uid: effective_uid(pid),
             own_uid: nix::unistd::geteuid().as_raw(),
@@ -117,9 +126,20 @@ impl CaptureError {
             may_trace: has_capability(CAP_SYS_PTRACE),
             other_user_namespace: namespace("self", "user") != namespace(&pid.to_string(), "user"),
         };
-        let tracer_name = facts.tracer.and_then(|t| procfs::Stat::read(t, None).ok()).map(|s| s.name);
-        let reason = Facts { tracer_name, ..facts }.reason(errno);
-        Self::NotPermitted { pid, name: stat.name, reason }
+        let tracer_name = facts
+            .tracer
+            .and_then(|t| procfs::Stat::read(t, None).ok())
+            .map(|s| s.name);
+        let reason = Facts {
+            tracer_name,
+            ..facts
+        }
+        .reason(errno);
+        Self::NotPermitted {
+            pid,
+            name: stat.name,
+            reason,
+        }
     }
 }
 
@@ -133,7 +153,11 @@ fn has_capability(bit: u32) -> bool {
 }
 
 fn effective_uid(pid: pid_t) -> Option<u32> {
-    procfs::status_field(pid, "Uid")?.split_ascii_whitespace().nth(1)?.parse().ok()
+    procfs::status_field(pid, "Uid")?
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 fn namespace(pid: &str, kind: &str) -> Option<std::path::PathBuf> {
@@ -221,14 +245,65 @@ mod tests {
     #[test]
     fn every_cause_names_its_cure() {
         let cases = [
-            (Facts { tracer: Some(7), tracer_name: Some("gdb".into()), ..facts() }, "process 7 (gdb)"),
-            (Facts { target_uid: Some(0), ..facts() }, "user 0"),
-            (Facts { ptrace_scope: Some(1), ..facts() }, "ptrace_scope=0"),
-            (Facts { ptrace_scope: Some(2), ..facts() }, "setcap"),
-            (Facts { ptrace_scope: Some(3), may_trace: true, ..facts() }, "next boot"),
-            (Facts { ptrace_scope: Some(0), ..facts() }, "--cap-add=SYS_PTRACE"),
-            (Facts { may_trace: true, ..facts() }, "seccomp"),
-            (Facts { may_trace: true, other_user_namespace: true, ..facts() }, "from the host"),
+            (
+                Facts {
+                    tracer: Some(7),
+                    tracer_name: Some("gdb".into()),
+                    ..facts()
+                },
+                "process 7 (gdb)",
+            ),
+            (
+                Facts {
+                    target_uid: Some(0),
+                    ..facts()
+                },
+                "user 0",
+            ),
+            (
+                Facts {
+                    ptrace_scope: Some(1),
+                    ..facts()
+                },
+                "ptrace_scope=0",
+            ),
+            (
+                Facts {
+                    ptrace_scope: Some(2),
+                    ..facts()
+                },
+                "setcap",
+            ),
+            (
+                Facts {
+                    ptrace_scope: Some(3),
+                    may_trace: true,
+                    ..facts()
+                },
+                "next boot",
+            ),
+            (
+                Facts {
+                    ptrace_scope: Some(0),
+                    ..facts()
+                },
+                "--cap-add=SYS_PTRACE",
+            ),
+            (
+                Facts {
+                    may_trace: true,
+                    ..facts()
+                },
+                "seccomp",
+            ),
+            (
+                Facts {
+                    may_trace: true,
+                    other_user_namespace: true,
+                    ..facts()
+                },
+                "from the host",
+            ),
         ];
         for (facts, cure) in cases {
             let reason = facts.reason(Errno::EPERM);

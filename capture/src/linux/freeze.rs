@@ -75,13 +75,20 @@ impl Frozen {
                 return frozen.check();
             }
         }
-        frozen.problem("thread", "new threads keep appearing; the last ones were left running".to_owned());
+        frozen.problem(
+            "thread",
+            "new threads keep appearing; the last ones were left running".to_owned(),
+        );
         frozen.check()
     }
 
     /// Whether something is left to capture.
     fn check(self) -> Result<Self, CaptureError> {
-        if self.threads().next().is_some() { Ok(self) } else { Err(CaptureError::Exited { pid: self.pid }) }
+        if self.threads().next().is_some() {
+            Ok(self)
+        } else {
+            Err(CaptureError::Exited { pid: self.pid })
+        }
     }
 
     /// The stopped threads.
@@ -100,7 +107,8 @@ impl Frozen {
 
     /// Attaches to threads that are not attached yet; whether there were any.
     fn seize_new_threads(&mut self) -> Result<bool, CaptureError> {
-        let tids = procfs::threads(self.pid).map_err(|error| CaptureError::proc(self.pid, &error))?;
+        let tids =
+            procfs::threads(self.pid).map_err(|error| CaptureError::proc(self.pid, &error))?;
         let mut any = false;
         for tid in tids {
             if self.tracees.iter().any(|tracee| tracee.tid == tid) {
@@ -109,7 +117,10 @@ impl Frozen {
             match ptrace::seize(tid) {
                 Ok(()) => {
                     any = true;
-                    self.tracees.push(Tracee { tid, event: ThreadEvent::None });
+                    self.tracees.push(Tracee {
+                        tid,
+                        event: ThreadEvent::None,
+                    });
                 }
                 // It ended between the listing and now; or it is a zombie leader, which answers EPERM.
                 Err(Errno::ESRCH) => {}
@@ -120,8 +131,14 @@ impl Frozen {
                     let ended = procfs::Stat::read(self.pid, Some(tid))
                         .map_or(true, |stat| matches!(stat.state, 'Z' | 'X'));
                     if !ended {
-                        self.problem("thread", format!("thread {tid} could not be attached to: {errno}"));
-                        self.tracees.push(Tracee { tid, event: ThreadEvent::Exited });
+                        self.problem(
+                            "thread",
+                            format!("thread {tid} could not be attached to: {errno}"),
+                        );
+                        self.tracees.push(Tracee {
+                            tid,
+                            event: ThreadEvent::Exited,
+                        });
                     }
                 }
             }
@@ -155,7 +172,12 @@ impl Frozen {
                 std::thread::sleep(Duration::from_micros(20));
             }
         }
-        let stuck: Vec<pid_t> = self.tracees.iter().filter(|t| t.event == ThreadEvent::None).map(|t| t.tid).collect();
+        let stuck: Vec<pid_t> = self
+            .tracees
+            .iter()
+            .filter(|t| t.event == ThreadEvent::None)
+            .map(|t| t.tid)
+            .collect();
         for tid in stuck {
             let state = procfs::Stat::read(self.pid, Some(tid)).map_or('?', |stat| stat.state);
             self.problem(
@@ -169,14 +191,23 @@ impl Frozen {
     }
 
     fn problem(&mut self, stage: &str, message: String) {
-        self.report.problems.push(Problem { stage: stage.to_owned(), message, address: 0, bytes: 0 });
+        self.report.problems.push(Problem {
+            stage: stage.to_owned(),
+            message,
+            address: 0,
+            bytes: 0,
+        });
     }
 
     fn detach_all(&mut self) {
         for tracee in self.tracees.drain(..).rev() {
             // A signal that was about to be handled is handed over. A thread that never stopped cannot be detached;
             // the kernel does it when this thread ends, which is why stopping is done on a thread of its own.
-            let signal = if let ThreadEvent::Signal(signal) = tracee.event { signal } else { 0 };
+            let signal = if let ThreadEvent::Signal(signal) = tracee.event {
+                signal
+            } else {
+                0
+            };
             if !matches!(tracee.event, ThreadEvent::None | ThreadEvent::Exited) {
                 // ESRCH: killed while it was stopped; there is nobody to let go.
                 let _gone = ptrace::detach(tracee.tid, signal);

@@ -11,8 +11,8 @@ use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter, StopAndCopy};
 use super::{binary, maps, procfs, registers};
 use crate::locate::{
-    checked_stack_bottom, find_isolates, gc_state, isolate_block, locate_pages, IsolateClues, Pages,
-    ReadPlan,
+    IsolateClues, Pages, ReadPlan, checked_stack_bottom, find_isolates, gc_state, isolate_block,
+    locate_pages,
 };
 use crate::symbols::V8Symbols;
 
@@ -67,8 +67,14 @@ pub fn capture(
     progress(Progress::Locating);
     let target = Target::locate(pid)?;
     let mut planner = HeapPlanner { target: &target };
-    let expected: u64 = planner.plan(target.live_view()).iter().map(|range| range.len).sum();
-    let expected = expected.saturating_add(expected / 8).saturating_add(SLACK_BYTES);
+    let expected: u64 = planner
+        .plan(target.live_view())
+        .iter()
+        .map(|range| range.len)
+        .sum();
+    let expected = expected
+        .saturating_add(expected / 8)
+        .saturating_add(SLACK_BYTES);
     let mut snapshotter = StopAndCopy::new(pid, target.page_size, expected)?;
     progress(Progress::Stopping { bytes: expected });
     let snapshot = snapshotter.snapshot(&mut planner)?;
@@ -94,7 +100,9 @@ impl Target {
         let page_size = page_size();
         let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
         let memory = RemoteMemory::new(pid, &regions, page_size);
-        memory.probe().map_err(|errno| CaptureError::not_permitted(pid, errno))?;
+        memory
+            .probe()
+            .map_err(|errno| CaptureError::not_permitted(pid, errno))?;
         let modules = binary::modules(&memory, &regions);
         let v8 = binary::find_v8(pid, &modules, &regions);
         let version = v8.as_ref().and_then(|(_, symbols)| symbols.v8_version);
@@ -114,11 +122,24 @@ impl Target {
                 ),
             },
         })?;
-        Ok(Self { pid, page_size, stat, regions, memory, modules, v8, pages })
+        Ok(Self {
+            pid,
+            page_size,
+            stat,
+            regions,
+            memory,
+            modules,
+            v8,
+            pages,
+        })
     }
 
     fn live_view(&self) -> FrozenView<'_> {
-        FrozenView { memory: &self.memory, regions: &self.regions, threads: &[] }
+        FrozenView {
+            memory: &self.memory,
+            regions: &self.regions,
+            threads: &[],
+        }
     }
 
     fn clues(&self) -> IsolateClues<'_> {
@@ -129,18 +150,31 @@ impl Target {
     }
 
     fn symbols(&self) -> V8Symbols {
-        self.v8.as_ref().map(|(_, symbols)| symbols.clone()).unwrap_or_default()
+        self.v8
+            .as_ref()
+            .map(|(_, symbols)| symbols.clone())
+            .unwrap_or_default()
     }
 
     /// Finds in the copy what the capture says about it.
     fn interpret(&self, snapshot: Snapshot, mode: &str, began: Instant) -> Captured {
-        let Snapshot { memory, regions, mut threads, pause, at, wanted_bytes, mut problems } = snapshot;
+        let Snapshot {
+            memory,
+            regions,
+            mut threads,
+            pause,
+            at,
+            wanted_bytes,
+            mut problems,
+        } = snapshot;
         let symbols = self.symbols();
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
         let heaps = pages.heaps();
-        let isolates =
-            find_isolates(&memory, &regions, &pages.pages, &heaps, &mut threads, self.clues());
-        if let Some(isolate) = isolates.iter().find(|isolate| isolate.gc_state == GcState::Collecting) {
+        let isolates = find_isolates(&memory, &pages.pages, &heaps, &mut threads, self.clues());
+        if let Some(isolate) = isolates
+            .iter()
+            .find(|isolate| isolate.gc_state == GcState::Collecting)
+        {
             problems.push(Problem {
                 stage: "gc".to_owned(),
                 message: format!(
@@ -169,7 +203,13 @@ impl Target {
             problems,
             ..Metadata::default()
         };
-        Captured { metadata, memory, late_memory: Vec::new(), statistics, began }
+        Captured {
+            metadata,
+            memory,
+            late_memory: Vec::new(),
+            statistics,
+            began,
+        }
     }
 
     fn process(&self, symbols: &V8Symbols, mode: &str, at: std::time::SystemTime) -> Process {
@@ -181,10 +221,14 @@ impl Target {
             arguments: procfs::arguments(self.pid),
             node_version: symbols.node_version.clone().unwrap_or_default(),
             architecture: registers::ARCHITECTURE.to_owned(),
-            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
             os_page_size: u32::try_from(self.page_size).unwrap_or(0),
             uptime_ns: procfs::uptime_ns(&self.stat),
             captured_at_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX),
+            monotonic_ns: 0,
             mode: mode.to_owned(),
             writer: concat!("v8mini-capture ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -201,8 +245,13 @@ fn check(pid: pid_t) -> Result<procfs::Stat, CaptureError> {
     }
     let stat = procfs::Stat::read(pid, None).map_err(|error| CaptureError::proc(pid, &error))?;
     // /proc lists processes only, yet answers for the number of any thread.
-    if let Some(process) = procfs::status_field(pid, "Tgid").filter(|tgid| *tgid != pid.to_string()) {
-        return Err(CaptureError::IsThread { pid, process, name: stat.name });
+    if let Some(process) = procfs::status_field(pid, "Tgid").filter(|tgid| *tgid != pid.to_string())
+    {
+        return Err(CaptureError::IsThread {
+            pid,
+            process,
+            name: stat.name,
+        });
     }
     if matches!(stat.state, 'Z' | 'X') {
         return Err(CaptureError::Zombie { pid });
@@ -211,11 +260,14 @@ fn check(pid: pid_t) -> Result<procfs::Stat, CaptureError> {
 }
 
 fn page_size() -> u64 {
-    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten();
+    size.and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(4096)
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

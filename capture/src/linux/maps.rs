@@ -48,7 +48,9 @@ fn parse_line(line: &[u8]) -> Option<Region> {
             shared: has(3, b's'),
         },
         file_offset: u64::from_str_radix(file_offset, 16).ok()?,
-        name: String::from_utf8_lossy(rest).trim_start_matches(' ').to_owned(),
+        name: String::from_utf8_lossy(rest)
+            .trim_start_matches(' ')
+            .to_owned(),
     })
 }
 
@@ -69,10 +71,20 @@ mod tests {
         let names: Vec<&str> = regions.iter().map(|r| r.name.as_str()).collect();
         assert_eq!(
             names,
-            ["/usr/bin/my node (deleted)", "[heap]", "", "", "/dev/sh\u{fffd}m", "[vsyscall]"]
+            [
+                "/usr/bin/my node (deleted)",
+                "[heap]",
+                "",
+                "",
+                "/dev/sh\u{fffd}m",
+                "[vsyscall]"
+            ]
         );
         let code = &regions[3];
-        assert_eq!((code.start, code.end, code.file_offset), (0x7f00_0000_0000, 0x7f00_2000_0000, 0x1000));
+        assert_eq!(
+            (code.start, code.end, code.file_offset),
+            (0x7f00_0000_0000, 0x7f00_2000_0000, 0x1000)
+        );
         assert!(code.permissions.read && code.permissions.write && code.permissions.execute);
         assert!(!code.permissions.shared && regions[4].permissions.shared);
         assert_eq!(regions[5].start, 0xffff_ffff_ff60_0000);
@@ -82,8 +94,11 @@ mod tests {
     #[test]
     fn own_map_has_own_code() {
         let regions = read_regions(nix::unistd::getpid().as_raw()).unwrap();
-        let code = (own_map_has_own_code as fn()).addr() as u64;
-        let region = regions.iter().find(|r| (r.start..r.end).contains(&code)).unwrap();
+        let code = own_map_has_own_code as fn() as usize as u64;
+        let region = regions
+            .iter()
+            .find(|r| (r.start..r.end).contains(&code))
+            .unwrap();
         assert!(region.permissions.execute && region.name.starts_with('/'));
         assert!(regions.windows(2).all(|pair| pair[0].end <= pair[1].start));
     }

@@ -22,20 +22,31 @@ pub(super) fn populated(pagemap: &File, start: u64, end: u64, page_size: u64) ->
     while at < end {
         let pages = (end - at).div_ceil(page_size).min(BATCH);
         let len = usize::try_from(pages * ENTRY_BYTES).unwrap_or(0);
-        let read = buffer
-            .get_mut(..len)
-            .is_some_and(|b| pagemap.read_exact_at(b, at / page_size * ENTRY_BYTES).is_ok());
+        let read = buffer.get_mut(..len).is_some_and(|b| {
+            pagemap
+                .read_exact_at(b, at / page_size * ENTRY_BYTES)
+                .is_ok()
+        });
         if !read {
-            return vec![MemoryRange { start, len: end - start }];
+            return vec![MemoryRange {
+                start,
+                len: end - start,
+            }];
         }
         let (entries, _) = buffer.get(..len).unwrap_or_default().as_chunks::<8>();
-        for (address, entry) in (at..).step_by(usize::try_from(page_size).unwrap_or(4096)).zip(entries) {
+        for (address, entry) in (at..)
+            .step_by(usize::try_from(page_size).unwrap_or(4096))
+            .zip(entries)
+        {
             if u64::from_ne_bytes(*entry) & (PRESENT | SWAPPED) == 0 {
                 continue;
             }
             match found.last_mut() {
                 Some(last) if last.end() == address => last.len += page_size,
-                _ => found.push(MemoryRange { start: address, len: page_size }),
+                _ => found.push(MemoryRange {
+                    start: address,
+                    len: page_size,
+                }),
             }
         }
         at += pages * page_size;

@@ -39,7 +39,10 @@ impl Stat {
         let name = tid.map_or_else(|| "stat".to_owned(), |tid| format!("task/{tid}/stat"));
         let text = fs::read(path(pid, &name))?;
         Self::parse(&text).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/{name} has an unknown form"))
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("/proc/{pid}/{name} has an unknown form"),
+            )
         })
     }
 
@@ -77,7 +80,10 @@ pub(super) fn arguments(pid: pid_t) -> Vec<String> {
     if bytes.is_empty() {
         return Vec::new();
     }
-    bytes.split(|&b| b == 0).map(|a| String::from_utf8_lossy(a).into_owned()).collect()
+    bytes
+        .split(|&b| b == 0)
+        .map(|a| String::from_utf8_lossy(a).into_owned())
+        .collect()
 }
 
 /// The path of the executable as the process sees it, without ` (deleted)`.
@@ -89,14 +95,18 @@ pub(super) fn executable(pid: pid_t) -> String {
 
 /// How long a process has run, in nanoseconds.
 pub(super) fn uptime_ns(stat: &Stat) -> u64 {
-    let ticks_per_second =
-        nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).max(1);
+    let ticks_per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
+        .ok()
+        .flatten()
+        .unwrap_or(100)
+        .max(1);
     let started = i128::from(stat.start_time) * 1_000_000_000 / i128::from(ticks_per_second);
     let now = fs::read_to_string("/proc/uptime").ok().and_then(|text| {
         let seconds: f64 = text.split_ascii_whitespace().next()?.parse().ok()?;
         Some((seconds * 1e9) as i128)
     });
-    now.and_then(|now| u64::try_from(now - started).ok()).unwrap_or(0)
+    now.and_then(|now| u64::try_from(now - started).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -105,7 +115,8 @@ mod tests {
 
     #[test]
     fn stat_with_a_hostile_name() {
-        let text = b"77 (a) R (b \xff) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 11 0 123456 999 88 \
+        let text =
+            b"77 (a) R (b \xff) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 11 0 123456 999 88 \
             18446744073709551615 4194304 1 140722000000000 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0";
         let stat = Stat::parse(text).unwrap();
         assert_eq!(stat.name, "a) R (b \u{fffd}");

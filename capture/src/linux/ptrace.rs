@@ -82,12 +82,21 @@ mod tests {
 
     #[test]
     fn stops_are_told_apart() {
-        assert_eq!(decode(stopped(libc::SIGTRAP, 128)), ThreadEvent::Interrupted);
+        assert_eq!(
+            decode(stopped(libc::SIGTRAP, 128)),
+            ThreadEvent::Interrupted
+        );
         assert_eq!(decode(stopped(libc::SIGSTOP, 128)), ThreadEvent::GroupStop);
-        assert_eq!(decode(stopped(libc::SIGUSR1, 0)), ThreadEvent::Signal(libc::SIGUSR1));
+        assert_eq!(
+            decode(stopped(libc::SIGUSR1, 0)),
+            ThreadEvent::Signal(libc::SIGUSR1)
+        );
         // A real-time signal, which libuv and glibc use.
         assert_eq!(decode(stopped(34, 0)), ThreadEvent::Signal(34));
-        assert_eq!(decode(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC)), ThreadEvent::OtherStop);
+        assert_eq!(
+            decode(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC)),
+            ThreadEvent::OtherStop
+        );
         assert_eq!(decode(0), ThreadEvent::Exited);
         assert_eq!(decode(libc::SIGKILL), ThreadEvent::Exited);
     }

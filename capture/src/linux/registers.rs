@@ -30,8 +30,14 @@ fn named(regs: &nix::libc::user_regs_struct) -> Vec<Register> {
 
 #[cfg(target_arch = "aarch64")]
 fn named(regs: &nix::libc::user_regs_struct) -> Vec<Register> {
-    let general = (0..).zip(regs.regs).map(|(n, value)| Register { name: format!("x{n}"), value });
-    let special = [("sp", regs.sp), ("pc", regs.pc), ("pstate", regs.pstate)]
-        .map(|(name, value)| Register { name: name.to_owned(), value });
+    let general = (0..).zip(regs.regs).map(|(n, value)| Register {
+        name: format!("x{n}"),
+        value,
+    });
+    let special =
+        [("sp", regs.sp), ("pc", regs.pc), ("pstate", regs.pstate)].map(|(name, value)| Register {
+            name: name.to_owned(),
+            value,
+        });
     general.chain(special).collect()
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::libc::pid_t;
-use nix::sys::uio::{process_vm_readv, RemoteIoVec};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::Region;
@@ -37,8 +37,14 @@ impl RemoteMemory {
             _ => ranges.push(range),
         };
         // The vvar pages of the kernel are mapped readable and cannot be read from outside.
-        for region in regions.iter().filter(|r| r.permissions.read && !r.name.starts_with("[v")) {
-            let whole = MemoryRange { start: region.start, len: region.end.saturating_sub(region.start) };
+        for region in regions
+            .iter()
+            .filter(|r| r.permissions.read && !r.name.starts_with("[v"))
+        {
+            let whole = MemoryRange {
+                start: region.start,
+                len: region.end.saturating_sub(region.start),
+            };
             match &pagemap {
                 Some(pagemap) if region.name.is_empty() && whole.len >= SPARSE_FROM => {
                     pagemap::populated(pagemap, region.start, region.end, page_size)
@@ -48,13 +54,26 @@ impl RemoteMemory {
                 _ => push(whole),
             }
         }
-        Self { pid: Pid::from_raw(pid), file: File::open(procfs::path(pid, "mem")).ok(), ranges }
+        Self {
+            pid: Pid::from_raw(pid),
+            file: File::open(procfs::path(pid, "mem")).ok(),
+            ranges,
+        }
     }
 
     /// Whether the memory may be read at all: reads one byte.
     pub(super) fn probe(&self) -> Result<(), Errno> {
-        let Some(first) = self.ranges.first() else { return Err(Errno::ESRCH) };
-        self.read_ranges(&[MemoryRange { start: first.start, len: 1 }], &mut [0]).map(drop)
+        let Some(first) = self.ranges.first() else {
+            return Err(Errno::ESRCH);
+        };
+        self.read_ranges(
+            &[MemoryRange {
+                start: first.start,
+                len: 1,
+            }],
+            &mut [0],
+        )
+        .map(drop)
     }
 
     /// Fills `buf` with the bytes of `ranges`, one after the other, and returns how many bytes were read before the first that could
@@ -62,7 +81,11 @@ impl RemoteMemory {
     ///
     /// # Errors
     /// What the kernel said, when nothing could be read at all.
-    pub(super) fn read_ranges(&self, ranges: &[MemoryRange], buf: &mut [u8]) -> Result<usize, Errno> {
+    pub(super) fn read_ranges(
+        &self,
+        ranges: &[MemoryRange],
+        buf: &mut [u8],
+    ) -> Result<usize, Errno> {
         let mut done = 0_usize;
         for batch in ranges.chunks(RANGES_PER_CALL) {
             let remote: Vec<RemoteIoVec> = batch
@@ -73,7 +96,9 @@ impl RemoteMemory {
                 })
                 .collect();
             let wanted: usize = remote.iter().map(|r| r.len).sum();
-            let Some(local) = buf.get_mut(done..done.saturating_add(wanted)) else { break };
+            let Some(local) = buf.get_mut(done..done.saturating_add(wanted)) else {
+                break;
+            };
             let read = match process_vm_readv(self.pid, &mut [IoSliceMut::new(local)], &remote) {
                 Ok(read) => read,
                 Err(Errno::ENOSYS | Errno::EPERM) => self.read_first(batch, local)?,
@@ -94,13 +119,19 @@ impl RemoteMemory {
         let mut done = 0_usize;
         for range in ranges {
             let len = usize::try_from(range.len).unwrap_or(0);
-            let Some(local) = buf.get_mut(done..done.saturating_add(len)) else { break };
+            let Some(local) = buf.get_mut(done..done.saturating_add(len)) else {
+                break;
+            };
             if file.read_exact_at(local, range.start).is_err() {
                 break;
             }
             done += len;
         }
-        if done == 0 && !ranges.is_empty() { Err(Errno::EIO) } else { Ok(done) }
+        if done == 0 && !ranges.is_empty() {
+            Err(Errno::EIO)
+        } else {
+            Ok(done)
+        }
     }
 }
 

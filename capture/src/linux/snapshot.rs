@@ -80,11 +80,19 @@ impl StopAndCopy {
     /// # Errors
     /// [`CaptureError::NoMemory`].
     pub fn new(pid: pid_t, page_size: u64, expected_bytes: u64) -> Result<Self, CaptureError> {
-        let no_memory = |source| CaptureError::NoMemory { pid, bytes: expected_bytes, source };
+        let no_memory = |source| CaptureError::NoMemory {
+            pid,
+            bytes: expected_bytes,
+            source,
+        };
         let len = usize::try_from(expected_bytes)
             .map_err(|e| no_memory(std::io::Error::new(std::io::ErrorKind::OutOfMemory, e)))?;
         let buffer = prefaulted(len).map_err(no_memory)?;
-        Ok(Self { pid, page_size, buffer })
+        Ok(Self {
+            pid,
+            page_size,
+            buffer,
+        })
     }
 }
 
@@ -106,13 +114,21 @@ impl Snapshotter for StopAndCopy {
     }
 
     fn snapshot(&mut self, planner: &mut dyn Planner) -> Result<Snapshot, CaptureError> {
-        let buffer = std::mem::replace(&mut self.buffer, MmapMut::map_anon(1).map_err(|source| {
-            CaptureError::NoMemory { pid: self.pid, bytes: 1, source }
-        })?);
+        let buffer = std::mem::replace(
+            &mut self.buffer,
+            MmapMut::map_anon(1).map_err(|source| CaptureError::NoMemory {
+                pid: self.pid,
+                bytes: 1,
+                source,
+            })?,
+        );
         let (pid, page_size) = (self.pid, self.page_size);
         // On a thread of its own: whatever happens, the end of that thread detaches from the process.
         std::thread::scope(|scope| {
-            match scope.spawn(|| stop_and_copy(pid, page_size, buffer, planner)).join() {
+            match scope
+                .spawn(|| stop_and_copy(pid, page_size, buffer, planner))
+                .join()
+            {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
             }
@@ -133,12 +149,19 @@ fn stop_and_copy(
     let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
     let threads = read_threads(pid, &frozen, &regions, &before, &mut problems);
     let memory = RemoteMemory::new(pid, &regions, page_size);
-    let plan = planner.plan(FrozenView { memory: &memory, regions: &regions, threads: &threads });
+    let plan = planner.plan(FrozenView {
+        memory: &memory,
+        regions: &regions,
+        threads: &threads,
+    });
     let wanted_bytes: u64 = plan.iter().map(|range| range.len).sum();
     if wanted_bytes > buffer.len() as u64 {
         let bytes = usize::try_from(wanted_bytes).unwrap_or(usize::MAX);
-        buffer = MmapMut::map_anon(bytes)
-            .map_err(|source| CaptureError::NoMemory { pid, bytes: wanted_bytes, source })?;
+        buffer = MmapMut::map_anon(bytes).map_err(|source| CaptureError::NoMemory {
+            pid,
+            bytes: wanted_bytes,
+            source,
+        })?;
     }
     let pieces = copy(&memory, &plan, &mut buffer, page_size, &mut problems);
     let (pause, report) = frozen.thaw();
@@ -147,13 +170,24 @@ fn stop_and_copy(
         return Err(CaptureError::Exited { pid });
     }
     let memory = SnapshotMemory { buffer, pieces };
-    Ok(Snapshot { memory, regions, threads, pause, at, wanted_bytes, problems })
+    Ok(Snapshot {
+        memory,
+        regions,
+        threads,
+        pause,
+        at,
+        wanted_bytes,
+        problems,
+    })
 }
 
 /// Names and states of the threads before the stop: the stop itself changes the state to `t`.
 fn thread_facts(pid: pid_t) -> Result<Vec<(pid_t, procfs::Stat)>, CaptureError> {
     let tids = procfs::threads(pid).map_err(|error| CaptureError::proc(pid, &error))?;
-    Ok(tids.into_iter().filter_map(|tid| Some((tid, procfs::Stat::read(pid, Some(tid)).ok()?))).collect())
+    Ok(tids
+        .into_iter()
+        .filter_map(|tid| Some((tid, procfs::Stat::read(pid, Some(tid)).ok()?)))
+        .collect())
 }
 
 fn read_threads(
@@ -167,10 +201,18 @@ fn read_threads(
     for tid in frozen.threads() {
         let registers = registers::read(tid).unwrap_or_else(|errno| {
             let message = format!("the registers of thread {tid} cannot be read: {errno}");
-            problems.push(Problem { stage: "registers".to_owned(), message, address: 0, bytes: 0 });
+            problems.push(Problem {
+                stage: "registers".to_owned(),
+                message,
+                address: 0,
+                bytes: 0,
+            });
             Vec::new()
         });
-        let known = before.iter().find(|(other, _)| *other == tid).map(|(_, stat)| stat.clone());
+        let known = before
+            .iter()
+            .find(|(other, _)| *other == tid)
+            .map(|(_, stat)| stat.clone());
         let born_since = known.is_none();
         let stat = known.or_else(|| procfs::Stat::read(pid, Some(tid)).ok());
         let mut thread = Thread {
@@ -217,10 +259,16 @@ fn copy(
         let mut total = 0;
         while let Some(range) = pending.front_mut() {
             let len = range.len.min(BYTES_PER_CALL - total);
-            batch.push(MemoryRange { start: range.start, len });
+            batch.push(MemoryRange {
+                start: range.start,
+                len,
+            });
             total += len;
             if len < range.len {
-                *range = MemoryRange { start: range.start + len, len: range.len - len };
+                *range = MemoryRange {
+                    start: range.start + len,
+                    len: range.len - len,
+                };
             } else {
                 pending.pop_front();
             }
@@ -228,16 +276,31 @@ fn copy(
                 break;
             }
         }
-        let Some(local) = buffer.get_mut(used..) else { break };
+        let Some(local) = buffer.get_mut(used..) else {
+            break;
+        };
         let mut read = memory.read_ranges(&batch, local).unwrap_or(0) as u64;
         let mut failed = None;
         for (at, range) in batch.iter().enumerate() {
             let got = range.len.min(read);
             read -= got;
-            push_piece(&mut pieces, MemoryRange { start: range.start, len: got }, used);
+            push_piece(
+                &mut pieces,
+                MemoryRange {
+                    start: range.start,
+                    len: got,
+                },
+                used,
+            );
             used += usize::try_from(got).unwrap_or(0);
             if got < range.len {
-                failed = Some((at, MemoryRange { start: range.start + got, len: range.len - got }));
+                failed = Some((
+                    at,
+                    MemoryRange {
+                        start: range.start + got,
+                        len: range.len - got,
+                    },
+                ));
                 break;
             }
         }
@@ -250,9 +313,16 @@ fn copy(
             address: failed.start,
             bytes: skip,
         });
-        batch.iter().skip(at + 1).rev().for_each(|range| pending.push_front(*range));
+        batch
+            .iter()
+            .skip(at + 1)
+            .rev()
+            .for_each(|range| pending.push_front(*range));
         if failed.len > skip {
-            pending.push_front(MemoryRange { start: failed.start + skip, len: failed.len - skip });
+            pending.push_front(MemoryRange {
+                start: failed.start + skip,
+                len: failed.len - skip,
+            });
         }
     }
     pieces
@@ -287,7 +357,11 @@ impl SnapshotMemory {
     pub fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> + '_ {
         self.pieces.iter().filter_map(|piece| {
             let len = usize::try_from(piece.range.len).ok()?;
-            Some((piece.range.start, self.buffer.get(piece.offset..piece.offset.checked_add(len)?)?))
+            Some((
+                piece.range.start,
+                self.buffer
+                    .get(piece.offset..piece.offset.checked_add(len)?)?,
+            ))
         })
     }
 
@@ -299,12 +373,21 @@ impl SnapshotMemory {
 
 impl Memory for SnapshotMemory {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
-        let unmapped = ReadError::Unmapped { addr, len: buf.len() as u64 };
-        let at = self.pieces.partition_point(|piece| piece.range.end() <= addr);
+        let unmapped = ReadError::Unmapped {
+            addr,
+            len: buf.len() as u64,
+        };
+        let at = self
+            .pieces
+            .partition_point(|piece| piece.range.end() <= addr);
         let found = self.pieces.get(at).and_then(|piece| {
-            let start = piece.offset.checked_add(usize::try_from(addr.checked_sub(piece.range.start)?).ok()?)?;
+            let start = piece
+                .offset
+                .checked_add(usize::try_from(addr.checked_sub(piece.range.start)?).ok()?)?;
             let end = start.checked_add(buf.len())?;
-            let limit = piece.offset.checked_add(usize::try_from(piece.range.len).ok()?)?;
+            let limit = piece
+                .offset
+                .checked_add(usize::try_from(piece.range.len).ok()?)?;
             (end <= limit).then(|| self.buffer.get(start..end))?
         });
         buf.copy_from_slice(found.ok_or(unmapped)?);

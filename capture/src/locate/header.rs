@@ -43,6 +43,8 @@ pub struct HeaderKind {
     owner: &'static [usize],
     allocated_bytes: Option<usize>,
     high_water_mark: Option<usize>,
+    /// Whether `LinearAllocationArea` begins with `start_` in these versions, before `top_` and `limit_`.
+    pub(crate) area_has_start: bool,
 }
 
 /// Header fields in memory outside the page.
@@ -75,6 +77,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x30],
         allocated_bytes: None,
         high_water_mark: None,
+        area_has_start: false,
     },
     HeaderKind {
         name: "B0",
@@ -91,6 +94,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x40],
         allocated_bytes: None,
         high_water_mark: None,
+        area_has_start: false,
     },
     // 7.8 has the owner at 0x50, 7.9 after a longer reservation.
     HeaderKind {
@@ -108,6 +112,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x50, 0x58, 0x60],
         allocated_bytes: None,
         high_water_mark: None,
+        area_has_start: false,
     },
     HeaderKind {
         name: "B2",
@@ -124,6 +129,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x58, 0x50],
         allocated_bytes: None,
         high_water_mark: None,
+        area_has_start: false,
     },
     HeaderKind {
         name: "C",
@@ -140,6 +146,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x40],
         allocated_bytes: Some(0x28),
         high_water_mark: Some(0x38),
+        area_has_start: true,
     },
     HeaderKind {
         name: "D",
@@ -156,6 +163,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x48],
         allocated_bytes: Some(0x30),
         high_water_mark: Some(0x40),
+        area_has_start: true,
     },
     // Metadata is allocated with `malloc`; on the read-only page of 12.9 it still follows the two words of the page.
     HeaderKind {
@@ -165,7 +173,10 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         alignment: 256 << 10,
         flags: 0x00,
         self_pointer: None,
-        off_page: Some(OffPage { pointer: 0x08, page_address: 0x08 }),
+        off_page: Some(OffPage {
+            pointer: 0x08,
+            page_address: 0x08,
+        }),
         size: 0x30,
         area_start: 0x48,
         area_end: 0x38,
@@ -173,6 +184,7 @@ pub const HEADER_KINDS: [HeaderKind; 7] = [
         owner: &[0x50],
         allocated_bytes: Some(0x18),
         high_water_mark: Some(0x28),
+        area_has_start: true,
     },
 ];
 
@@ -238,7 +250,9 @@ impl HeaderKind {
 }
 
 fn is_plausible(page: &Page) -> bool {
-    let Some(end) = page.address.checked_add(page.size) else { return false };
+    let Some(end) = page.address.checked_add(page.size) else {
+        return false;
+    };
     (SIZE_GRANULE..MAX_PAGE_BYTES).contains(&page.size)
         && page.size.is_multiple_of(SIZE_GRANULE)
         && end <= MAX_ADDRESS

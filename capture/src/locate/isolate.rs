@@ -1,7 +1,7 @@
 //! Finds the isolates: from the heap addresses that pages carry, and from what threads keep in their thread-local memory.
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
-use v8mini_format::model::{GcState, Isolate, Page, Region, Thread};
+use v8mini_format::model::{GcState, Isolate, Page, Thread};
 
 use super::allocation_area;
 use crate::symbols::{CurrentIsolate, V8Symbols};
@@ -33,8 +33,13 @@ impl IsolateClues<'_> {
     /// Where a thread says which isolate it has entered: ranges that a capture must hold for that to be read offline.
     pub fn ranges(&self, thread: &Thread) -> Vec<MemoryRange> {
         let mut ranges = Vec::new();
-        if let Some(CurrentIsolate::PthreadKey { address }) = self.symbols.and_then(|s| s.current_isolate) {
-            ranges.push(MemoryRange { start: address.wrapping_add(self.load_bias), len: 4 });
+        if let Some(CurrentIsolate::PthreadKey { address }) =
+            self.symbols.and_then(|s| s.current_isolate)
+        {
+            ranges.push(MemoryRange {
+                start: address.wrapping_add(self.load_bias),
+                len: 4,
+            });
         }
         if let Some(base) = thread_pointer(thread) {
             ranges.push(MemoryRange {
@@ -49,13 +54,18 @@ impl IsolateClues<'_> {
     fn current(&self, memory: &dyn Memory, thread: &Thread) -> Option<u64> {
         let base = thread_pointer(thread)?;
         let address = match self.symbols?.current_isolate? {
-            CurrentIsolate::ThreadLocal { below_thread_pointer } => base.checked_sub(below_thread_pointer)?,
+            CurrentIsolate::ThreadLocal {
+                below_thread_pointer,
+            } => base.checked_sub(below_thread_pointer)?,
             CurrentIsolate::PthreadKey { address } => {
                 let key = memory.read_u32(address.wrapping_add(self.load_bias)).ok()?;
                 pthread_value(base, u64::from(key))?
             }
         };
-        memory.read_u64(address).ok().filter(|&isolate| isolate != 0)
+        memory
+            .read_u64(address)
+            .ok()
+            .filter(|&isolate| isolate != 0)
     }
 }
 
@@ -73,8 +83,15 @@ fn pthread_value(base: u64, key: u64) -> Option<u64> {
 /// than certain sizes are not believed; then it is a window around the heap.
 pub fn isolate_block(memory: &dyn Memory, isolate: u64, heap: u64) -> MemoryRange {
     let around = || {
-        let start = if isolate == 0 { heap.saturating_sub(BEFORE_HEAP) } else { isolate };
-        MemoryRange { start, len: heap.saturating_add(AFTER_HEAP).saturating_sub(start) }
+        let start = if isolate == 0 {
+            heap.saturating_sub(BEFORE_HEAP)
+        } else {
+            isolate
+        };
+        MemoryRange {
+            start,
+            len: heap.saturating_add(AFTER_HEAP).saturating_sub(start),
+        }
     };
     allocation(memory, isolate, heap).unwrap_or_else(around)
 }
@@ -82,8 +99,18 @@ pub fn isolate_block(memory: &dyn Memory, isolate: u64, heap: u64) -> MemoryRang
 /// The `malloc` block at `isolate`, if it reaches over `heap`.
 fn allocation(memory: &dyn Memory, isolate: u64, heap: u64) -> Option<MemoryRange> {
     let size = memory.read_u64(isolate.checked_sub(8)?).ok()? & !7;
-    let len = size.checked_sub(8).filter(|_| ISOLATE_BYTES.contains(&size))?;
-    (MemoryRange { start: isolate, len }).contains(heap).then_some(MemoryRange { start: isolate, len })
+    let len = size
+        .checked_sub(8)
+        .filter(|_| ISOLATE_BYTES.contains(&size))?;
+    (MemoryRange {
+        start: isolate,
+        len,
+    })
+    .contains(heap)
+    .then_some(MemoryRange {
+        start: isolate,
+        len,
+    })
 }
 
 /// Pairs every heap with its isolate and the thread that has entered it. Sets the threads' isolates, too.
@@ -91,23 +118,31 @@ fn allocation(memory: &dyn Memory, isolate: u64, heap: u64) -> Option<MemoryRang
 /// `threads` begins with the main thread, and so does the result with its isolate.
 pub fn find_isolates(
     memory: &dyn Memory,
-    regions: &[Region],
     pages: &[Page],
     heaps: &[u64],
     threads: &mut [Thread],
     clues: IsolateClues<'_>,
 ) -> Vec<Isolate> {
-    let mut found: Vec<Isolate> =
-        heaps.iter().map(|&heap| Isolate { heap, ..Isolate::default() }).collect();
+    let mut found: Vec<Isolate> = heaps
+        .iter()
+        .map(|&heap| Isolate {
+            heap,
+            ..Isolate::default()
+        })
+        .collect();
     for thread in threads.iter_mut() {
-        let entered = clues
-            .current(memory, thread)
-            .filter(|&isolate| heaps.iter().any(|&heap| encloses(isolate, heap)))
-            .or_else(|| search_thread(memory, thread, heaps));
+        let entered = match clues.symbols.and_then(|symbols| symbols.current_isolate) {
+            Some(_) => clues.current(memory, thread),
+            None => search_thread(memory, thread, heaps),
+        };
         let Some(address) = entered else { continue };
         // The nearest heap above: isolates of several threads may lie close together.
-        let inside = found.iter_mut().filter(|isolate| encloses(address, isolate.heap));
-        let Some(isolate) = inside.min_by_key(|isolate| isolate.heap) else { continue };
+        let inside = found
+            .iter_mut()
+            .filter(|isolate| encloses(address, isolate.heap));
+        let Some(isolate) = inside.min_by_key(|isolate| isolate.heap) else {
+            continue;
+        };
         thread.isolate = address;
         isolate.address = address;
         if isolate.tid == 0 {
@@ -115,21 +150,30 @@ pub fn find_isolates(
         }
     }
     // Every isolate of one build has its heap at the same place.
-    let offset = found.iter().find(|i| i.address != 0).and_then(|i| i.heap.checked_sub(i.address));
+    let offset = found
+        .iter()
+        .find(|i| i.address != 0)
+        .and_then(|i| i.heap.checked_sub(i.address));
     for isolate in &mut found {
         if let Some(address) = offset.and_then(|offset| isolate.heap.checked_sub(offset)) {
             isolate.address = address;
         }
         isolate.gc_state = gc_state(memory, isolate.heap, clues);
-        isolate.allocation_areas = allocation_area::find(memory, regions, pages, isolate);
+        isolate.allocation_areas = allocation_area::find(memory, pages, isolate);
     }
-    let order = |tid: u32| threads.iter().position(|thread| thread.tid == tid).unwrap_or(usize::MAX);
+    let order = |tid: u32| {
+        threads
+            .iter()
+            .position(|thread| thread.tid == tid)
+            .unwrap_or(usize::MAX)
+    };
     found.sort_by_key(|isolate| (order(isolate.tid), isolate.heap));
     found
 }
 
 fn encloses(isolate: u64, heap: u64) -> bool {
-    heap.checked_sub(isolate).is_some_and(|offset| (1..MAX_HEAP_OFFSET).contains(&offset))
+    heap.checked_sub(isolate)
+        .is_some_and(|offset| (1..MAX_HEAP_OFFSET).contains(&offset))
 }
 
 /// Without symbols: a word of the thread's own memory that is the address of an allocation around one of the heaps.
@@ -137,10 +181,15 @@ fn search_thread(memory: &dyn Memory, thread: &Thread, heaps: &[u64]) -> Option<
     let base = thread_pointer(thread)?;
     let below = (1..=TLS_BYTES / 8).filter_map(|n| base.checked_sub(n * 8));
     let keys = (0..PTHREAD_KEYS).filter_map(|key| pthread_value(base, key));
-    below.chain(keys).filter_map(|address| memory.read_u64(address).ok()).find(|&word| {
-        word.is_multiple_of(8)
-            && heaps.iter().any(|&heap| encloses(word, heap) && allocation(memory, word, heap).is_some())
-    })
+    below
+        .chain(keys)
+        .filter_map(|address| memory.read_u64(address).ok())
+        .find(|&word| {
+            word.is_multiple_of(8)
+                && heaps
+                    .iter()
+                    .any(|&heap| encloses(word, heap) && allocation(memory, word, heap).is_some())
+        })
 }
 
 /// Reads `Heap::gc_state_`. Without the offset from the very binary, nothing is claimed.

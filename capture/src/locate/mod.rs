@@ -11,8 +11,8 @@ mod plan;
 mod scan;
 mod space;
 
-pub use header::{HeaderKind, HEADER_KINDS};
-pub use isolate::{find_isolates, gc_state, isolate_block, IsolateClues};
-pub use plan::{checked_stack_bottom, ReadPlan};
-pub use scan::{locate_pages, Pages};
+pub use header::{HEADER_KINDS, HeaderKind};
+pub use isolate::{IsolateClues, find_isolates, gc_state, isolate_block};
+pub use plan::{ReadPlan, checked_stack_bottom};
+pub use scan::{Pages, locate_pages};
 pub use space::SpaceIds;

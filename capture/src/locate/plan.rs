@@ -3,6 +3,8 @@
 use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::{Page, Region, Space, Thread};
 
+use super::header::HEADER_BYTES;
+
 /// Ranges of memory to store: collected in any order, then cut to what is readable.
 #[derive(Debug, Clone, Default)]
 pub struct ReadPlan {
@@ -35,18 +37,25 @@ impl ReadPlan {
         for page in pages {
             owners.insert(page.owner);
             if page.metadata_address != 0 {
-                self.add(page.metadata_address, page.metadata_address.saturating_add(METADATA_BYTES));
+                self.add(
+                    page.metadata_address,
+                    page.metadata_address.saturating_add(METADATA_BYTES),
+                );
             }
             if page.space == Space::NewFrom && !with_from_space {
                 // The header alone: the page is part of the heap, its contents are not.
-                self.add(page.address, page.area_start);
+                let header_end = page.address.saturating_add(HEADER_BYTES as u64);
+                self.add(page.address, header_end.max(page.area_start));
             } else {
                 self.add(page.address, page.area_end);
             }
         }
         owners.remove(&0);
         for owner in owners {
-            self.add(owner.saturating_sub(SPACE_BEFORE), owner.saturating_add(SPACE_AFTER));
+            self.add(
+                owner.saturating_sub(SPACE_BEFORE),
+                owner.saturating_add(SPACE_AFTER),
+            );
         }
     }
 
@@ -55,11 +64,17 @@ impl ReadPlan {
     /// `main_stack_bottom` is where the main thread's stack began: above it lie the arguments and the environment of
     /// the process, which are never stored.
     pub fn add_stack(&mut self, thread: &Thread, main_stack_bottom: Option<u64>) {
-        let Some(stack_pointer) = thread.register("rsp").or_else(|| thread.register("sp")) else { return };
+        let Some(stack_pointer) = thread.register("rsp").or_else(|| thread.register("sp")) else {
+            return;
+        };
         let mut end = thread.stack_end;
         // A thread's own stack ends at its control block; mappings behind it may be joined to it by the kernel.
-        let control_block = thread.register("fs_base").filter(|base| (stack_pointer..end).contains(base));
-        if let Some(bottom) = main_stack_bottom.filter(|bottom| (stack_pointer..=end).contains(bottom)) {
+        let control_block = thread
+            .register("fs_base")
+            .filter(|base| (stack_pointer..end).contains(base));
+        if let Some(bottom) =
+            main_stack_bottom.filter(|bottom| (stack_pointer..=end).contains(bottom))
+        {
             end = bottom;
         } else if let Some(base) = control_block {
             end = end.min(base.saturating_add(THREAD_CONTROL_BLOCK));
@@ -75,10 +90,16 @@ impl ReadPlan {
         for wanted in &self.wanted {
             let start = wanted.start.max(done);
             let first = readable.partition_point(|range| range.end() <= start);
-            for range in readable.iter().skip(first).take_while(|range| range.start < wanted.end()) {
+            for range in readable
+                .iter()
+                .skip(first)
+                .take_while(|range| range.start < wanted.end())
+            {
                 let start = start.max(range.start);
                 let end = wanted.end().min(range.end());
-                let Some(len) = end.checked_sub(start).filter(|&len| len > 0) else { continue };
+                let Some(len) = end.checked_sub(start).filter(|&len| len > 0) else {
+                    continue;
+                };
                 match plan.last_mut() {
                     Some(last) if last.end() == start => last.len += len,
                     _ => plan.push(MemoryRange { start, len }),
@@ -94,7 +115,10 @@ impl ReadPlan {
 ///
 /// Returns the bottom if it lies in a mapping of `regions`.
 pub fn checked_stack_bottom(regions: &[Region], bottom: u64) -> Option<u64> {
-    regions.iter().any(|r| (r.start..=r.end).contains(&bottom)).then_some(bottom)
+    regions
+        .iter()
+        .any(|r| (r.start..=r.end).contains(&bottom))
+        .then_some(bottom)
 }
 
 #[cfg(test)]
@@ -115,15 +139,26 @@ mod tests {
         plan.add(0x4000, 0x4100);
         plan.add(0x9000, 0x9000);
         plan.add(0x8000, 0x7000);
-        let readable = [range(0x1800, 0x1000), range(0x2a00, 0x1600), range(0x4800, 0x8000)];
+        let readable = [
+            range(0x1800, 0x1000),
+            range(0x2a00, 0x1600),
+            range(0x4800, 0x8000),
+        ];
         assert_eq!(
             plan.finish(&readable),
-            [range(0x1800, 0x1000), range(0x2a00, 0x1600), range(0x4800, 0x800)]
+            [
+                range(0x1800, 0x1000),
+                range(0x2a00, 0x1600),
+                range(0x4800, 0x800)
+            ]
         );
     }
 
     fn thread(sp: u64, fs_base: u64, stack_end: u64) -> Thread {
-        let register = |name: &str, value| Register { name: name.into(), value };
+        let register = |name: &str, value| Register {
+            name: name.into(),
+            value,
+        };
         Thread {
             registers: vec![register("rsp", sp), register("fs_base", fs_base)],
             stack_end,
@@ -140,12 +175,18 @@ mod tests {
     #[test]
     fn main_stack_stops_below_the_environment() {
         let main = thread(0x7000_0000, 0x1234_0000, 0x7002_1000);
-        assert_eq!(stack(&main, Some(0x7001_0010)), [range(0x7000_0000 - 128, 0x1_0010 + 128)]);
+        assert_eq!(
+            stack(&main, Some(0x7001_0010)),
+            [range(0x7000_0000 - 128, 0x1_0010 + 128)]
+        );
     }
 
     #[test]
     fn other_stacks_stop_at_the_control_block() {
         let worker = thread(0x8000_0000, 0x8000_8000, 0x9000_0000);
-        assert_eq!(stack(&worker, Some(0x7001_0010)), [range(0x8000_0000 - 128, 0x9000 + 128)]);
+        assert_eq!(
+            stack(&worker, Some(0x7001_0010)),
+            [range(0x8000_0000 - 128, 0x9000 + 128)]
+        );
     }
 }

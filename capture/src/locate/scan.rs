@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Page, Region, V8Version};
 
-use super::header::{HeaderKind, HEADER_KINDS};
+use super::header::{HEADER_KINDS, HeaderKind};
 use super::space;
 
 /// Pages of all isolates, and how they were recognised.
@@ -32,8 +32,18 @@ impl Pages {
     }
 
     /// Finds the pages again, in an image of the same process at another time, without asking which shape explains it.
-    pub fn again(&self, memory: &dyn Memory, regions: &[Region], version: Option<V8Version>) -> Self {
-        let mut pages = scan(memory, &candidates(memory, regions), self.kind, self.owner_variant);
+    pub fn again(
+        &self,
+        memory: &dyn Memory,
+        regions: &[Region],
+        version: Option<V8Version>,
+    ) -> Self {
+        let mut pages = scan(
+            memory,
+            &candidates(memory, regions),
+            self.kind,
+            self.owner_variant,
+        );
         space::assign(memory, &mut pages, version);
         Self { pages, ..*self }
     }
@@ -45,7 +55,11 @@ impl Pages {
 /// "Best" is the number of pages whose owner is a space that points back to the page's heap; a shape that fits by
 /// accident finds none. Without the spaces' memory (a core that left them out) the number of pages counts. `version`
 /// breaks ties.
-pub fn locate_pages(memory: &dyn Memory, regions: &[Region], version: Option<V8Version>) -> Option<Pages> {
+pub fn locate_pages(
+    memory: &dyn Memory,
+    regions: &[Region],
+    version: Option<V8Version>,
+) -> Option<Pages> {
     let candidates = candidates(memory, regions);
     let mut best: Option<((usize, usize, bool), Pages)> = None;
     for kind in &HEADER_KINDS {
@@ -57,7 +71,14 @@ pub fn locate_pages(memory: &dyn Memory, regions: &[Region], version: Option<V8V
             let owned = space::count_owned(memory, &pages);
             let score = (owned, pages.len(), version.is_some_and(|v| kind.covers(v)));
             if best.as_ref().is_none_or(|(other, _)| score > *other) {
-                best = Some((score, Pages { kind, owner_variant, pages }));
+                best = Some((
+                    score,
+                    Pages {
+                        kind,
+                        owner_variant,
+                        pages,
+                    },
+                ));
             }
         }
     }
@@ -75,10 +96,17 @@ fn candidates(memory: &dyn Memory, regions: &[Region]) -> Vec<MemoryRange> {
     let mut found = Vec::new();
     for region in regions.iter().filter(anonymous) {
         let first = readable.partition_point(|range| range.end() <= region.start);
-        for range in readable.iter().skip(first).take_while(|range| range.start < region.end) {
+        for range in readable
+            .iter()
+            .skip(first)
+            .take_while(|range| range.start < region.end)
+        {
             let start = range.start.max(region.start);
             let end = range.end().min(region.end);
-            found.push(MemoryRange { start, len: end.saturating_sub(start) });
+            found.push(MemoryRange {
+                start,
+                len: end.saturating_sub(start),
+            });
         }
     }
     found
@@ -94,7 +122,10 @@ fn scan(
     // The end of the last page found: the inside of a large page is not searched.
     let mut covered = 0;
     for range in candidates {
-        let mut next = range.start.max(covered).checked_next_multiple_of(kind.alignment);
+        let mut next = range
+            .start
+            .max(covered)
+            .checked_next_multiple_of(kind.alignment);
         while let Some(base) = next.filter(|&base| base < range.end()) {
             let mut step = kind.alignment;
             if let Some(page) = kind.parse(memory, base, owner_variant) {
@@ -102,7 +133,9 @@ fn scan(
                 covered = base.saturating_add(page.size);
                 pages.push(page);
             }
-            next = base.checked_add(step).and_then(|b| b.checked_next_multiple_of(kind.alignment));
+            next = base
+                .checked_add(step)
+                .and_then(|b| b.checked_next_multiple_of(kind.alignment));
         }
     }
     drop_unsupported(&mut pages);

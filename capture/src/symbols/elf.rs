@@ -1,12 +1,12 @@
 //! Reading V8's symbols from an ELF file.
 
-use object::elf::{FileHeader64, ProgramHeader64, PF_X, PT_LOAD, PT_TLS, STT_TLS};
-use object::read::elf::{ElfFile, ProgramHeader, Sym, SymbolTable};
-use object::read::ReadRef;
 use object::Endianness;
+use object::elf::{FileHeader64, PF_X, PT_LOAD, PT_TLS, ProgramHeader64, STT_TLS};
+use object::read::ReadRef;
+use object::read::elf::{ElfFile, ProgramHeader, Sym, SymbolTable};
 use v8mini_format::model::V8Version;
 
-use super::{gc_state, node_version, CurrentIsolate, SymbolError, V8Symbols};
+use super::{CurrentIsolate, SymbolError, V8Symbols, gc_state, node_version};
 
 const V8DBG: &[u8] = b"v8dbg_";
 const ISOLATE_KEY: &[u8] = b"_ZN2v88internal7Isolate12isolate_key_E";
@@ -31,7 +31,10 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
     /// # Errors
     /// [`SymbolError::Elf`] if this is no 64-bit ELF file.
     pub fn parse(data: R) -> Result<Self, SymbolError> {
-        Ok(Self { file: ElfFile::parse(data)?, data })
+        Ok(Self {
+            file: ElfFile::parse(data)?,
+            data,
+        })
     }
 
     /// Reads everything that concerns V8.
@@ -60,11 +63,17 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
             if symbol.st_name(endian) == 0 {
                 continue;
             }
-            let Ok(name) = symbol.name(endian, table.strings()) else { continue };
+            let Ok(name) = symbol.name(endian, table.strings()) else {
+                continue;
+            };
             let address = symbol.st_value(endian);
             if let Some(short) = name.strip_prefix(V8DBG) {
-                if let (Ok(short), Some(value)) = (std::str::from_utf8(short), self.int_at(address)) {
-                    found.constants.entry(short.to_owned()).or_insert(i64::from(value));
+                if let (Ok(short), Some(value)) = (std::str::from_utf8(short), self.int_at(address))
+                {
+                    found
+                        .constants
+                        .entry(short.to_owned())
+                        .or_insert(i64::from(value));
                 }
             } else if name.starts_with(b"_ZN2v88internal") {
                 if let Some(part) = VERSION.iter().position(|&v| v == name) {
@@ -92,10 +101,14 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
     /// The distance below the thread pointer of the thread-local at `offset` of this file's block.
     fn thread_local(&self, offset: u64) -> Option<CurrentIsolate> {
         let endian = self.file.endian();
-        let tls = self.program_headers().find(|p| p.p_type(endian) == PT_TLS)?;
+        let tls = self
+            .program_headers()
+            .find(|p| p.p_type(endian) == PT_TLS)?;
         let align = tls.p_align(endian).max(1);
         let block = tls.p_memsz(endian).checked_next_multiple_of(align)?;
-        Some(CurrentIsolate::ThreadLocal { below_thread_pointer: block.checked_sub(offset)? })
+        Some(CurrentIsolate::ThreadLocal {
+            below_thread_pointer: block.checked_sub(offset)?,
+        })
     }
 
     /// A four-byte int at a symbol's address; 0 in the part of a segment that the file does not hold (`.bss`).
@@ -121,7 +134,9 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
         let segment = self.segment(address)?;
         let within = address.checked_sub(segment.p_vaddr(endian))?;
         let len = len.min(segment.p_filesz(endian).checked_sub(within)?);
-        self.data.read_bytes_at(segment.p_offset(endian).checked_add(within)?, len).ok()
+        self.data
+            .read_bytes_at(segment.p_offset(endian).checked_add(within)?, len)
+            .ok()
     }
 
     fn segment(&self, address: u64) -> Option<&'data ProgramHeader64<Endianness>> {
@@ -141,14 +156,21 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
             p.p_type(endian) == PT_LOAD && p.p_flags(endian).0 & PF_X.0 == 0
         };
         let search = |p: &ProgramHeader64<Endianness>| {
-            let bytes = self.data.read_bytes_at(p.p_offset(endian), p.p_filesz(endian)).ok()?;
+            let bytes = self
+                .data
+                .read_bytes_at(p.p_offset(endian), p.p_filesz(endian))
+                .ok()?;
             node_version::find(bytes)
         };
         // Linkers of Node 4 to 16 put constants into the same segment as the code.
         self.program_headers()
             .filter(constant)
             .find_map(search)
-            .or_else(|| self.program_headers().filter(|p| p.p_type(endian) == PT_LOAD).find_map(search))
+            .or_else(|| {
+                self.program_headers()
+                    .filter(|p| p.p_type(endian) == PT_LOAD)
+                    .find_map(search)
+            })
     }
 }
 
@@ -163,6 +185,11 @@ struct Found {
 impl Found {
     fn version(&self) -> Option<V8Version> {
         let [major, minor, build, patch] = self.version;
-        Some(V8Version { major: major?, minor: minor?, build: build?, patch: patch? })
+        Some(V8Version {
+            major: major?,
+            minor: minor?,
+            build: build?,
+            patch: patch?,
+        })
     }
 }

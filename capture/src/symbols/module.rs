@@ -1,8 +1,8 @@
 //! A mapped ELF file as the process sees it.
 
-use object::elf::{FileHeader64, ProgramHeader64, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE};
-use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
 use object::Endianness;
+use object::elf::{FileHeader64, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, ProgramHeader64};
+use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
 use v8mini_format::memory::{Memory, MemoryExt};
 
 /// Headers are read from the first page of the file, where linkers put them.
@@ -17,6 +17,8 @@ pub struct ModuleImage {
     pub build_id: Vec<u8>,
     /// Add to an address in the symbol table to get the virtual address.
     pub load_bias: u64,
+    /// Address after the last byte that the file's segments occupy.
+    pub end: u64,
 }
 
 impl ModuleImage {
@@ -26,14 +28,30 @@ impl ModuleImage {
         let elf = FileHeader64::<Endianness>::parse(header.as_slice()).ok()?;
         let endian = elf.endian().ok()?;
         let segments = elf.program_headers(endian, header.as_slice()).ok()?;
-        let first = segments.iter().find(|s| s.p_type(endian) == PT_LOAD && s.p_offset(endian) == 0);
+        let first = segments
+            .iter()
+            .find(|s| s.p_type(endian) == PT_LOAD && s.p_offset(endian) == 0);
         let load_bias = first.map_or(0, |s| start.wrapping_sub(s.p_vaddr(endian)));
         let build_id = segments
             .iter()
             .filter(|s| s.p_type(endian) == PT_NOTE)
             .find_map(|s| build_id(memory, endian, s, load_bias))
             .unwrap_or_default();
-        Some(Self { build_id, load_bias })
+        let end = segments
+            .iter()
+            .filter(|s| s.p_type(endian) == PT_LOAD)
+            .map(|s| {
+                s.p_vaddr(endian)
+                    .wrapping_add(s.p_memsz(endian))
+                    .wrapping_add(load_bias)
+            })
+            .max()
+            .unwrap_or(start);
+        Some(Self {
+            build_id,
+            load_bias,
+            end,
+        })
     }
 }
 
@@ -47,7 +65,8 @@ fn build_id(
     let len = usize::try_from(segment.p_memsz(endian).min(MAX_NOTES)).ok()?;
     let bytes = memory.read_vec(address, len).ok()?;
     let mut notes =
-        NoteIterator::<FileHeader64<Endianness>>::new(endian, segment.p_align(endian), &bytes).ok()?;
+        NoteIterator::<FileHeader64<Endianness>>::new(endian, segment.p_align(endian), &bytes)
+            .ok()?;
     while let Ok(Some(note)) = notes.next() {
         if note.name() == b"GNU" && note.n_type(endian) == NT_GNU_BUILD_ID {
             return Some(note.desc().to_vec());

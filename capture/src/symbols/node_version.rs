@@ -37,8 +37,14 @@ fn highest_c_string(bytes: &[u8]) -> Option<String> {
 /// `v1.2.3` or `v1.2.3-pre`, with its numbers.
 fn parse(text: &[u8]) -> Option<([u32; 3], String)> {
     let text = std::str::from_utf8(text).ok()?;
-    let (numbers, tag) = text.strip_prefix('v')?.split_once('-').unwrap_or((text.get(1..)?, ""));
-    if !tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-') {
+    let (numbers, tag) = text
+        .strip_prefix('v')?
+        .split_once('-')
+        .unwrap_or((text.get(1..)?, ""));
+    if !tag
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+    {
         return None;
     }
     let mut parts = numbers.split('.');
@@ -68,7 +74,10 @@ mod tests {
 
     #[test]
     fn tags_and_rubbish() {
-        assert_eq!(find(b"\0v26.0.0-nightly2026\0").as_deref(), Some("v26.0.0-nightly2026"));
+        assert_eq!(
+            find(b"\0v26.0.0-nightly2026\0").as_deref(),
+            Some("v26.0.0-nightly2026")
+        );
         assert_eq!(find(b"\0v26.0.0-\xff\0"), None);
         assert_eq!(find(b"\0v4294967296.0.0\0"), None);
         assert_eq!(find(b""), None);
