@@ -66,6 +66,8 @@ fields! {
     DetailsRepresentation = "PropertyDetails.representation",
     /// Index of the field among the object's fields, inside a descriptor.
     DetailsFieldIndex = "PropertyDetails.field_index",
+    /// Position in the order of insertion, inside the details of a dictionary entry.
+    DetailsDictionaryIndex = "PropertyDetails.dictionary_index",
     /// Value of the representation that stands for a double.
     RepresentationDouble = "PropertyDetails.representation_double",
     /// 1 if in-object double fields hold the raw double (up to V8 8.0), 0 if a pointer to a `HeapNumber`.
@@ -93,8 +95,29 @@ fields! {
     /// Words per entry of a `GlobalDictionary` (3 up to V8 5, then 1).
     GlobalDictionaryEntrySize = "GlobalDictionary.entry_size",
 
+    /// Name of a global variable's cell.
+    PropertyCellName = "PropertyCell.name",
+    /// `PropertyDetails` of a global variable's cell.
+    PropertyCellDetails = "PropertyCell.property_details",
+    /// Value of a global variable's cell.
+    PropertyCellValue = "PropertyCell.value",
+    /// Value of a cell: what a module exports.
+    CellValue = "Cell.value",
+    /// Getter: a function, a `FunctionTemplateInfo`, null or undefined.
+    AccessorPairGetter = "AccessorPair.getter",
+    /// Setter: a function, a `FunctionTemplateInfo`, null or undefined.
+    AccessorPairSetter = "AccessorPair.setter",
+
     /// The elements kind that stands for a `NumberDictionary`.
     DictionaryElements = "ElementsKind.dictionary",
+    /// The elements kind of sloppy `arguments` whose entries are aliases of parameters.
+    FastSloppyArgumentsElements = "ElementsKind.fast_sloppy_arguments",
+    /// The same with a `NumberDictionary` for those that are no aliases.
+    SlowSloppyArgumentsElements = "ElementsKind.slow_sloppy_arguments",
+    /// The elements kind of a boxed string whose other elements are fast.
+    FastStringWrapperElements = "ElementsKind.fast_string_wrapper",
+    /// The same with a `NumberDictionary`.
+    SlowStringWrapperElements = "ElementsKind.slow_string_wrapper",
 
     // Names and numbers
     /// Length in code units.
@@ -133,10 +156,28 @@ fields! {
     ThinStringTag = "String.thin_tag",
     /// Description of a symbol: a string or undefined.
     SymbolDescription = "Symbol.description",
+    /// Whether JavaScript never sees a symbol: V8's own, and the names of `#private` members.
+    SymbolIsPrivate = "Symbol.is_private",
+    /// Whether it is one of the language's own symbols, such as `Symbol.iterator`.
+    SymbolIsWellKnown = "Symbol.is_well_known",
+    /// Whether `Symbol.for` made it.
+    SymbolIsRegistered = "Symbol.is_in_public_symbol_table",
+    /// Whether it is the name of a `#private` member (V8 6.8 and later).
+    SymbolIsPrivateName = "Symbol.is_private_name",
+    /// Whether it marks instances of a class with `#private` methods (V8 8 and later).
+    SymbolIsPrivateBrand = "Symbol.is_private_brand",
     /// The double.
     HeapNumberValue = "HeapNumber.value",
+    /// Whether a BigInt is negative (V8 6.2 and later).
+    BigIntSign = "BigInt.sign",
+    /// Number of 64-bit digits of a BigInt, least significant first.
+    BigIntLength = "BigInt.length",
+    /// Offset of a BigInt's first digit.
+    BigIntDigits = "BigInt.digits",
     /// Which oddball: false, true, undefined, …
     OddballKind = "Oddball.kind",
+    /// The kind that stands for `undefined`.
+    OddballUndefined = "Oddball.undefined_kind",
     /// How an oddball is printed.
     OddballToString = "Oddball.to_string",
 
@@ -171,6 +212,181 @@ fields! {
     ScopeInfoInferredName = "ScopeInfo.inferred_name_offset",
     /// Class name of instances made from a template.
     TemplateClassName = "FunctionTemplateInfo.class_name",
+
+    /// First value of a `Tuple2`: the constructor, in a map that holds a tuple of constructor and prototype.
+    Tuple2Value1 = "Tuple2.value1",
+    /// The part of the function data that is not in trusted space (V8 13 and later).
+    SharedUntrustedFunctionData = "SharedFunctionInfo.untrusted_function_data",
+    /// Where the function begins in its script, in code units: at its parameter list (up to V8 6.9).
+    SharedStartPosition = "SharedFunctionInfo.start_position",
+    /// Where the function ends in its script (up to V8 6.9).
+    SharedEndPosition = "SharedFunctionInfo.end_position",
+    /// Where a function that is not compiled yet begins.
+    UncompiledDataStartPosition = "UncompiledData.start_position",
+    /// Where a function that is not compiled yet ends.
+    UncompiledDataEndPosition = "UncompiledData.end_position",
+    /// Bits of a function that tell its kind.
+    SharedFunctionKind = "SharedFunctionInfo.function_kind",
+    /// Whether it is a class.
+    SharedIsClassConstructor = "SharedFunctionInfo.is_class_constructor",
+    /// Function that a bound function calls.
+    BoundTarget = "JSBoundFunction.bound_target_function",
+    /// `this` that it calls it with.
+    BoundThis = "JSBoundFunction.bound_this",
+    /// Arguments that it calls it with first.
+    BoundArguments = "JSBoundFunction.bound_arguments",
+
+    // Scopes and scripts
+    /// Number of variables that a scope keeps in its context: over the `ScopeInfo`.
+    ScopeInfoLocalCount = "ScopeInfo.context_local_count",
+    /// Offset of the first one's name in a `ScopeInfo`, 0 if the names are in a table: over the `ScopeInfo`.
+    ScopeInfoLocalNames = "ScopeInfo.context_local_names_offset",
+    /// Offset of the table from names to numbers in a `ScopeInfo`, 0 if there is none: over the `ScopeInfo`.
+    ScopeInfoLocalNamesTable = "ScopeInfo.context_local_names_table_offset",
+    /// Offset of start and end position, two words, in a `ScopeInfo`, 0 if it has none: over the `ScopeInfo`.
+    ScopeInfoPositions = "ScopeInfo.position_info_offset",
+    /// Offset of the first slot of a context.
+    ContextSlots = "Context.slots",
+    /// Slots before the first variable.
+    ContextMinSlots = "Context.min_slots",
+    /// The slot with the `ScopeInfo` (V8 6.6 and later).
+    ContextScopeInfoSlot = "Context.scope_info_index",
+    /// The slot with the function whose context it is (up to V8 6.5).
+    ContextClosureSlot = "Context.closure_index",
+    /// The slot with the surrounding context.
+    ContextPreviousSlot = "Context.previous_index",
+    /// `ScopeInfo` of a function (up to V8 6.5).
+    SharedScopeInfo = "SharedFunctionInfo.scope_info",
+    /// Source text.
+    ScriptSource = "Script.source",
+    /// Name: as a rule a file's path.
+    ScriptName = "Script.name",
+    /// Lines before the script's first one in its file.
+    ScriptLineOffset = "Script.line_offset",
+    /// Columns before the script's first one in its first line.
+    ScriptColumnOffset = "Script.column_offset",
+
+    // Binary data
+    /// Length of an `ArrayBuffer` in bytes.
+    ArrayBufferByteLength = "JSArrayBuffer.byte_length",
+    /// Longest length that a resizable `ArrayBuffer` may have.
+    ArrayBufferMaxByteLength = "JSArrayBuffer.max_byte_length",
+    /// Address of the bytes, untagged.
+    ArrayBufferBackingStore = "JSArrayBuffer.backing_store",
+    /// Whether the contents have moved to another owner.
+    ArrayBufferWasDetached = "JSArrayBuffer.was_detached",
+    /// Whether it is a `SharedArrayBuffer`.
+    ArrayBufferIsShared = "JSArrayBuffer.is_shared",
+    /// Whether it can be resized.
+    ArrayBufferIsResizable = "JSArrayBuffer.is_resizable_by_js",
+    /// Buffer of a typed array or `DataView`.
+    ViewBuffer = "JSArrayBufferView.buffer",
+    /// First byte of the view in its buffer.
+    ViewByteOffset = "JSArrayBufferView.byte_offset",
+    /// Length of the view in bytes.
+    ViewByteLength = "JSArrayBufferView.byte_length",
+    /// Whether the view is as long as its buffer, whatever that becomes.
+    ViewIsLengthTracking = "JSArrayBufferView.is_length_tracking",
+    /// Number of elements of a typed array.
+    TypedArrayLength = "JSTypedArray.length",
+    /// What to add to the base pointer for the address of the first element.
+    TypedArrayExternalPointer = "JSTypedArray.external_pointer",
+    /// Smi 0, or the on-heap elements, tagged.
+    TypedArrayBasePointer = "JSTypedArray.base_pointer",
+    /// The same in the elements of a typed array (up to V8 7.5).
+    ElementsExternalPointer = "FixedTypedArrayBase.external_pointer",
+    /// The same in the elements of a typed array (up to V8 7.5).
+    ElementsBasePointer = "FixedTypedArrayBase.base_pointer",
+    /// Elements kind of `Uint8Array`.
+    Uint8Elements = "ElementsKind.uint8",
+    /// Elements kind of `Int8Array`.
+    Int8Elements = "ElementsKind.int8",
+    /// Elements kind of `Uint16Array`.
+    Uint16Elements = "ElementsKind.uint16",
+    /// Elements kind of `Int16Array`.
+    Int16Elements = "ElementsKind.int16",
+    /// Elements kind of `Uint32Array`.
+    Uint32Elements = "ElementsKind.uint32",
+    /// Elements kind of `Int32Array`.
+    Int32Elements = "ElementsKind.int32",
+    /// Elements kind of `Float16Array` (V8 13 and later).
+    Float16Elements = "ElementsKind.float16",
+    /// Elements kind of `Float32Array`.
+    Float32Elements = "ElementsKind.float32",
+    /// Elements kind of `Float64Array`.
+    Float64Elements = "ElementsKind.float64",
+    /// Elements kind of `Uint8ClampedArray`.
+    Uint8ClampedElements = "ElementsKind.uint8_clamped",
+    /// Elements kind of `BigUint64Array` (V8 6.6 and later).
+    BigUint64Elements = "ElementsKind.biguint64",
+    /// Elements kind of `BigInt64Array` (V8 6.6 and later).
+    BigInt64Elements = "ElementsKind.bigint64",
+    /// What to add to an elements kind for that of the same array on a resizable buffer (V8 9.6 and later).
+    ResizableElementsDistance = "ElementsKind.rab_gsab_distance",
+
+    // Other objects of the language
+    /// Table of a `Map` or `Set`.
+    CollectionTable = "JSCollection.table",
+    /// Table of a `WeakMap` or `WeakSet`.
+    WeakCollectionTable = "JSWeakCollection.table",
+    /// Entries in use, of a `Map`'s or `Set`'s table.
+    OrderedHashTableElements = "OrderedHashTable.number_of_elements",
+    /// Deleted entries.
+    OrderedHashTableDeleted = "OrderedHashTable.number_of_deleted_elements",
+    /// Hash buckets, which lie before the entries.
+    OrderedHashTableBuckets = "OrderedHashTable.number_of_buckets",
+    /// Milliseconds since the epoch: a tagged number, or the raw bits of a double (V8 13 and later).
+    DateValue = "JSDate.value",
+    /// Source of a regular expression: a string.
+    RegExpSource = "JSRegExp.source",
+    /// Flags of a regular expression.
+    RegExpFlags = "JSRegExp.flags",
+    /// Reactions that wait, or the result.
+    PromiseReactionsOrResult = "JSPromise.reactions_or_result",
+    /// Pending 0, fulfilled 1, rejected 2.
+    PromiseStatus = "JSPromise.status",
+    /// Whether anybody has asked for the result.
+    PromiseHasHandler = "JSPromise.has_handler",
+    /// Next reaction.
+    ReactionNext = "PromiseReaction.next",
+    /// What to call on rejection.
+    ReactionRejectHandler = "PromiseReaction.reject_handler",
+    /// What to call on fulfilment.
+    ReactionFulfillHandler = "PromiseReaction.fulfill_handler",
+    /// The promise that the reaction settles.
+    ReactionPromise = "PromiseReaction.promise_or_capability",
+    /// Target of a proxy; null if it is revoked.
+    ProxyTarget = "JSProxy.target",
+    /// Handler of a proxy; null if it is revoked.
+    ProxyHandler = "JSProxy.handler",
+    /// What a boxed primitive boxes.
+    WrapperValue = "JSPrimitiveWrapper.value",
+    /// Function of a generator.
+    GeneratorFunction = "JSGeneratorObject.function",
+    /// Context of a generator.
+    GeneratorContext = "JSGeneratorObject.context",
+    /// Receiver of a generator.
+    GeneratorReceiver = "JSGeneratorObject.receiver",
+    /// Where a generator goes on; below zero if it runs or is closed.
+    GeneratorContinuation = "JSGeneratorObject.continuation",
+    /// Target of a `WeakRef`.
+    WeakRefTarget = "JSWeakRef.target",
+    /// Module of a namespace object.
+    NamespaceModule = "JSModuleNamespace.module",
+    /// Table from names to cells of a module.
+    ModuleExports = "Module.exports",
+    /// Context whose slots sloppy `arguments` are aliases of.
+    SloppyArgumentsContext = "SloppyArgumentsElements.context",
+    /// The arguments that are no aliases.
+    SloppyArgumentsArguments = "SloppyArgumentsElements.arguments",
+    /// Offset of the first alias, a slot number or a hole.
+    SloppyArgumentsMapped = "SloppyArgumentsElements.mapped_entries",
+    /// Words of its length that are no aliases (2 up to V8 8, where it is a plain `FixedArray`).
+    SloppyArgumentsUnmapped = "SloppyArgumentsElements.unmapped_length",
+    /// What an iterator over a `Map`, `Set`, array or string iterates over.
+    IteratorSource = "JSIterator.source",
+    /// Where it has got to.
+    IteratorIndex = "JSIterator.index",
 
     // What only the garbage collector and the compiler see
     /// The literal that a boilerplate is copied from.

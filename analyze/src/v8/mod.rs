@@ -1,7 +1,16 @@
 //! Object views: what the words of an object mean, by the layout. A view never prints.
 
+mod class_name;
+mod extent;
+mod fixed_array;
+mod hash_table;
 mod map;
+mod name;
 mod objects;
+mod oddball;
+mod property;
+mod shared_function_info;
+mod string;
 mod tagged;
 
 use thiserror::Error;
@@ -9,8 +18,14 @@ use v8mini_format::ReadError;
 
 use crate::layout::LayoutError;
 
+pub use fixed_array::FixedArray;
 pub use map::{ElementsKind, MapInfo};
+pub use name::{Name, SymbolKind, SymbolValue};
 pub use objects::Objects;
+pub use oddball::Oddball;
+pub use property::{Attributes, Properties, Property, PropertyValue, Storage};
+pub use shared_function_info::FunctionData;
+pub use string::{Representation, StringValue};
 pub use tagged::{Address, Tagged};
 
 /// Why an object, or a part of it, could not be read.

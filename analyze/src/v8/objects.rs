@@ -7,7 +7,7 @@ use v8mini_format::{Memory, MemoryExt};
 
 use super::{Address, MapInfo, ObjectError, Tagged};
 use crate::image::{Image, PageIndex};
-use crate::layout::{Field, Layout, Place, Subject};
+use crate::layout::{Field, Layout, Place, Subject, Value};
 
 /// An image seen as V8 objects: its memory, its layout, and the maps met so far.
 ///
@@ -148,6 +148,19 @@ impl Objects {
             bytes: &bytes,
             memory: self.memory(),
         }))
+    }
+
+    /// The value of a field of an object, however the layout gives it: a number, a place in the object, or an expression
+    /// over its first 256 bytes. `None` if the expression cannot be evaluated there.
+    ///
+    /// # Errors
+    /// As [`Self::field`].
+    pub fn compute(&self, object: Address, field: Field) -> Result<Option<u64>, ObjectError> {
+        match self.layout.value(field) {
+            Some((Value::Number(number), _)) => Ok(Some(*number)),
+            Some((Value::Place(place), _)) => self.load(object, *place).map(Some),
+            Some((Value::Expr(_), _)) | None => self.evaluate(object, field, 256),
+        }
     }
 
     /// The map of an object.

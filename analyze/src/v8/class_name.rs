@@ -1,0 +1,126 @@
+//! The class of an object: what `new` named, by the rules of V8's `JSReceiver::GetConstructorName`.
+
+use super::{Address, MapInfo, Objects, PropertyValue, Tagged};
+use crate::layout::Field;
+
+/// Longest chain of transitions that is followed. A map has at most 1020 properties, and few transitions more.
+const MAX_TRANSITIONS: usize = 4096;
+/// Longest prototype chain that is followed; real ones are a handful long.
+const MAX_PROTOTYPES: usize = 256;
+
+impl Objects {
+    /// The class name of a map's instances; `None` if nothing names it, which for an object of the language means that it
+    /// has no prototype.
+    ///
+    /// The constructor in the map is the one that made the object only if `new` was called on it itself. An instance of a
+    /// derived class has the base class there, so the prototype chain is asked: `Symbol.toStringTag`, then `constructor`.
+    /// A prototype object has lost its constructor to `Object`; see [`Objects::prototype_class_name`] for those.
+    pub fn class_name(&self, map: &MapInfo) -> Option<String> {
+        let constructor = self.constructor(map);
+        let named = constructor.and_then(|constructor| self.constructor_name(constructor));
+        // V8 up to 4.6 does not record how `new` was called.
+        let trusted = map.new_target_is_base == Some(true) && !map.is_prototype;
+        if let Some(name) = &named
+            && trusted
+            && name != "Object"
+        {
+            return named;
+        }
+        self.name_from_prototypes(map.prototype).or(named)
+    }
+
+    /// The class whose prototype an object is: the name of its own `constructor`.
+    pub fn prototype_class_name(&self, prototype: Address) -> Option<String> {
+        let property = self.find_property(prototype, |name| name.is("constructor"))?;
+        let PropertyValue::Tagged(constructor) = property.value else {
+            return None;
+        };
+        self.constructor_name(constructor.strong()?)
+    }
+
+    /// The constructor that a map names: the root of its chain of transitions holds it.
+    pub fn constructor(&self, map: &MapInfo) -> Option<Address> {
+        let mut word = map.constructor_or_back_pointer;
+        for _ in 0..MAX_TRANSITIONS {
+            let object = word.strong()?;
+            let Some(back) = self.map(object) else {
+                // A function whose `prototype` is no object keeps both in a tuple.
+                if self.has_type(object, "TUPLE2_TYPE") {
+                    return self
+                        .tagged_field(object, Field::Tuple2Value1)
+                        .ok()?
+                        .strong();
+                }
+                return Some(object);
+            };
+            word = back.constructor_or_back_pointer;
+        }
+        None
+    }
+
+    /// The name of a function or template that makes objects; `None` if it has none, or is something else.
+    fn constructor_name(&self, constructor: Address) -> Option<String> {
+        let name = if self.has_type(constructor, "FUNCTION_TEMPLATE_INFO_TYPE") {
+            self.template_class_name(constructor)?
+        } else {
+            let shared = self.shared_function_info(constructor).ok()?;
+            self.function_debug_name(shared).ok()??
+        };
+        (name.length > 0).then(|| name.to_text())
+    }
+
+    fn name_from_prototypes(&self, first: Tagged) -> Option<String> {
+        let mut prototype = first;
+        let mut last = None;
+        for _ in 0..MAX_PROTOTYPES {
+            let Some(object) = prototype.strong() else {
+                break;
+            };
+            let Ok(map) = self.map_of(object) else { break };
+            if !self.is_receiver_type(map.instance_type) {
+                break;
+            }
+            if let Some(name) = self.name_from_prototype(object) {
+                if name != "Object" {
+                    return Some(name);
+                }
+                last = Some(name);
+            }
+            prototype = map.prototype;
+        }
+        last
+    }
+
+    fn name_from_prototype(&self, prototype: Address) -> Option<String> {
+        let mut constructor = None;
+        for property in self.properties(prototype).ok()?.list {
+            let PropertyValue::Tagged(value) = property.value else {
+                continue;
+            };
+            let Ok(name) = self.read_name(property.key) else {
+                continue;
+            };
+            if name.is_well_known("Symbol.toStringTag") {
+                if let Some(tag) = self.string_at(value) {
+                    return Some(tag.to_text());
+                }
+            } else if name.is("constructor") {
+                constructor = value.strong();
+            }
+        }
+        self.constructor_name(constructor?)
+    }
+
+    /// Whether an instance type is that of an object of the language: everything from proxies up.
+    pub fn is_receiver_type(&self, instance_type: u16) -> bool {
+        [
+            "JS_PROXY_TYPE",
+            "JS_FUNCTION_PROXY_TYPE",
+            "JS_GLOBAL_OBJECT_TYPE",
+        ]
+        .iter()
+        .filter_map(|name| self.layout().types.number(name))
+        .min()
+        .is_some_and(|first| instance_type >= first)
+    }
+}
