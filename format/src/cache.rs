@@ -26,7 +26,7 @@ struct Shard {
 
 #[derive(Debug)]
 struct Cached {
-    raw: Arc<[u8]>,
+    raw: Arc<Vec<u8>>,
     used: u64,
 }
 
@@ -44,18 +44,18 @@ impl Cache {
         &self,
         chunk: u32,
         decode: impl FnOnce() -> Result<Vec<u8>, E>,
-    ) -> Result<Arc<[u8]>, E> {
+    ) -> Result<Arc<Vec<u8>>, E> {
         if let Some(raw) = self.with_shard(chunk, |shard| shard.get(chunk)) {
             return Ok(raw);
         }
-        let raw: Arc<[u8]> = decode()?.into();
+        let raw = Arc::new(decode()?);
         let max = self.shard_bytes;
         self.with_shard(chunk, |shard| shard.insert(chunk, Arc::clone(&raw), max));
         Ok(raw)
     }
 
     /// The raw bytes of a chunk if they are here.
-    pub(crate) fn peek(&self, chunk: u32) -> Option<Arc<[u8]>> {
+    pub(crate) fn peek(&self, chunk: u32) -> Option<Arc<Vec<u8>>> {
         self.with_shard(chunk, |shard| shard.get(chunk))
     }
 
@@ -66,14 +66,14 @@ impl Cache {
 }
 
 impl Shard {
-    fn get(&mut self, chunk: u32) -> Option<Arc<[u8]>> {
+    fn get(&mut self, chunk: u32) -> Option<Arc<Vec<u8>>> {
         self.clock += 1;
         let cached = self.chunks.get_mut(&chunk)?;
         cached.used = self.clock;
         Some(Arc::clone(&cached.raw))
     }
 
-    fn insert(&mut self, chunk: u32, raw: Arc<[u8]>, max: u64) {
+    fn insert(&mut self, chunk: u32, raw: Arc<Vec<u8>>, max: u64) {
         let len = raw.len() as u64;
         if len > max {
             return;
@@ -111,7 +111,7 @@ mod tests {
             decoded = true;
             Ok(vec![chunk as u8; len])
         });
-        assert_eq!(raw.unwrap()[..], vec![chunk as u8; len]);
+        assert_eq!(*raw.unwrap(), vec![chunk as u8; len]);
         decoded
     }
 

@@ -2,38 +2,47 @@
 
 use crate::model::{GcState, Space};
 
-/// Every space with its number on disk, 0 being [`Space::Unknown`].
-const SPACES: [(u16, Space); 14] = [
-    (0, Space::Unknown),
-    (1, Space::ReadOnly),
-    (2, Space::New),
-    (3, Space::NewFrom),
-    (4, Space::Old),
-    (5, Space::Code),
-    (6, Space::Map),
-    (7, Space::LargeObject),
-    (8, Space::NewLargeObject),
-    (9, Space::CodeLargeObject),
-    (10, Space::Trusted),
-    (11, Space::TrustedLargeObject),
-    (12, Space::Shared),
-    (13, Space::SharedLargeObject),
+/// Every space, in the order of [`space_code`].
+const SPACES: [Space; 14] = [
+    Space::Unknown,
+    Space::ReadOnly,
+    Space::New,
+    Space::NewFrom,
+    Space::Old,
+    Space::Code,
+    Space::Map,
+    Space::LargeObject,
+    Space::NewLargeObject,
+    Space::CodeLargeObject,
+    Space::Trusted,
+    Space::TrustedLargeObject,
+    Space::Shared,
+    Space::SharedLargeObject,
 ];
 
 /// The number of a space.
-pub(crate) fn space_code(space: Space) -> u16 {
-    SPACES
-        .iter()
-        .find(|(_, s)| *s == space)
-        .map_or(0, |(code, _)| *code)
+pub(crate) const fn space_code(space: Space) -> u16 {
+    match space {
+        Space::Unknown => 0,
+        Space::ReadOnly => 1,
+        Space::New => 2,
+        Space::NewFrom => 3,
+        Space::Old => 4,
+        Space::Code => 5,
+        Space::Map => 6,
+        Space::LargeObject => 7,
+        Space::NewLargeObject => 8,
+        Space::CodeLargeObject => 9,
+        Space::Trusted => 10,
+        Space::TrustedLargeObject => 11,
+        Space::Shared => 12,
+        Space::SharedLargeObject => 13,
+    }
 }
 
 /// The space of a number.
 pub(crate) fn space_from_code(code: u16) -> Space {
-    SPACES
-        .iter()
-        .find(|(c, _)| *c == code)
-        .map_or(Space::Unknown, |(_, space)| *space)
+    SPACES.get(usize::from(code)).copied().unwrap_or_default()
 }
 
 /// The number of a GC state.
@@ -73,7 +82,7 @@ mod tests {
 
     #[test]
     fn every_space_keeps_its_number() {
-        for (code, space) in SPACES {
+        for (code, space) in (0..).zip(SPACES) {
             assert_eq!(space_code(space), code);
             assert_eq!(space_from_code(code), space);
         }

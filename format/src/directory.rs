@@ -1,13 +1,14 @@
 //! Finding the chunks of a file: by the index at its end, or else by walking from header to header.
 
-use crate::chunk::{ChunkKind, Encoding, Entry};
+use crate::chunk::{CHUNK_HEADER_LEN, ChunkKind, Encoding, Entry};
 use crate::error::OpenError;
 use crate::header::{FILE_HEADER_LEN, FileHeader};
-use crate::index::{END_CHUNK_LEN, EndRecord, Index, seek_table};
+use crate::index::{END_CHUNK_LEN, EndRecord, Index};
 use crate::integrity::Integrity;
 use crate::limits::CHUNKS_MAX;
 use crate::payload::Decoder;
 use crate::recover;
+use crate::seek_table;
 use crate::source::Source;
 
 /// All chunks that were found, in the order of the file.
@@ -34,7 +35,10 @@ impl Context<'_> {
 
     /// The index in a chunk; `None` if it is no intact index.
     pub(crate) fn index(&self, entry: &Entry) -> Option<Index> {
-        if entry.kind != ChunkKind::INDEX || entry.kind_version != 1 {
+        if entry.kind != ChunkKind::INDEX
+            || entry.kind_version != 1
+            || entry.encoding != Encoding::Raw
+        {
             return None;
         }
         Index::from_bytes(&self.decoder.decode(self.source, entry).ok()?)
@@ -42,7 +46,10 @@ impl Context<'_> {
 
     /// The end record in a chunk; `None` if it is none or it is not intact.
     pub(crate) fn end_record(&self, entry: &Entry) -> Option<EndRecord> {
-        if entry.kind != ChunkKind::END || entry.kind_version != 1 {
+        if entry.kind != ChunkKind::END
+            || entry.kind_version != 1
+            || entry.encoding != Encoding::Raw
+        {
             return None;
         }
         let payload = self.decoder.decode(self.source, entry).ok()?;
@@ -93,7 +100,8 @@ fn from_tail(context: &Context<'_>) -> Option<Vec<Entry>> {
         let chunk = context.chunk_at(at)?;
         let index = context.index(&chunk)?;
         count += index.entries.len() as u64;
-        if count > CHUNKS_MAX {
+        // An index may be the work of an enemy; so many chunks do not fit into the file.
+        if count > CHUNKS_MAX || count > context.source.len() / CHUNK_HEADER_LEN {
             return None;
         }
         at = index.previous;
@@ -174,11 +182,7 @@ fn refuse_unknown(directory: &mut Directory) -> Result<(), OpenError> {
             offset,
             ..
         } = *entry;
-        let known = kind
-            .known_version()
-            .is_some_and(|highest| kind_version <= highest)
-            && !matches!(entry.encoding, Encoding::Unknown(_));
-        if known {
+        if is_known(entry) {
             continue;
         }
         if kind.is_critical() {
@@ -197,9 +201,6 @@ fn refuse_unknown(directory: &mut Directory) -> Result<(), OpenError> {
 
 /// Whether this version can interpret the payload of a chunk.
 pub(crate) fn is_known(entry: &Entry) -> bool {
-    entry
-        .kind
-        .known_version()
-        .is_some_and(|highest| entry.kind_version <= highest)
-        && !matches!(entry.encoding, Encoding::Unknown(_))
+    let highest = entry.kind.known_version().unwrap_or(0);
+    (1..=highest).contains(&entry.kind_version) && !matches!(entry.encoding, Encoding::Unknown(_))
 }

@@ -40,6 +40,16 @@ pub enum WriteError {
         /// [`crate::limits::RECORD_MAX`].
         max: u64,
     },
+    /// All metadata together is too large for a reader.
+    #[error(
+        "the metadata takes {bytes} bytes in a reader's memory; the format allows {max}: capture fewer symbols or regions"
+    )]
+    TooMuchMetadata {
+        /// What it takes.
+        bytes: u64,
+        /// [`crate::limits::METADATA_MAX`].
+        max: u64,
+    },
     /// A memory range ends behind the last address.
     #[error("{len} bytes of memory at {addr:#x} would end behind the last address")]
     AddressOverflow {

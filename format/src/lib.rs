@@ -25,6 +25,7 @@ mod payload;
 mod reader;
 mod records;
 mod recover;
+mod seek_table;
 mod source;
 mod verify;
 mod wire;

@@ -25,6 +25,9 @@ pub const STRING_MAX: u64 = 256 * 1024;
 /// What all metadata of a file may occupy in a reader's memory, in bytes: 500 000 pages and their strings.
 pub const METADATA_MAX: u64 = 64 * 1024 * 1024;
 
+/// What a writer gives of [`METADATA_MAX`] to each of its two lists of problems, in bytes: the first thousands tell enough.
+pub const PROBLEMS_MAX: u64 = 2 * 1024 * 1024;
+
 /// Largest number of chunks in a file.
 pub const CHUNKS_MAX: u64 = 1 << 24;
 

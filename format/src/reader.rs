@@ -1,5 +1,6 @@
 //! Opening a file and reading memory from it.
 
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
@@ -164,6 +165,16 @@ impl CaptureFile {
     }
 }
 
+impl fmt::Debug for CaptureFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CaptureFile")
+            .field("header", &self.header)
+            .field("chunks", &self.entries.len())
+            .field("integrity", &self.integrity)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Memory for CaptureFile {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let len = buf.len() as u64;
@@ -228,12 +239,16 @@ fn read_metadata(
             integrity.report(payload::damage(entry, "it is the second of its kind"));
             continue;
         }
+        // A chunk costs its raw length even if nothing comes out of it. One that is too long is not decoded at all.
+        if check_lengths(entry).is_ok() {
+            weight += entry.raw_len;
+        }
         let result = decoder.decode(source, entry).and_then(|raw| {
             records::apply(entry.kind, &raw, &mut metadata)
                 .map_err(|reason| payload::damage(entry, reason))
         });
         match result {
-            Ok(taken) => weight += taken,
+            Ok(taken) => weight += taken.saturating_sub(entry.raw_len),
             Err(damage) => integrity.report(damage),
         }
         if weight > METADATA_MAX {

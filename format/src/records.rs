@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use crate::chunk::ChunkKind;
 use crate::error::WriteError;
-use crate::limits::{RECORD_MAX, RECORD_SPLIT};
-use crate::model::Metadata;
+use crate::limits::{METADATA_MAX, PROBLEMS_MAX, RECORD_MAX, RECORD_SPLIT};
+use crate::model::{Metadata, Problem};
 use crate::wire::{
     ConstantV1, DecodeError, IsolateV1, MemoryUseV1, ModuleV1, PageV1, ProblemV1, ProcessV1,
     Record, RegionV1, StatisticsV1, SymbolV1, ThreadV1,
@@ -19,6 +19,8 @@ pub(crate) struct RawRecord {
     /// Index of the chunk's first item in the whole list.
     pub(crate) first: u64,
     pub(crate) payload: Vec<u8>,
+    /// Bytes that it takes in a reader's memory.
+    pub(crate) weight: u64,
 }
 
 /// The records that precede the memory, in the order of the file. Empty lists have no chunk.
@@ -40,7 +42,47 @@ pub(crate) fn head_records(metadata: &Metadata) -> Result<Vec<RawRecord>, WriteE
     split(metadata.pages.iter().map(PageV1::from), &mut out)?;
     split(metadata.regions.iter().map(RegionV1::from), &mut out)?;
     split(metadata.accounting.iter().map(MemoryUseV1::from), &mut out)?;
-    Ok(out)
+    problem_records(&metadata.problems, &mut out)?;
+    // Problems at the end and statistics must still fit.
+    let max = METADATA_MAX - 2 * PROBLEMS_MAX;
+    let bytes = out.iter().map(|record| record.weight).sum();
+    if bytes > max {
+        Err(WriteError::TooMuchMetadata { bytes, max })
+    } else {
+        Ok(out)
+    }
+}
+
+/// A list of problems, cut where it would be too long to be read by anyone; the last one then says so.
+pub(crate) fn problem_records(
+    problems: &[Problem],
+    out: &mut Vec<RawRecord>,
+) -> Result<(), WriteError> {
+    let mut budget = PROBLEMS_MAX;
+    let fits = |record: &ProblemV1| match budget.checked_sub(record.weight()) {
+        Some(rest) => {
+            budget = rest;
+            true
+        }
+        None => false,
+    };
+    let mut kept: Vec<ProblemV1> = problems
+        .iter()
+        .map(ProblemV1::from)
+        .take_while(fits)
+        .collect();
+    let omitted = problems.get(kept.len()..).unwrap_or_default();
+    if !omitted.is_empty() {
+        kept.push(ProblemV1::from(&Problem {
+            stage: "problems".to_owned(),
+            message: format!("{} more problems are not listed", omitted.len()),
+            address: 0,
+            bytes: omitted
+                .iter()
+                .fold(0, |sum, problem| sum.saturating_add(problem.bytes)),
+        }));
+    }
+    split(kept, out)
 }
 
 /// Records of one list, as few chunks as the limits allow.
@@ -50,13 +92,15 @@ pub(crate) fn split<R: Record>(
 ) -> Result<(), WriteError> {
     let mut bytes = Vec::new();
     let (mut first, mut count, mut weight) = (0, 0, 0);
-    let mut seal = |first: u64, count: usize, bytes: &[u8]| {
+    let mut seal = |first: u64, count: usize, weight: u64, bytes: &[u8]| {
         let payload = R::seal(count, bytes);
+        let weight = weight.max(payload.len() as u64);
         out.push(RawRecord {
             kind: R::KIND,
             version: R::VERSION,
             first,
             payload,
+            weight,
         });
     };
     for item in items {
@@ -76,7 +120,7 @@ pub(crate) fn split<R: Record>(
             });
         }
         if count > 0 && weight + item_weight > RECORD_SPLIT {
-            seal(first, count, &bytes[..start]);
+            seal(first, count, weight, &bytes[..start]);
             bytes.drain(..start);
             first += count as u64;
             (count, weight) = (0, 0);
@@ -85,7 +129,7 @@ pub(crate) fn split<R: Record>(
         weight += item_weight;
     }
     if count > 0 {
-        seal(first, count, &bytes);
+        seal(first, count, weight, &bytes);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Every chunk announces its length, so a walk from header to header finds all of them. Where a header is damaged, the
 //! next one is searched for by its marker; an index further on may still tell what the damaged one said.
 
-use crate::chunk::{CHUNK_HEADER_LEN, ChunkKind, Entry, MARKER};
+use crate::chunk::{CHUNK_HEADER_LEN, ChunkHeader, ChunkKind, Entry, MARKER};
 use crate::directory::{Context, Directory, agrees};
 use crate::error::OpenError;
 use crate::header::FILE_HEADER_LEN;
@@ -15,7 +15,7 @@ use crate::payload::damage;
 const SEARCH_WINDOW: u64 = 1024 * 1024;
 
 /// Where the marker is in a chunk header.
-const MARKER_OFFSET: u64 = 8;
+const MARKER_OFFSET: usize = 8;
 
 /// A stretch of file without an intact chunk header at its start.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,9 @@ pub(crate) fn walk(context: &Context<'_>) -> Result<Directory, OpenError> {
         ..Integrity::default()
     };
     let mut filled = Vec::new();
+    let mut indexes = Indexes::new(context, &entries);
     for gap in gaps {
-        fill(context, gap, &entries, &mut filled, &mut integrity);
+        fill(gap, &mut indexes, &mut filled, &mut integrity);
     }
     if let Some(entry) = cut {
         integrity.report(damage(&entry, "the file ends inside it"));
@@ -114,60 +115,85 @@ impl Walk {
 /// Offset of the first intact chunk header at `from` or behind.
 fn find_header(context: &Context<'_>, from: u64) -> Result<Option<u64>, OpenError> {
     let len = context.source.len();
-    // Windows overlap by three bytes, so that no marker is cut in two.
-    let overlap = MARKER.len() as u64 - 1;
-    let mut at = from.saturating_add(MARKER_OFFSET);
-    while at.saturating_add(overlap) < len {
+    let mut at = from;
+    while at.saturating_add(CHUNK_HEADER_LEN) <= len {
         let size = SEARCH_WINDOW.min(len - at);
-        let window = context
-            .source
-            .read(at, size)
-            .map_err(|source| OpenError::Io { offset: at, source })?;
-        for (i, bytes) in window.windows(MARKER.len()).enumerate() {
-            let header = at + i as u64 - MARKER_OFFSET;
-            if bytes == MARKER && intact_at(context, header) {
-                return Ok(Some(header));
-            }
+        let window = context.source.read(at, size);
+        let window = window.map_err(|source| OpenError::Io { offset: at, source })?;
+        let intact = |(offset, bytes): &(u64, &[u8; ChunkHeader::LEN])| {
+            bytes[MARKER_OFFSET..].starts_with(&MARKER)
+                && Entry::from_header(*offset, bytes, context.capture_tag).is_some()
+        };
+        let places = window
+            .windows(ChunkHeader::LEN)
+            .filter_map(|bytes| bytes.first_chunk());
+        if let Some((offset, _)) = (at..).zip(places).find(intact) {
+            return Ok(Some(offset));
         }
-        at += size - overlap;
+        // Windows overlap, so that no header is cut in two.
+        at += size - CHUNK_HEADER_LEN + 1;
     }
     Ok(None)
 }
 
-fn intact_at(context: &Context<'_>, offset: u64) -> bool {
-    let bytes = context.source.read_array(offset);
-    bytes.is_ok_and(|bytes| Entry::from_header(offset, &bytes, context.capture_tag).is_some())
+/// The chunks that index chunks behind a gap list: decoded once each, for gaps in the order of the file.
+struct Indexes<'a> {
+    context: &'a Context<'a>,
+    chunks: Vec<Entry>,
+    /// The last one that was decoded: offset and entries.
+    decoded: Option<(u64, Vec<Entry>)>,
 }
 
-/// Looks up in the indexes that were found which chunks were in a gap, and reports what is lost.
-fn fill(
-    context: &Context<'_>,
-    gap: Gap,
-    walked: &[Entry],
-    filled: &mut Vec<Entry>,
-    integrity: &mut Integrity,
-) {
-    let indexes = walked
-        .iter()
-        .filter(|entry| entry.kind == ChunkKind::INDEX && entry.offset >= gap.end);
-    let known = indexes
-        .take(1)
-        .filter_map(|entry| context.index(entry))
-        .flat_map(|index| index.entries);
+impl<'a> Indexes<'a> {
+    fn new(context: &'a Context<'a>, walked: &[Entry]) -> Self {
+        let is_index = |entry: &&Entry| entry.kind == ChunkKind::INDEX;
+        Self {
+            context,
+            chunks: walked.iter().filter(is_index).copied().collect(),
+            decoded: None,
+        }
+    }
+
+    /// What the first index behind `offset` lists from `offset` on. Empty if it is damaged.
+    fn from(&mut self, offset: u64) -> &[Entry] {
+        let next = self.chunks.partition_point(|chunk| chunk.offset < offset);
+        let Some(chunk) = self.chunks.get(next) else {
+            return &[];
+        };
+        if self
+            .decoded
+            .as_ref()
+            .is_none_or(|(at, _)| *at != chunk.offset)
+        {
+            let entries = self.context.index(chunk).map(|index| index.entries);
+            self.decoded = Some((chunk.offset, entries.unwrap_or_default()));
+        }
+        let entries = self
+            .decoded
+            .as_ref()
+            .map_or(&[][..], |(_, entries)| entries);
+        entries
+            .get(entries.partition_point(|entry| entry.offset < offset)..)
+            .unwrap_or_default()
+    }
+}
+
+/// Looks up which chunks were in a gap, and reports what is lost.
+fn fill(gap: Gap, indexes: &mut Indexes<'_>, filled: &mut Vec<Entry>, integrity: &mut Integrity) {
     let mut at = gap.start;
-    for entry in known.filter(|entry| entry.offset >= gap.start) {
+    for entry in indexes.from(gap.start) {
         // Only what continues the walk exactly is believed.
-        if entry.offset != at || entry.end() > gap.end || entry.end() < at + CHUNK_HEADER_LEN {
+        if entry.offset != at || entry.end() > gap.end || entry.kind == ChunkKind::END {
             break;
         }
         integrity.report(Damage {
             len: CHUNK_HEADER_LEN,
             ..damage(
-                &entry,
+                entry,
                 "its header is not valid; the index still tells what it said",
             )
         });
-        filled.push(entry);
+        filled.push(*entry);
         at = entry.end();
     }
     if at < gap.end {

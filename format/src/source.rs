@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 
 /// A file, or its bytes.
 #[derive(Debug)]
@@ -15,9 +15,15 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Opens a regular file.
-    pub(crate) fn from_file(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
+    /// Opens a file. What has no length and no positions, such as a pipe, is read into memory.
+    pub(crate) fn from_file(mut file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            return Ok(Self::Bytes(bytes));
+        }
+        let len = metadata.len();
         Ok(Self::File(Positioned {
             file: positioned::wrap(file),
             len,

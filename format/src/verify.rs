@@ -1,12 +1,11 @@
 //! Checking every byte of a file.
 
-use crate::chunk::{ChunkKind, Encoding, Entry};
+use crate::chunk::{ChunkKind, Entry};
 use crate::directory::is_known;
-use crate::header::FILE_HEADER_LEN;
-use crate::index::seek_table::{FRAME_MAGIC, SeekTable};
 use crate::integrity::{Damage, Integrity};
 use crate::payload::damage;
 use crate::reader::CaptureFile;
+use crate::seek_table::{FRAME_MAGIC, SeekTable};
 
 impl CaptureFile {
     /// Reads, checks and decodes every chunk, and what opening does not look at: chunk headers that the index stands in for,
@@ -86,27 +85,24 @@ impl CaptureFile {
 
     /// Whether the file ends, at `offset`, with the seek table that its chunks call for.
     fn verify_seek_table(&self, offset: u64) -> Result<(), String> {
-        let mut table = SeekTable::default();
-        table.push(FILE_HEADER_LEN, 0);
-        for entry in &self.entries {
-            let header_len = entry.payload_offset() - entry.offset;
-            if entry.encoding == Encoding::ZstdFrame {
-                table.push(header_len, 0);
-                table.push(entry.stored_len, entry.raw_len);
-            } else {
-                table.push(header_len + entry.stored_len, 0);
+        let mut table = SeekTable::new();
+        self.entries
+            .iter()
+            .for_each(|entry| table.push_chunk(entry));
+        let found_len = self.source.len() - offset;
+        if found_len == table.byte_len() {
+            let found = self
+                .source
+                .read(offset, found_len)
+                .map_err(|error| error.to_string())?;
+            if found[..] == table.to_bytes()[..] {
+                return Ok(());
             }
         }
-        let expected = table.to_bytes();
-        let found = self.source.read(offset, self.source.len() - offset);
-        if found.map_err(|error| error.to_string())?[..] == expected[..] {
-            Ok(())
-        } else {
-            Err(format!(
-                "the zstd seek table (frame {FRAME_MAGIC:#x}, {} bytes) is not the one that the chunks call for; zstd \
-                 tools may misread the file, v8mini does not use it",
-                expected.len()
-            ))
-        }
+        Err(format!(
+            "the zstd seek table (frame {FRAME_MAGIC:#x}, {} bytes) is not the one that the chunks call for; zstd tools \
+             may misread the file, v8mini does not need it",
+            table.byte_len()
+        ))
     }
 }

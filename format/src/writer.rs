@@ -3,19 +3,19 @@
 use std::io::Write;
 use std::num::NonZero;
 
-use crate::chunk::{CHUNK_HEADER_LEN, ChunkKind, Encoding, Entry};
+use crate::chunk::{ChunkKind, Encoding, Entry};
 use crate::codes::machine_code;
 use crate::compress::{self, Job, Queue};
 use crate::error::WriteError;
-use crate::header::{FILE_HEADER_LEN, FORMAT_VERSION, Features, FileHeader};
-use crate::index::seek_table::SeekTable;
+use crate::header::{FORMAT_VERSION, Features, FileHeader};
 use crate::index::{EndRecord, Index};
 use crate::limits::{
     CHECKPOINT_BYTES, CHUNKS_MAX, INDEX_ENTRIES_MAX, MEMORY_CHUNK_ALIGN, RECORD_MAX,
 };
 use crate::model::{Metadata, Problem, Statistics};
 use crate::records::{self, RawRecord};
-use crate::wire::{ProblemV1, StatisticsV1};
+use crate::seek_table::SeekTable;
+use crate::wire::StatisticsV1;
 
 /// Payloads below this many bytes are stored as they are: a zstd frame costs more than it saves.
 const COMPRESS_FROM: usize = 256;
@@ -123,9 +123,7 @@ impl<W: Write> Writer<W> {
         };
         let queue = Queue::new(options.level, threads).map_err(compress_error("memory"))?;
         let mut out = Output::new(out, &header, options.checkpoint_bytes)?;
-        let mut head_records = records::head_records(head)?;
-        records::split(head.problems.iter().map(ProblemV1::from), &mut head_records)?;
-        for record in head_records {
+        for record in records::head_records(head)? {
             out.put_record(&record)?;
         }
         Ok(Self {
@@ -205,7 +203,7 @@ impl<W: Write> Writer<W> {
             self.write(done)?;
         }
         let mut tail = Vec::new();
-        records::split(problems.iter().map(ProblemV1::from), &mut tail)?;
+        records::problem_records(problems, &mut tail)?;
         records::split([StatisticsV1::from(statistics)], &mut tail)?;
         for record in tail {
             self.out.put_record(&record)?;
@@ -243,12 +241,11 @@ impl<W: Write> Output<W> {
             entries: Vec::new(),
             last_index: 0,
             checkpoint_bytes,
-            seek_table: SeekTable::default(),
+            seek_table: SeekTable::new(),
             payload_crcs: crc32fast::Hasher::new(),
             written: Written::default(),
         };
         output.put(&header.to_bytes())?;
-        output.seek_table.push(FILE_HEADER_LEN, 0);
         Ok(output)
     }
 
@@ -332,12 +329,7 @@ impl<W: Write> Output<W> {
         }
         self.put(&entry.header(self.capture_tag))?;
         self.put(payload)?;
-        if entry.encoding == Encoding::ZstdFrame {
-            self.seek_table.push(CHUNK_HEADER_LEN, 0);
-            self.seek_table.push(entry.stored_len, entry.raw_len);
-        } else {
-            self.seek_table.push(CHUNK_HEADER_LEN + entry.stored_len, 0);
-        }
+        self.seek_table.push_chunk(&entry);
         self.written.chunks += 1;
         // The end record cannot contain its own checksum, and nothing refers to it.
         if entry.kind != ChunkKind::END {
