@@ -21,6 +21,7 @@ pub mod limits;
 pub mod memory;
 mod memory_map;
 pub mod model;
+mod output;
 mod payload;
 mod reader;
 mod records;

@@ -22,8 +22,9 @@ pub const STORED_SLACK: u64 = 64 * 1024;
 /// Largest string in a record, in bytes of UTF-8. Linux bounds one command-line argument by 128 KiB.
 pub const STRING_MAX: u64 = 256 * 1024;
 
-/// What all metadata of a file may occupy in a reader's memory, in bytes: 500 000 pages and their strings.
-pub const METADATA_MAX: u64 = 64 * 1024 * 1024;
+/// What all metadata of a file may occupy in a reader's memory, in bytes: enough for 65 535
+/// mappings, 100 000 symbols and the pages of a heap of 25 GB together.
+pub const METADATA_MAX: u64 = 32 * 1024 * 1024;
 
 /// What a writer gives of [`METADATA_MAX`] to each of its two lists of problems, in bytes: the first thousands tell enough.
 pub const PROBLEMS_MAX: u64 = 2 * 1024 * 1024;

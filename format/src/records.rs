@@ -185,6 +185,10 @@ fn list<R: Record>(payload: &[u8]) -> Result<(Vec<R>, u64), String> {
 
 fn append<R: Record, T: From<R>>(payload: &[u8], out: &mut Vec<T>) -> Result<u64, String> {
     let (records, weight) = list::<R>(payload)?;
+    if out.capacity() - out.len() < records.len() {
+        // Doubling would take twice the limit on metadata at its worst.
+        out.reserve_exact(records.len().max(out.len() / 4));
+    }
     out.extend(records.into_iter().map(T::from));
     Ok(weight)
 }

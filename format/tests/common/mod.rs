@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod foreign;
+
 use std::io::{self, Write};
 
 use v8mini_format::Metadata;
