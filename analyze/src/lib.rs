@@ -1,7 +1,9 @@
 //! Interprets a captured V8 heap: image, layout, object views, heap walk, classes.
 #![forbid(unsafe_code)]
 
+pub mod commands;
 pub mod heap;
 pub mod image;
 pub mod layout;
+pub mod self_check;
 pub mod v8;

@@ -1,2 +1,10 @@
 //! `v8mini`: analyses a captured V8 heap.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use v8mini_analyze::commands::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

@@ -1,9 +1,13 @@
 //! The heap as a whole: its pages, the walk over all objects, and the classes that they belong to.
 
+mod class;
 mod coverage;
 mod page_walk;
+mod tally;
 mod walk;
 
+pub use class::{Class, ClassKind, Classifier};
 pub use coverage::{Coverage, SpaceCoverage};
 pub use page_walk::HeapObject;
+pub use tally::{Count, Tally};
 pub use walk::{PageSelection, Visitor, walk};

@@ -1,9 +1,11 @@
 //! The image that all analysis starts from: an address space and what is known about the process.
 
+mod open;
 mod page_index;
 
 use v8mini_format::{Memory, Metadata};
 
+pub use open::open;
 pub use page_index::PageIndex;
 
 /// A captured process.

@@ -1,5 +1,7 @@
 //! Property keys: strings, symbols, and the names of `#private` members.
 
+use std::fmt;
+
 use super::{Address, ObjectError, Objects, StringValue};
 use crate::layout::Field;
 
@@ -54,6 +56,23 @@ impl Name {
     pub fn is_well_known(&self, text: &str) -> bool {
         matches!(self, Self::Symbol(symbol) if symbol.kind == SymbolKind::WellKnown
             && symbol.description.as_ref().is_some_and(|description| description.is(text)))
+    }
+}
+
+impl fmt::Display for Name {
+    /// As it stands in a program: `name`, `#private`, `Symbol(description)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::String(string) => f.write_str(&string.to_text()),
+            Self::Symbol(symbol) => {
+                let description = symbol.description.as_ref().map(StringValue::to_text);
+                let description = description.unwrap_or_default();
+                match symbol.kind {
+                    SymbolKind::PrivateName => f.write_str(&description),
+                    _ => write!(f, "Symbol({description})"),
+                }
+            }
+        }
     }
 }
 

@@ -156,6 +156,12 @@ impl Objects {
             .is_ok_and(|first| u64::from(instance_type) < first)
     }
 
+    /// How the strings of an instance type are stored; `None` if it is no string's.
+    pub fn representation(&self, instance_type: u16) -> Option<Representation> {
+        let shape = StringShape::of(self.layout(), instance_type).ok()??;
+        Some(shape.representation)
+    }
+
     /// The first `max_units` code units of a string.
     ///
     /// Where a part cannot be read, such as external characters that were not captured, `units` ends there and `missing`

@@ -65,20 +65,7 @@ const SPACE_IDS: &[SpaceIds] = &[
         ],
     },
     SpaceIds {
-        first: (10, 5),
-        spaces: &[
-            ReadOnly,
-            Old,
-            Code,
-            Map,
-            New,
-            LargeObject,
-            CodeLargeObject,
-            NewLargeObject,
-        ],
-    },
-    SpaceIds {
-        first: (10, 8),
+        first: (10, 4),
         spaces: &[
             ReadOnly,
             Old,

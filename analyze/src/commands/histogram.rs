@@ -1,0 +1,264 @@
+//! `v8mini histogram`: what fills the heap.
+
+use std::io::Write;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use regex::Regex;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use v8mini_format::model::Space;
+
+use super::file::{FileArgs, Opened};
+use super::output::{DIM, Outcome, Output, grouped, human_bytes};
+use crate::heap::{Class, ClassKind, Classifier, Count, Tally};
+use crate::v8::{Address, MapInfo};
+
+/// Shows what fills the heap: how many objects of each class there are, and how large they are together
+///
+/// Instances stand under the class that `new` named. What V8 allocates for itself stands in parentheses or after
+/// `system /`. Sizes are shallow: an object without what it refers to. The heap is walked page by page, so objects that
+/// are dead but not yet swept are counted too.
+#[derive(Debug, Args)]
+pub(super) struct Histogram {
+    #[command(flatten)]
+    file: FileArgs,
+
+    /// What makes a row.
+    #[arg(long, value_name = "WHAT", default_value = "constructor")]
+    by: By,
+
+    /// Which row comes first.
+    #[arg(long, value_name = "KEY", default_value = "size")]
+    sort: Sort,
+
+    /// Show so many rows; 0 for all.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 30)]
+    limit: usize,
+
+    /// Only rows whose name matches this regular expression.
+    #[arg(long, value_name = "PATTERN")]
+    filter: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// The class that `new` named.
+    Constructor,
+    /// The class and the names of the properties.
+    Shape,
+    /// V8's instance type.
+    Type,
+    /// V8's heap space.
+    Space,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// The most objects.
+    Count,
+    /// The most bytes.
+    Size,
+    /// The alphabet.
+    Name,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    kind: &'static str,
+    count: u64,
+    shallow_bytes: u64,
+    /// Address of one of them, tagged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    example: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Totals {
+    rows: usize,
+    count: u64,
+    shallow_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    by: &'static str,
+    /// Whether objects that are dead but not yet swept are among the counted.
+    includes_unreachable: bool,
+    rows: &'a [Row],
+    /// Of all rows that match, shown or not.
+    totals: &'a Totals,
+    coverage: &'a super::file::CoverageReport,
+    warnings: &'a [String],
+}
+
+impl Histogram {
+    /// Runs the command.
+    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
+        let filter = match &self.filter {
+            Some(pattern) => Some(
+                Regex::new(pattern)
+                    .with_context(|| format!("--filter: '{pattern}' is no regular expression"))?,
+            ),
+            None => None,
+        };
+        let opened = self.file.open()?;
+        let selection = self.file.selection(&opened)?;
+        let tally = Tally::count(&opened.objects, selection);
+        let mut rows = self.rows(&opened, &tally);
+        if let Some(filter) = filter {
+            rows.retain(|row| filter.is_match(&row.name));
+        }
+        match self.sort {
+            Sort::Count => rows.sort_by(|a, b| (b.count, &a.name).cmp(&(a.count, &b.name))),
+            Sort::Size => {
+                rows.sort_by(|a, b| (b.shallow_bytes, &a.name).cmp(&(a.shallow_bytes, &b.name)));
+            }
+            Sort::Name => rows.sort_by(|a, b| a.name.cmp(&b.name)),
+        }
+        let totals = Totals {
+            rows: rows.len(),
+            count: rows.iter().map(|row| row.count).sum(),
+            shallow_bytes: rows.iter().map(|row| row.shallow_bytes).sum(),
+        };
+        let shown = if self.limit == 0 {
+            rows.len()
+        } else {
+            self.limit.min(rows.len())
+        };
+        let coverage = opened.coverage_report(&tally.coverage);
+        let warnings = opened.warnings(&tally.coverage);
+        let found = rows.get(..shown).unwrap_or_default();
+        if self.file.json {
+            output.json(&Report {
+                by: self.by.name(),
+                includes_unreachable: true,
+                rows: found,
+                totals: &totals,
+                coverage: &coverage,
+                warnings: &warnings,
+            })?;
+        } else {
+            self.text(output, found, &totals)?;
+            opened.write_coverage(output, &tally.coverage)?;
+        }
+        Ok(opened.outcome(&tally.coverage, !rows.is_empty()))
+    }
+
+    fn rows(&self, opened: &Opened, tally: &Tally) -> Vec<Row> {
+        let mut groups: FxHashMap<Class, (Count, Option<Address>)> = FxHashMap::default();
+        let mut add = |class: Class, count: &Count, example: Option<Address>| {
+            let (sum, lowest) = groups.entry(class).or_default();
+            sum.merge(count);
+            // The lowest address, so that the output does not depend on the order of a hash map.
+            *lowest = match (*lowest, example) {
+                (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+                (ours, theirs) => ours.or(theirs),
+            };
+        };
+        let classifier = Classifier::new(&opened.objects);
+        for ((map, space), count) in &tally.by_map {
+            let example = tally.example(count);
+            if let Some(map) = opened.objects.map(*map) {
+                add(
+                    self.class_of(&classifier, &map, example, *space),
+                    count,
+                    example,
+                );
+            }
+        }
+        for ((map, space), count) in &tally.boilerplates {
+            if let Some(map) = opened.objects.map(*map) {
+                let class = match self.by {
+                    By::Constructor | By::Shape => classifier.boilerplate_class_of(&map),
+                    By::Type | By::Space => self.class_of(&classifier, &map, None, *space),
+                };
+                add(class, count, count.ends.map(|(first, _)| first));
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(class, (count, example))| Row {
+                name: class.name,
+                kind: class.kind.name(),
+                count: count.count,
+                shallow_bytes: count.bytes,
+                example: example.map(|address| address.to_string()),
+            })
+            .collect()
+    }
+
+    /// The row that the objects of a map in a space belong to.
+    fn class_of(
+        &self,
+        classifier: &Classifier<'_>,
+        map: &MapInfo,
+        example: Option<Address>,
+        space: Space,
+    ) -> Class {
+        match self.by {
+            By::Constructor => classifier.class_of(map, example),
+            By::Shape => classifier.shape_of(map, example),
+            By::Type => classifier.type_of(map),
+            By::Space => Class {
+                kind: ClassKind::Internal,
+                name: space.name().to_owned(),
+            },
+        }
+    }
+
+    fn text(&self, output: &mut Output, rows: &[Row], totals: &Totals) -> anyhow::Result<()> {
+        let table = rows
+            .iter()
+            .map(|row| {
+                vec![
+                    grouped(row.count),
+                    grouped(row.shallow_bytes),
+                    row.example.clone().unwrap_or_default(),
+                    row.name.clone(),
+                ]
+            })
+            .collect();
+        output.table(
+            &["Count", "Shallow bytes", "Example", self.by.title()],
+            &[0, 1],
+            table,
+        )?;
+        if rows.len() < totals.rows {
+            writeln!(
+                output,
+                "{DIM}… and {} more rows: --limit 0 shows all{DIM:#}",
+                grouped((totals.rows - rows.len()) as u64)
+            )?;
+        }
+        writeln!(
+            output,
+            "\n{} objects, {} ({} bytes), dead ones that are not yet swept included",
+            grouped(totals.count),
+            human_bytes(totals.shallow_bytes),
+            grouped(totals.shallow_bytes)
+        )?;
+        Ok(())
+    }
+}
+
+impl By {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Constructor => "constructor",
+            Self::Shape => "shape",
+            Self::Type => "type",
+            Self::Space => "space",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Constructor => "Constructor",
+            Self::Shape => "Shape",
+            Self::Type => "Instance type",
+            Self::Space => "Space",
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! `v8mini instances`: the objects of one class.
+
+use std::io::Write;
+
+use clap::Args;
+use rustc_hash::FxHashSet;
+use serde::Serialize;
+
+use super::file::{CoverageReport, FileArgs, Opened};
+use super::output::{DIM, NAME, Outcome, Output, grouped};
+use crate::heap::{Classifier, HeapObject, Tally, Visitor, walk};
+use crate::v8::Address;
+
+/// Lists the objects of one class: their addresses, their sizes and what is in them, in one line each
+///
+/// TYPE is a name as `v8mini histogram` shows it, such as Socket, Foo.prototype, (string) or 'system / Context'.
+#[derive(Debug, Args)]
+pub(super) struct Instances {
+    #[command(flatten)]
+    file: FileArgs,
+
+    /// The class.
+    #[arg(value_name = "TYPE")]
+    class: String,
+
+    /// Show so many; 0 for all.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    limit: usize,
+
+    /// Leave out so many before.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: usize,
+}
+
+#[derive(Serialize)]
+struct Instance {
+    /// Tagged.
+    address: String,
+    shallow_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    class: &'a str,
+    /// All of them, shown or not.
+    count: u64,
+    shallow_bytes: u64,
+    offset: usize,
+    includes_unreachable: bool,
+    instances: &'a [Instance],
+    coverage: &'a CoverageReport,
+    warnings: &'a [String],
+}
+
+/// Collects the objects of some maps.
+struct Collector<'a> {
+    maps: &'a FxHashSet<Address>,
+    found: Vec<(Address, u64)>,
+}
+
+impl Visitor for Collector<'_> {
+    fn visit(&mut self, object: &HeapObject<'_>) {
+        if self.maps.contains(&object.map.address) {
+            self.found.push((object.address, object.size));
+        }
+    }
+}
+
+impl Instances {
+    /// Runs the command.
+    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
+        let opened = self.file.open()?;
+        let selection = self.file.selection(&opened)?;
+        let tally = Tally::count(&opened.objects, selection);
+        let (maps, boilerplates) = self.maps(&opened, &tally);
+        let (visitors, coverage) = walk(&opened.objects, selection, || Collector {
+            maps: &maps,
+            found: Vec::new(),
+        });
+        let found: Vec<(Address, u64)> = visitors
+            .into_iter()
+            .flat_map(|visitor| visitor.found)
+            .filter(|(address, _)| tally.boilerplate_addresses.contains(address) == boilerplates)
+            .collect();
+        if found.is_empty() {
+            self.name_similar_classes(&opened, &tally);
+        }
+        let limit = if self.limit == 0 {
+            usize::MAX
+        } else {
+            self.limit
+        };
+        let shown: Vec<Instance> = found
+            .iter()
+            .skip(self.offset)
+            .take(limit)
+            .map(|(address, size)| Instance {
+                address: address.to_string(),
+                shallow_bytes: *size,
+            })
+            .collect();
+        let bytes = found.iter().map(|(_, size)| size).sum();
+        if self.file.json {
+            output.json(&Report {
+                class: &self.class,
+                count: found.len() as u64,
+                shallow_bytes: bytes,
+                offset: self.offset,
+                includes_unreachable: true,
+                instances: &shown,
+                coverage: &opened.coverage_report(&coverage),
+                warnings: &opened.warnings(&coverage),
+            })?;
+        } else {
+            for instance in &shown {
+                writeln!(
+                    output,
+                    "{NAME}{}{NAME:#} {DIM}{} bytes{DIM:#}",
+                    instance.address, instance.shallow_bytes
+                )?;
+            }
+            let (first, last) = (
+                self.offset.saturating_add(1),
+                self.offset.saturating_add(shown.len()),
+            );
+            match shown.len() {
+                0 if found.is_empty() => {}
+                0 => writeln!(
+                    output,
+                    "none from --offset {} on: there are {}",
+                    self.offset,
+                    found.len()
+                )?,
+                _ => writeln!(
+                    output,
+                    "\n{} to {} of {} instances of {}, {} bytes, dead ones that are not yet swept included",
+                    grouped(first as u64),
+                    grouped(last as u64),
+                    grouped(found.len() as u64),
+                    self.class,
+                    grouped(bytes)
+                )?,
+            }
+            opened.write_coverage(output, &coverage)?;
+        }
+        Ok(opened.outcome(&coverage, !found.is_empty()))
+    }
+
+    /// The maps of the class, and whether it is a class of boilerplates.
+    fn maps(&self, opened: &Opened, tally: &Tally) -> (FxHashSet<Address>, bool) {
+        let objects = &opened.objects;
+        let classifier = Classifier::new(objects);
+        let instances: FxHashSet<Address> = tally
+            .by_map
+            .iter()
+            .filter(|((map, _), count)| {
+                let example = tally.example(count);
+                objects
+                    .map(*map)
+                    .is_some_and(|map| classifier.class_of(&map, example).name == self.class)
+            })
+            .map(|((map, _), _)| *map)
+            .collect();
+        if !instances.is_empty() {
+            return (instances, false);
+        }
+        let boilerplates = tally
+            .boilerplates
+            .keys()
+            .map(|(map, _)| *map)
+            .filter(|map| {
+                objects
+                    .map(*map)
+                    .is_some_and(|map| classifier.boilerplate_class_of(&map).name == self.class)
+            });
+        (boilerplates.collect(), true)
+    }
+
+    /// Nothing was found: perhaps the name was not quite right.
+    fn name_similar_classes(&self, opened: &Opened, tally: &Tally) {
+        let classifier = Classifier::new(&opened.objects);
+        let wanted = self.class.to_lowercase();
+        let mut similar: Vec<String> = tally
+            .by_map
+            .keys()
+            .filter_map(|(map, _)| opened.objects.map(*map))
+            .map(|map| classifier.class_of(&map, None).name)
+            .filter(|name| name.to_lowercase().contains(&wanted))
+            .collect();
+        similar.sort();
+        similar.dedup();
+        similar.truncate(10);
+        let hint = if similar.is_empty() {
+            "v8mini histogram --limit 0 lists all classes".to_owned()
+        } else {
+            format!("classes with a similar name: {}", similar.join(", "))
+        };
+        anstream::eprintln!("there are no instances of '{}'; {hint}", self.class);
+    }
+}

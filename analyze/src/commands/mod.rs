@@ -1,0 +1,50 @@
+//! The commands of `v8mini`, one file each: arguments, run, text, JSON. The doc comment of a command is its `--help`.
+
+mod file;
+mod histogram;
+mod info;
+mod instances;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::Output;
+
+/// Analyses a captured V8 heap: what fills it, what an object holds, where the program was.
+///
+/// FILE is a capture made by v8mini-capture (.v8mini). Every command prints text for people, and JSON for programs with
+/// --json.
+///
+/// Exit status: 0 done, 1 nothing found, 2 error, 3 done, but the input is incomplete and so is the answer.
+#[derive(Debug, Parser)]
+#[command(name = "v8mini", version, max_term_width = 100)]
+pub struct Cli {
+    /// Colour the text output.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: output::Color,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Info(info::Info),
+    Histogram(histogram::Histogram),
+    Instances(instances::Instances),
+}
+
+impl Cli {
+    /// Runs the command. Errors are printed; the exit status says how it went.
+    pub fn run(self) -> ExitCode {
+        let mut output = Output::new(self.color);
+        let result = match &self.command {
+            Command::Info(command) => command.run(&mut output),
+            Command::Histogram(command) => command.run(&mut output),
+            Command::Instances(command) => command.run(&mut output),
+        };
+        output.finish(result)
+    }
+}

@@ -1,0 +1,186 @@
+//! Counting: how many objects each map has, in which space, and how large they are together.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use v8mini_format::model::{Page, Space};
+
+use super::{Coverage, HeapObject, PageSelection, Visitor, walk};
+use crate::layout::{Field, Place};
+use crate::v8::{Address, Objects, Tagged};
+
+/// Objects of one kind, together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Number of objects.
+    pub count: u64,
+    /// Their shallow size in bytes.
+    pub bytes: u64,
+    /// The first and the last of them in address order.
+    pub ends: Option<(Address, Address)>,
+}
+
+impl Count {
+    /// Adds one object, which lies after those added before.
+    pub fn add(&mut self, address: Address, size: u64) {
+        self.count += 1;
+        self.bytes += size;
+        self.ends = Some((self.ends.map_or(address, |(first, _)| first), address));
+    }
+
+    /// Adds others of the kind.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.bytes += other.bytes;
+        self.ends = match (self.ends, other.ends) {
+            (Some(ours), Some(theirs)) => Some((ours.0.min(theirs.0), ours.1.max(theirs.1))),
+            (ours, theirs) => ours.or(theirs),
+        };
+    }
+}
+
+/// The objects of a heap, counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// By map and space, literal boilerplates left out.
+    pub by_map: FxHashMap<(Address, Space), Count>,
+    /// Literal boilerplates by map and space: the objects that V8 copies when it evaluates `{…}` or `[…]`. They look like
+    /// the program's own objects, and are not.
+    pub boilerplates: FxHashMap<(Address, Space), Count>,
+    /// Addresses of the boilerplates.
+    pub boilerplate_addresses: FxHashSet<Address>,
+    /// How much of the heap was counted.
+    pub coverage: Coverage,
+}
+
+impl Tally {
+    /// One object among those of a count that is no boilerplate, if there is one at hand.
+    pub fn example(&self, count: &Count) -> Option<Address> {
+        let (first, last) = count.ends?;
+        [last, first]
+            .into_iter()
+            .find(|end| !self.boilerplate_addresses.contains(end))
+    }
+
+    /// Counts the objects of the selected pages.
+    pub fn count(objects: &Objects, selection: PageSelection) -> Self {
+        let site = AllocationSites::of(objects);
+        let (counters, coverage) = walk(objects, selection, || Counter::new(site));
+        let mut tally = Self {
+            coverage,
+            ..Self::default()
+        };
+        for counter in counters {
+            for (space, counts) in counter.spaces {
+                for (map, count) in counts.into_iter().flatten() {
+                    tally.by_map.entry((map, space)).or_default().merge(&count);
+                }
+            }
+            tally.boilerplate_addresses.extend(counter.boilerplates);
+        }
+        tally.set_boilerplates_apart(objects);
+        tally
+    }
+
+    fn set_boilerplates_apart(&mut self, objects: &Objects) {
+        self.boilerplate_addresses.retain(|address| {
+            let Ok(map) = objects.map_of(*address) else {
+                return false;
+            };
+            let Some(page) = objects.pages().page_of(address.0) else {
+                return false;
+            };
+            let key = (map.address, page.space);
+            let size = map.instance_size;
+            // An allocation site of an array constructor has a Smi here, and a dead one may point at anything.
+            let Some(count) = self.by_map.get_mut(&key).filter(|_| size > 0) else {
+                return false;
+            };
+            if count.count == 0 || count.bytes < size {
+                return false;
+            }
+            count.count -= 1;
+            count.bytes -= size;
+            self.boilerplates
+                .entry(key)
+                .or_default()
+                .add(*address, size);
+            true
+        });
+        self.by_map.retain(|_, count| count.count > 0);
+    }
+}
+
+/// Where allocation sites keep their boilerplates.
+#[derive(Clone, Copy)]
+struct AllocationSites {
+    instance_type: Option<u16>,
+    boilerplate: Option<Place>,
+}
+
+impl AllocationSites {
+    fn of(objects: &Objects) -> Self {
+        Self {
+            instance_type: objects.layout().types.number("ALLOCATION_SITE_TYPE"),
+            boilerplate: objects
+                .layout()
+                .place(Field::AllocationSiteBoilerplate)
+                .ok(),
+        }
+    }
+}
+
+/// By the map's index in the walk: the map and the count of its objects.
+type Counts = Vec<Option<(Address, Count)>>;
+
+/// The counter of one run of pages.
+struct Counter {
+    sites: AllocationSites,
+    spaces: Vec<(Space, Counts)>,
+    current: usize,
+    boilerplates: Vec<Address>,
+}
+
+impl Counter {
+    fn new(sites: AllocationSites) -> Self {
+        Self {
+            sites,
+            spaces: Vec::new(),
+            current: 0,
+            boilerplates: Vec::new(),
+        }
+    }
+}
+
+impl Visitor for Counter {
+    fn page(&mut self, page: &Page) {
+        let known = self
+            .spaces
+            .iter()
+            .position(|(space, _)| *space == page.space);
+        self.current = known.unwrap_or_else(|| {
+            self.spaces.push((page.space, Vec::new()));
+            self.spaces.len() - 1
+        });
+    }
+
+    fn visit(&mut self, object: &HeapObject<'_>) {
+        let Some((_, counts)) = self.spaces.get_mut(self.current) else {
+            return;
+        };
+        if counts.len() <= object.map_index {
+            counts.resize(object.map_index + 1, None);
+        }
+        if let Some(slot) = counts.get_mut(object.map_index) {
+            let (_, count) = slot.get_or_insert((object.map.address, Count::default()));
+            count.add(object.address, object.size);
+        }
+        if Some(object.map.instance_type) == self.sites.instance_type
+            && let Some(word) = self
+                .sites
+                .boilerplate
+                .and_then(|place| place.load(object.bytes))
+            && let Some(boilerplate) = Tagged(word).strong()
+        {
+            self.boilerplates.push(boilerplate);
+        }
+    }
+}
