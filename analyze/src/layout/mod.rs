@@ -9,6 +9,8 @@ mod field;
 mod place;
 mod resolve;
 mod table;
+mod terms;
+mod type_numbers;
 mod types;
 
 use std::fmt;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use v8mini_format::model::V8Version;
 
 use super::table::{self, FieldName, Table};
-use super::{
-    Bits, Encoding, Expr, Field, InstanceTypes, Layout, LayoutError, Place, Source, Value,
-};
+use super::type_numbers::instance_types;
+use super::{Bits, Encoding, Expr, Field, Layout, LayoutError, Place, Source, Value};
 
 impl Layout {
     /// The layout of a V8 version, from the `v8dbg_*` constants of its binary (names without the prefix) and the tables.
@@ -144,33 +143,4 @@ fn parse_value(table: &str, value: &toml::Value) -> Result<Value, LayoutError> {
             &format!("{other:?} is neither number nor text"),
         )),
     }
-}
-
-fn instance_types(
-    constants: &BTreeMap<String, i64>,
-    table: &Table,
-) -> Result<InstanceTypes, LayoutError> {
-    let mut types = InstanceTypes::default();
-    for (name, number) in constants {
-        // type_JSMap__JS_MAP_TYPE = 2110
-        let Some((_, name)) = name
-            .strip_prefix("type_")
-            .and_then(|rest| rest.split_once("__"))
-        else {
-            continue;
-        };
-        if let Ok(number) = u16::try_from(*number) {
-            types.name(name, number);
-        }
-    }
-    for (name, number) in &table.raw.types {
-        types.name(name, *number);
-    }
-    for (name, size) in &table.raw.sizes {
-        // A table may give sizes for types that only some releases in its range have.
-        if let Some(number) = types.number(name) {
-            types.size(number, Expr::parse(size)?);
-        }
-    }
-    Ok(types)
 }

@@ -4,19 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::LayoutError;
+use super::{LayoutError, terms};
 
 /// `spec/layouts/fields.toml`: what the fields are called in `v8dbg`.
 const FIELD_NAMES: &str = include_str!("../../../spec/layouts/fields.toml");
 
-/// What the tables extend, then one table per range of V8 versions, oldest first: `(file name, text)`.
-const TABLES: &[(&str, &str)] = &[
-    ("base.toml", include_str!("../../../spec/layouts/base.toml")),
-    (
-        "v8-12.4.toml",
-        include_str!("../../../spec/layouts/v8-12.4.toml"),
-    ),
-];
+/// All other files of `spec/layouts/`, by name: `(file name, text)`. The build script lists them.
+const TABLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/layout_tables.rs"));
 
 /// How one field is found among a binary's `v8dbg` constants. Names are tried in order; a name also matches with a
 /// `__type` suffix, since V8 10 and later spell the C++ type there.
@@ -50,10 +44,13 @@ pub(super) struct RawTable {
     /// Values for fields that `v8dbg` gives wrongly: these win over it.
     #[serde(default)]
     pub(super) corrections: BTreeMap<String, toml::Value>,
-    /// Instance types that `v8dbg` does not name.
+    /// Instance types that `v8dbg` does not name: numbers, or places relative to a type that it does name.
     #[serde(default)]
-    pub(super) types: BTreeMap<String, u16>,
-    /// Sizes of objects whose map says 0, by instance type: expressions over the object.
+    pub(super) types: BTreeMap<String, toml::Value>,
+    /// Parts of expressions: `$name` in the values below, in sizes and in other terms stands for the text, in parentheses.
+    #[serde(default)]
+    pub(super) terms: BTreeMap<String, String>,
+    /// Sizes of objects whose map says 0, by instance type or range of them: expressions over the object.
     #[serde(default)]
     pub(super) sizes: BTreeMap<String, String>,
 }
@@ -76,8 +73,6 @@ pub(super) struct Range {
 pub(super) struct Table {
     /// File name in `spec/layouts/`.
     pub(super) name: String,
-    pub(super) from: (u32, u32),
-    pub(super) to: (u32, u32),
     pub(super) verified: Vec<String>,
     pub(super) raw: RawTable,
 }
@@ -90,51 +85,85 @@ pub(super) fn field_names() -> Result<BTreeMap<String, FieldName>, LayoutError> 
 /// The table for a version, and whether the version lies in its range. Outside all ranges it is the nearest table: the
 /// last one that begins before the version, or else the first.
 pub(super) fn for_version(version: (u32, u32)) -> Result<(Table, bool), LayoutError> {
-    let mut best: Option<Table> = None;
-    for (name, _) in TABLES {
-        let Some(table) = load(name)? else { continue };
-        if best.is_none() || table.from <= version {
-            best = Some(table);
-        }
-    }
-    let table = best.ok_or_else(|| LayoutError::table("spec/layouts", &"no tables"))?;
-    let within = table.from <= version && version <= table.to;
-    Ok((table, within))
+    let files = parse_all()?;
+    let ranges = ranges(&files)?;
+    let nearest = ranges
+        .iter()
+        .rposition(|range| range.from <= version)
+        .unwrap_or(0);
+    let range = ranges
+        .get(nearest)
+        .ok_or_else(|| LayoutError::table("spec/layouts", &"no tables"))?;
+    let within = range.from <= version && version <= range.to;
+    Ok((load(&files, range)?, within))
 }
 
-/// A table for a range of versions, or `None` if it is only there to be extended.
-fn load(name: &str) -> Result<Option<Table>, LayoutError> {
-    let mut raw = parse(name)?;
-    let Some(range) = raw.v8.take() else {
-        return Ok(None);
+/// The version range of one file.
+struct VersionRange {
+    file: &'static str,
+    from: (u32, u32),
+    to: (u32, u32),
+}
+
+fn parse_all() -> Result<BTreeMap<&'static str, RawTable>, LayoutError> {
+    let parse = |(name, text): &(&'static str, &str)| {
+        toml::from_str(text)
+            .map(|raw| (*name, raw))
+            .map_err(|error| LayoutError::table(name, &error))
     };
-    let (from, to) = (minor(name, &range.from)?, minor(name, &range.to)?);
+    TABLES.iter().map(parse).collect()
+}
+
+/// The ranges of the files that have one (the others are only there to be extended), oldest first.
+fn ranges(files: &BTreeMap<&'static str, RawTable>) -> Result<Vec<VersionRange>, LayoutError> {
+    let mut ranges = Vec::with_capacity(files.len());
+    for (file, raw) in files {
+        if let Some(range) = &raw.v8 {
+            ranges.push(VersionRange {
+                file,
+                from: minor(file, &range.from)?,
+                to: minor(file, &range.to)?,
+            });
+        }
+    }
+    ranges.sort_by_key(|range| range.from);
+    Ok(ranges)
+}
+
+/// A file with everything that it extends merged in.
+fn load(
+    files: &BTreeMap<&'static str, RawTable>,
+    range: &VersionRange,
+) -> Result<Table, LayoutError> {
+    let find = |name: &str| {
+        files
+            .get(name)
+            .cloned()
+            .ok_or_else(|| LayoutError::table(name, &"there is no such table"))
+    };
+    let mut raw = find(range.file)?;
     let mut chain = raw.extends.take();
     // A table extends an older one: the chain is shorter than the list of tables.
-    for _ in 0..TABLES.len() {
+    for _ in 0..files.len() {
         let Some(base) = chain else { break };
-        let base = parse(&base)?;
+        let base = find(&base)?;
         merge(&mut raw.fields, base.fields);
         merge(&mut raw.corrections, base.corrections);
         merge(&mut raw.types, base.types);
         merge(&mut raw.sizes, base.sizes);
+        merge(&mut raw.terms, base.terms);
         chain = base.extends;
     }
-    Ok(Some(Table {
-        name: name.to_owned(),
-        from,
-        to,
-        verified: range.verified,
+    // `false` takes back what an extended table says.
+    raw.fields.retain(|_, value| !is_withdrawn(value));
+    raw.corrections.retain(|_, value| !is_withdrawn(value));
+    raw.types.retain(|_, value| !is_withdrawn(value));
+    terms::expand(range.file, &mut raw)?;
+    Ok(Table {
+        name: range.file.to_owned(),
+        verified: raw.v8.take().map(|v8| v8.verified).unwrap_or_default(),
         raw,
-    }))
-}
-
-fn parse(name: &str) -> Result<RawTable, LayoutError> {
-    let (_, text) = TABLES
-        .iter()
-        .find(|(file, _)| *file == name)
-        .ok_or_else(|| LayoutError::table(name, &"there is no such table"))?;
-    toml::from_str(text).map_err(|error| LayoutError::table(name, &error))
+    })
 }
 
 /// Adds what `ours` does not say itself.
@@ -142,6 +171,10 @@ fn merge<V>(ours: &mut BTreeMap<String, V>, theirs: BTreeMap<String, V>) {
     for (key, value) in theirs {
         ours.entry(key).or_insert(value);
     }
+}
+
+fn is_withdrawn(value: &toml::Value) -> bool {
+    matches!(value, toml::Value::Boolean(false))
 }
 
 fn minor(table: &str, text: &str) -> Result<(u32, u32), LayoutError> {
@@ -155,29 +188,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_table_loads_and_ranges_are_in_order() {
+    fn ranges_do_not_overlap_and_every_table_loads() {
+        let files = parse_all().unwrap();
         let mut last = (0, 0);
-        for (name, _) in TABLES {
-            let Some(table) = load(name).unwrap() else {
-                continue;
-            };
-            assert!(table.from <= table.to, "{name}");
-            assert!(last < table.from, "{name} overlaps the table before it");
-            last = table.to;
+        for range in ranges(&files).unwrap() {
+            assert!(range.from <= range.to, "{}", range.file);
+            assert!(
+                last < range.from,
+                "{} overlaps the table before it",
+                range.file
+            );
+            last = range.to;
+            load(&files, &range).unwrap();
         }
     }
 
     #[test]
     fn unknown_versions_take_the_nearest_table() {
-        let newest = TABLES.last().unwrap().0;
-        let (table, within) = for_version((99, 0)).unwrap();
-        assert_eq!((table.name.as_str(), within), (newest, false));
-        let oldest = TABLES
-            .iter()
-            .find(|(name, _)| load(name).unwrap().is_some())
-            .unwrap()
-            .0;
-        let (table, within) = for_version((1, 0)).unwrap();
-        assert_eq!((table.name.as_str(), within), (oldest, false));
+        let ranges = ranges(&parse_all().unwrap()).unwrap();
+        for (version, nearest) in [((99, 0), ranges.last()), ((1, 0), ranges.first())] {
+            let (table, within) = for_version(version).unwrap();
+            assert_eq!(
+                (table.name.as_str(), within),
+                (nearest.unwrap().file, false)
+            );
+        }
     }
 }
