@@ -1,12 +1,13 @@
 //! `v8mini-capture PID`.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8mini_capture::linux::{Captured, Options, OutputFile, Progress, capture};
-use v8mini_format::model::Statistics;
+use v8mini_format::model::{Isolate, Statistics};
 use v8mini_format::{WriteOptions, Written};
 
 use super::Outcome;
@@ -187,6 +188,38 @@ impl Summary<'_> {
         )
     }
 
+    fn isolate_json(&self, isolate: &Isolate) -> serde_json::Value {
+        let mut spaces = BTreeMap::<&str, (usize, u64)>::new();
+        for page in self
+            .captured
+            .metadata
+            .pages
+            .iter()
+            .filter(|page| page.heap == isolate.heap)
+        {
+            let (pages, bytes) = spaces.entry(page.space.name()).or_default();
+            *pages += 1;
+            *bytes += page.size;
+        }
+        let spaces: serde_json::Map<_, _> = spaces
+            .into_iter()
+            .map(|(name, (pages, bytes))| {
+                (
+                    name.to_owned(),
+                    serde_json::json!({ "pages": pages, "bytes": bytes }),
+                )
+            })
+            .collect();
+        serde_json::json!({
+            "address": format!("{:#x}", isolate.address),
+            "heap": format!("{:#x}", isolate.heap),
+            "tid": isolate.tid,
+            "gc_state": format!("{:?}", isolate.gc_state).to_lowercase(),
+            "allocation_areas": isolate.allocation_areas.len(),
+            "spaces": spaces,
+        })
+    }
+
     fn json(&self) -> String {
         let metadata = &self.captured.metadata;
         let problems: Vec<_> = metadata
@@ -208,7 +241,7 @@ impl Summary<'_> {
             "captured_bytes": self.statistics.captured_bytes,
             "raw_bytes": self.written.raw_bytes,
             "stored_bytes": self.written.stored_bytes,
-            "isolates": metadata.isolates.len(),
+            "isolates": metadata.isolates.iter().map(|isolate| self.isolate_json(isolate)).collect::<Vec<_>>(),
             "pages": metadata.pages.len(),
             "threads": metadata.threads.len(),
             "complete": self.is_complete(),

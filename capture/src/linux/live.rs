@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use nix::libc::pid_t;
-use v8mini_format::memory::MemoryRange;
+use v8mini_format::memory::{MemoryExt, MemoryRange};
 use v8mini_format::model::{GcState, Metadata, Module, Problem, Process, Region, Statistics};
 
 use super::error::CaptureError;
@@ -11,8 +11,8 @@ use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter, StopAndCopy};
 use super::{binary, maps, procfs, registers};
 use crate::locate::{
-    IsolateClues, Pages, ReadPlan, checked_stack_bottom, find_isolates, gc_state, isolate_block,
-    locate_pages,
+    ExternalStringShape, IsolateClues, Pages, ReadPlan, checked_stack_bottom,
+    find_external_strings, find_isolates, isolate_block, locate_pages, pair_isolates,
 };
 use crate::symbols::V8Symbols;
 
@@ -169,8 +169,7 @@ impl Target {
         } = snapshot;
         let symbols = self.symbols();
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
-        let heaps = pages.heaps();
-        let isolates = find_isolates(&memory, &pages.pages, &heaps, &mut threads, self.clues());
+        let isolates = find_isolates(&memory, &pages, &mut threads, self.clues());
         if let Some(isolate) = isolates
             .iter()
             .find(|isolate| isolate.gc_state == GcState::Collecting)
@@ -185,11 +184,16 @@ impl Target {
                 bytes: 0,
             });
         }
+        let late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
+        let late_bytes: u64 = late_memory
+            .iter()
+            .map(|(_, bytes)| bytes.len() as u64)
+            .sum();
         let statistics = Statistics {
             pause_ns: nanoseconds(pause),
             total_ns: 0,
-            wanted_bytes,
-            captured_bytes: memory.len_bytes(),
+            wanted_bytes: wanted_bytes + late_bytes,
+            captured_bytes: memory.len_bytes() + late_bytes,
         };
         let metadata = Metadata {
             process: self.process(&symbols, mode, at),
@@ -206,10 +210,50 @@ impl Target {
         Captured {
             metadata,
             memory,
-            late_memory: Vec::new(),
+            late_memory,
             statistics,
             began,
         }
+    }
+
+    /// Reads the contents of external strings, which lie outside the heap.
+    ///
+    /// The process runs again: the contents never change while the string lives, and if a string has died meanwhile, what is
+    /// stored belongs to nothing. What cannot be read is a problem, not an error.
+    fn external_strings(
+        &self,
+        memory: &SnapshotMemory,
+        regions: &[Region],
+        pages: &Pages,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<(u64, Vec<u8>)> {
+        let symbols = self.v8.as_ref().map(|(_, symbols)| symbols);
+        let Some(shape) = symbols.and_then(|symbols| ExternalStringShape::new(&symbols.constants))
+        else {
+            problems.push(Problem {
+                stage: "external-strings".to_owned(),
+                message:
+                    "the binary has no v8dbg constants: contents of external strings are missing"
+                        .to_owned(),
+                address: 0,
+                bytes: 0,
+            });
+            return Vec::new();
+        };
+        let mut late = Vec::new();
+        for range in find_external_strings(memory, &self.memory, regions, pages, &shape) {
+            let len = usize::try_from(range.len).unwrap_or(usize::MAX);
+            match self.memory.read_vec(range.start, len) {
+                Ok(bytes) => late.push((range.start, bytes)),
+                Err(error) => problems.push(Problem {
+                    stage: "external-strings".to_owned(),
+                    message: format!("the contents of external strings are missing: {error}"),
+                    address: range.start,
+                    bytes: range.len,
+                }),
+            }
+        }
+        late
     }
 
     fn process(&self, symbols: &V8Symbols, mode: &str, at: std::time::SystemTime) -> Process {
@@ -283,12 +327,15 @@ impl Planner for HeapPlanner<'_> {
         let version = clues.symbols.and_then(|symbols| symbols.v8_version);
         let pages = target.pages.again(frozen.memory, frozen.regions, version);
         let mut plan = ReadPlan::default();
-        let mut idle = true;
-        for heap in pages.heaps() {
-            idle &= gc_state(frozen.memory, heap, clues) == GcState::Idle;
-            let block = isolate_block(frozen.memory, 0, heap);
+        let isolates = pair_isolates(frozen.memory, &pages, frozen.threads, clues);
+        for isolate in &isolates {
+            let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
             plan.add(block.start, block.end());
         }
+        // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
+        let idle = isolates
+            .iter()
+            .all(|isolate| isolate.gc_state == GcState::Idle);
         plan.add_pages(&pages.pages, !idle);
         let bottom = checked_stack_bottom(frozen.regions, target.stat.start_stack);
         for thread in frozen.threads {

@@ -80,7 +80,7 @@ impl RemoteMemory {
     /// not be.
     ///
     /// # Errors
-    /// What the kernel said, when nothing could be read at all.
+    /// What the kernel said when nothing could be read at all, and `ESRCH` whenever the process is gone.
     pub(super) fn read_ranges(
         &self,
         ranges: &[MemoryRange],
@@ -102,6 +102,8 @@ impl RemoteMemory {
             let read = match process_vm_readv(self.pid, &mut [IoSliceMut::new(local)], &remote) {
                 Ok(read) => read,
                 Err(Errno::ENOSYS | Errno::EPERM) => self.read_first(batch, local)?,
+                // The process is gone: what was read before is of no use either.
+                Err(Errno::ESRCH) => return Err(Errno::ESRCH),
                 Err(errno) if done == 0 => return Err(errno),
                 Err(_) => 0,
             };

@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use memmap2::{Advice, MmapMut};
+use nix::errno::Errno;
 use nix::libc::pid_t;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::{Problem, Region, Thread};
@@ -166,9 +167,9 @@ fn stop_and_copy(
     let pieces = copy(&memory, &plan, &mut buffer, page_size, &mut problems);
     let (pause, report) = frozen.thaw();
     problems.extend(report.problems);
-    if pieces.is_empty() && wanted_bytes > 0 {
-        return Err(CaptureError::Exited { pid });
-    }
+    let pieces = pieces
+        .filter(|pieces| !pieces.is_empty())
+        .ok_or(CaptureError::Exited { pid })?;
     let memory = SnapshotMemory { buffer, pieces };
     Ok(Snapshot {
         memory,
@@ -242,14 +243,14 @@ fn region_of(regions: &[Region], address: u64) -> Option<&Region> {
 /// Bytes per call: large enough to be cheap, small enough that both sides stay in the cache's reach.
 const BYTES_PER_CALL: u64 = 1 << 20;
 
-/// Copies the planned ranges into `buffer`, one after the other; returns what was copied, as (range, offset in the buffer).
+/// Copies the planned ranges into `buffer`, one after the other; returns what was copied, as (range, offset in the buffer). `None` if the process is gone.
 fn copy(
     memory: &RemoteMemory,
     plan: &[MemoryRange],
     buffer: &mut [u8],
     page_size: u64,
     problems: &mut Vec<Problem>,
-) -> Vec<Piece> {
+) -> Option<Vec<Piece>> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut used = 0_usize;
     let mut pending: std::collections::VecDeque<MemoryRange> = plan.iter().copied().collect();
@@ -279,7 +280,11 @@ fn copy(
         let Some(local) = buffer.get_mut(used..) else {
             break;
         };
-        let mut read = memory.read_ranges(&batch, local).unwrap_or(0) as u64;
+        let mut read = match memory.read_ranges(&batch, local) {
+            Ok(read) => read as u64,
+            Err(Errno::ESRCH) => return None,
+            Err(_) => 0,
+        };
         let mut failed = None;
         for (at, range) in batch.iter().enumerate() {
             let got = range.len.min(read);
@@ -325,7 +330,7 @@ fn copy(
             });
         }
     }
-    pieces
+    Some(pieces)
 }
 
 fn push_piece(pieces: &mut Vec<Piece>, range: MemoryRange, offset: usize) {

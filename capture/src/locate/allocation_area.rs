@@ -1,15 +1,17 @@
 //! Finds linear allocation areas: where V8 is about to place the next objects.
 //!
 //! `LinearAllocationArea { start, top, limit }` lives in the isolate's data (V8 11 and later), in the heap (10) or in the
-//! spaces (before). Its place moves with every version; its look does not: three addresses in order in one page, with an
-//! object's first word at the start and at the limit.
+//! spaces (before, and without the start). Its place moves with every version; its look does not: addresses in order in one
+//! page, with an object's first word at the start and at the limit.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::{AllocationArea, Isolate, Page, Space};
 
 use super::isolate::isolate_block;
+use super::scan::Pages;
 
 /// Around a space's address: `NewSpace` is found through the `SemiSpace` inside it, whose area comes first.
 const SPACE_BEFORE: u64 = 0x400;
@@ -18,30 +20,44 @@ const SPACE_AFTER: u64 = 0x600;
 const ORIGINAL_LIMIT_WORDS: usize = 8;
 
 /// The areas of an isolate, sorted by address.
-pub(super) fn find(memory: &dyn Memory, pages: &[Page], isolate: &Isolate) -> Vec<AllocationArea> {
+///
+/// Where two overlap, one is a copy that V8 keeps from earlier (`original_top_`, `original_limit_`): the one whose top has
+/// moved further is current.
+pub(super) fn find(memory: &dyn Memory, pages: &Pages, isolate: &Isolate) -> Vec<AllocationArea> {
     let mut places = vec![isolate_block(memory, isolate.address, isolate.heap)];
-    let mut owners: Vec<u64> = pages
+    let owned = pages
+        .pages
         .iter()
-        .filter(|p| p.heap == isolate.heap && p.owner != 0)
-        .map(|p| p.owner)
-        .collect();
-    owners.sort_unstable();
-    owners.dedup();
+        .filter(|p| p.heap == isolate.heap && p.owner != 0);
+    let owners: BTreeSet<u64> = owned.map(|page| page.owner).collect();
     places.extend(owners.into_iter().map(|owner| MemoryRange {
         start: owner.saturating_sub(SPACE_BEFORE),
         len: SPACE_BEFORE + SPACE_AFTER,
     }));
-    let mut found = BTreeMap::new();
-    for place in places {
-        for words in readable_words(memory, place) {
-            let starts = 0..words.len().saturating_sub(2);
-            for area in starts.filter_map(|at| area(memory, pages, isolate.heap, words.get(at..)?))
-            {
-                found.entry(area.top).or_insert(area);
+    let finder = Finder {
+        memory,
+        pages,
+        heap: isolate.heap,
+    };
+    let mut found: Vec<AllocationArea> = Vec::new();
+    for words in places
+        .into_iter()
+        .flat_map(|place| readable_words(memory, place))
+    {
+        finder.search(&words, &mut found);
+    }
+    found.sort_unstable_by_key(|area| (area.limit, Reverse(area.top)));
+    let mut kept: Vec<AllocationArea> = Vec::new();
+    for area in found {
+        match kept.last_mut() {
+            Some(last) if area.top < last.limit => {
+                last.top = last.top.max(area.top);
+                last.limit = last.limit.max(area.limit);
             }
+            _ => kept.push(area),
         }
     }
-    found.into_values().collect()
+    kept
 }
 
 /// The words of the readable parts of a range.
@@ -69,52 +85,100 @@ fn readable_words(memory: &dyn Memory, place: MemoryRange) -> Vec<Vec<u64>> {
         .collect()
 }
 
-/// The area at the start of `words`, if it is one with room left.
-fn area(memory: &dyn Memory, pages: &[Page], heap: u64, words: &[u64]) -> Option<AllocationArea> {
-    let [start, top, limit, rest @ ..] = words else {
-        return None;
-    };
-    let (start, top, limit) = (*start, *top, *limit);
-    if start > top || top >= limit || (start | top | limit) & 7 != 0 {
-        return None;
-    }
-    let page = page_of(pages, start)?;
-    let within = |limit: u64| limit <= page.area_end;
-    if page.heap != heap
-        || page.space == Space::NewFrom
-        || start < page.area_start
-        || !within(limit)
-    {
-        return None;
-    }
-    // What V8 has placed in the area begins with an object, and what follows the area does.
-    if start < top && !is_object(memory, pages, start) {
-        return None;
-    }
-    let ends = |limit: u64| limit == page.area_end || is_object(memory, pages, limit);
-    let lowered = || {
-        let later = rest.iter().take(ORIGINAL_LIMIT_WORDS).copied();
-        later
-            .filter(|&word| word > limit && word & 7 == 0 && within(word))
-            .find(|&word| ends(word))
-    };
-    let limit = if ends(limit) { limit } else { lowered()? };
-    Some(AllocationArea { start, top, limit })
+struct Finder<'a> {
+    memory: &'a dyn Memory,
+    pages: &'a Pages,
+    heap: u64,
 }
 
-/// Whether an object seems to begin at `address`: its first word is a tagged pointer into a page, as to a map.
-fn is_object(memory: &dyn Memory, pages: &[Page], address: u64) -> bool {
-    memory
-        .read_u64(address)
-        .is_ok_and(|map| map & 3 == 1 && page_of(pages, map - 1).is_some())
+impl Finder<'_> {
+    /// Adds the areas among `words`.
+    fn search(&self, words: &[u64], found: &mut Vec<AllocationArea>) {
+        let mut rest = words;
+        while let Some(tail) = rest.get(1..) {
+            let after = if self.pages.kind.area_has_start {
+                self.triple(rest, found)
+            } else {
+                self.pair(rest, found)
+            };
+            rest = after.unwrap_or(tail);
+        }
+    }
+
+    /// `start`, `top`, `limit` at the beginning of `words`; the words behind it.
+    ///
+    /// A full area is none, but has to be recognised: else its top would pass for a start.
+    fn triple<'w>(&self, words: &'w [u64], found: &mut Vec<AllocationArea>) -> Option<&'w [u64]> {
+        let [start, top, limit, rest @ ..] = words else {
+            return None;
+        };
+        let page = self
+            .page(*start)
+            .filter(|page| within(page, *top) && within(page, *limit))?;
+        if start > top || top > limit || (start | top | limit) & 7 != 0 {
+            return None;
+        }
+        // What V8 has placed in the area begins with an object.
+        if start < top && !self.is_object(*start) {
+            return None;
+        }
+        let limit = self.limit(page, *limit, rest)?;
+        if *top < limit {
+            found.push(AllocationArea {
+                start: *start,
+                top: *top,
+                limit,
+            });
+        }
+        Some(rest)
+    }
+
+    /// `top`, `limit` at the beginning of `words`; the words behind it. Up to V8 8.5 there is no start.
+    fn pair<'w>(&self, words: &'w [u64], found: &mut Vec<AllocationArea>) -> Option<&'w [u64]> {
+        let [top, limit, rest @ ..] = words else {
+            return None;
+        };
+        let page = self.page(*top).filter(|page| within(page, *limit))?;
+        if top > limit || (top | limit) & 7 != 0 {
+            return None;
+        }
+        let limit = self.limit(page, *limit, rest)?;
+        if *top < limit {
+            found.push(AllocationArea {
+                start: *top,
+                top: *top,
+                limit,
+            });
+        }
+        Some(rest)
+    }
+
+    /// The end of the area: the limit, if what follows it is an object or the end of the page. Else the limit was lowered for
+    /// an allocation observer, and the original is among the next words.
+    fn limit(&self, page: &Page, limit: u64, rest: &[u64]) -> Option<u64> {
+        let ends = |limit: u64| limit == page.area_end || self.is_object(limit);
+        if ends(limit) {
+            return Some(limit);
+        }
+        let mut later = rest.iter().take(ORIGINAL_LIMIT_WORDS).copied();
+        later.find(|&word| word > limit && word & 7 == 0 && within(page, word) && ends(word))
+    }
+
+    /// The page of this heap with objects in it that an address lies in.
+    fn page(&self, address: u64) -> Option<&Page> {
+        let page = self.pages.containing(address)?;
+        let holds = page.heap == self.heap && page.space != Space::NewFrom && within(page, address);
+        holds.then_some(page)
+    }
+
+    /// Whether an object seems to begin at `address`: its first word is a tagged pointer into a page, as to a map.
+    fn is_object(&self, address: u64) -> bool {
+        self.memory
+            .read_u64(address)
+            .is_ok_and(|map| map & 3 == 1 && self.pages.containing(map - 1).is_some())
+    }
 }
 
-/// The page that an address lies in. `pages` is sorted by address.
-fn page_of(pages: &[Page], address: u64) -> Option<&Page> {
-    let at = pages
-        .partition_point(|page| page.address <= address)
-        .checked_sub(1)?;
-    pages
-        .get(at)
-        .filter(|page| address - page.address < page.size)
+fn within(page: &Page, address: u64) -> bool {
+    (page.area_start..=page.area_end).contains(&address)
 }

@@ -1,9 +1,10 @@
 //! Finds the isolates: from the heap addresses that pages carry, and from what threads keep in their thread-local memory.
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
-use v8mini_format::model::{GcState, Isolate, Page, Thread};
+use v8mini_format::model::{GcState, Isolate, Thread};
 
 use super::allocation_area;
+use super::scan::Pages;
 use crate::symbols::{CurrentIsolate, V8Symbols};
 
 /// The `Heap` lies inside the `Isolate`, at most this far behind its start (V8 14.6: 0xf3c0; up to 6.8: 0x20).
@@ -113,16 +114,16 @@ fn allocation(memory: &dyn Memory, isolate: u64, heap: u64) -> Option<MemoryRang
     })
 }
 
-/// Pairs every heap with its isolate and the thread that has entered it. Sets the threads' isolates, too.
+/// Pairs every heap of `pages` with its isolate, and with the first thread that has entered it.
 ///
-/// `threads` begins with the main thread, and so does the result with its isolate.
-pub fn find_isolates(
+/// The result begins with the main thread's isolate if `threads` begins with the main thread.
+pub fn pair_isolates(
     memory: &dyn Memory,
-    pages: &[Page],
-    heaps: &[u64],
-    threads: &mut [Thread],
+    pages: &Pages,
+    threads: &[Thread],
     clues: IsolateClues<'_>,
 ) -> Vec<Isolate> {
+    let heaps = pages.heaps();
     let mut found: Vec<Isolate> = heaps
         .iter()
         .map(|&heap| Isolate {
@@ -130,10 +131,10 @@ pub fn find_isolates(
             ..Isolate::default()
         })
         .collect();
-    for thread in threads.iter_mut() {
+    for thread in threads {
         let entered = match clues.symbols.and_then(|symbols| symbols.current_isolate) {
             Some(_) => clues.current(memory, thread),
-            None => search_thread(memory, thread, heaps),
+            None => search_thread(memory, thread, &heaps),
         };
         let Some(address) = entered else { continue };
         // The nearest heap above: isolates of several threads may lie close together.
@@ -143,7 +144,6 @@ pub fn find_isolates(
         let Some(isolate) = inside.min_by_key(|isolate| isolate.heap) else {
             continue;
         };
-        thread.isolate = address;
         isolate.address = address;
         if isolate.tid == 0 {
             isolate.tid = thread.tid;
@@ -155,11 +155,10 @@ pub fn find_isolates(
         .find(|i| i.address != 0)
         .and_then(|i| i.heap.checked_sub(i.address));
     for isolate in &mut found {
-        if let Some(address) = offset.and_then(|offset| isolate.heap.checked_sub(offset)) {
-            isolate.address = address;
-        }
+        isolate.address = offset
+            .and_then(|offset| isolate.heap.checked_sub(offset))
+            .unwrap_or(0);
         isolate.gc_state = gc_state(memory, isolate.heap, clues);
-        isolate.allocation_areas = allocation_area::find(memory, pages, isolate);
     }
     let order = |tid: u32| {
         threads
@@ -169,6 +168,31 @@ pub fn find_isolates(
     };
     found.sort_by_key(|isolate| (order(isolate.tid), isolate.heap));
     found
+}
+
+/// Finds all that is known of the isolates, and tells the threads which isolate they have entered.
+pub fn find_isolates(
+    memory: &dyn Memory,
+    pages: &Pages,
+    threads: &mut [Thread],
+    clues: IsolateClues<'_>,
+) -> Vec<Isolate> {
+    let mut isolates = pair_isolates(memory, pages, threads, clues);
+    for isolate in &mut isolates {
+        isolate.allocation_areas = allocation_area::find(memory, pages, isolate);
+    }
+    for thread in threads {
+        let entered = clues.current(memory, thread);
+        let known = |address: &u64| isolates.iter().any(|isolate| isolate.address == *address);
+        let by_thread = || {
+            isolates
+                .iter()
+                .find(|isolate| isolate.tid == thread.tid)
+                .map(|isolate| isolate.address)
+        };
+        thread.isolate = entered.filter(known).or_else(by_thread).unwrap_or(0);
+    }
+    isolates
 }
 
 fn encloses(isolate: u64, heap: u64) -> bool {
@@ -193,7 +217,7 @@ fn search_thread(memory: &dyn Memory, thread: &Thread, heaps: &[u64]) -> Option<
 }
 
 /// Reads `Heap::gc_state_`. Without the offset from the very binary, nothing is claimed.
-pub fn gc_state(memory: &dyn Memory, heap: u64, clues: IsolateClues<'_>) -> GcState {
+fn gc_state(memory: &dyn Memory, heap: u64, clues: IsolateClues<'_>) -> GcState {
     let offset = clues.symbols.and_then(|symbols| symbols.gc_state_offset);
     let state = offset.and_then(|offset| memory.read_u32(heap.checked_add(offset)?).ok());
     match state {

@@ -5,14 +5,16 @@
 //! pointer from space to heap. A version of V8 is a hint that breaks ties, never a requirement.
 
 mod allocation_area;
+mod external_strings;
 mod header;
 mod isolate;
 mod plan;
 mod scan;
 mod space;
 
+pub use external_strings::{ExternalStringShape, find_external_strings};
 pub use header::{HEADER_KINDS, HeaderKind};
-pub use isolate::{IsolateClues, find_isolates, gc_state, isolate_block};
+pub use isolate::{IsolateClues, find_isolates, isolate_block, pair_isolates};
 pub use plan::{ReadPlan, checked_stack_bottom};
 pub use scan::{Pages, locate_pages};
 pub use space::SpaceIds;

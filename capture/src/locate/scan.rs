@@ -31,6 +31,17 @@ impl Pages {
         heaps
     }
 
+    /// The page that an address lies in.
+    pub fn containing(&self, address: u64) -> Option<&Page> {
+        let at = self
+            .pages
+            .partition_point(|page| page.address <= address)
+            .checked_sub(1)?;
+        self.pages
+            .get(at)
+            .filter(|page| address - page.address < page.size)
+    }
+
     /// Finds the pages again, in an image of the same process at another time, without asking which shape explains it.
     pub fn again(
         &self,

@@ -65,7 +65,20 @@ const SPACE_IDS: &[SpaceIds] = &[
         ],
     },
     SpaceIds {
-        first: (10, 4),
+        first: (10, 5),
+        spaces: &[
+            ReadOnly,
+            Old,
+            Code,
+            Map,
+            New,
+            LargeObject,
+            CodeLargeObject,
+            NewLargeObject,
+        ],
+    },
+    SpaceIds {
+        first: (10, 8),
         spaces: &[
             ReadOnly,
             Old,

@@ -6,7 +6,8 @@ use object::read::ReadRef;
 use object::read::elf::{ElfFile, ProgramHeader, Sym, SymbolTable};
 use v8mini_format::model::V8Version;
 
-use super::{CurrentIsolate, SymbolError, V8Symbols, gc_state, node_version};
+use super::gc_state::Witness;
+use super::{CurrentIsolate, SymbolError, V8Symbols, node_version};
 
 const V8DBG: &[u8] = b"v8dbg_";
 const ISOLATE_KEY: &[u8] = b"_ZN2v88internal7Isolate12isolate_key_E";
@@ -17,6 +18,9 @@ const VERSION: [&[u8]; 4] = [
     b"_ZN2v88internal7Version6build_E",
     b"_ZN2v88internal7Version6patch_E",
 ];
+
+/// Code looked at for one function, in bytes.
+const MAX_CODE_BYTES: u64 = 8 << 10;
 
 /// A 64-bit little- or big-endian ELF file.
 #[derive(Debug)]
@@ -47,7 +51,8 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
         let mut symbols = V8Symbols {
             v8_version: found.version(),
             constants: found.constants,
-            gc_state_offset: found.gc_state_offset,
+            // The setter is the better witness: where there is one, others call it.
+            gc_state_offset: found.gc_state_setter.or(found.gc_state_mark_compact),
             current_isolate: found.current_isolate,
             ..V8Symbols::default()
         };
@@ -86,9 +91,15 @@ impl<'data, R: ReadRef<'data>> Binary<'data, R> {
                     found.current_isolate = Some(CurrentIsolate::PthreadKey { address });
                 } else if name == CURRENT_ISOLATE && symbol.st_type() == STT_TLS {
                     found.current_isolate = self.thread_local(address);
-                } else if found.gc_state_offset.is_none() && gc_state::is_candidate(name) {
-                    let code = self.bytes_at(address, symbol.st_size(endian).min(8192));
-                    found.gc_state_offset = code.and_then(|code| gc_state::offset(name, code));
+                } else if let Some(witness) = Witness::named(name) {
+                    let code = self.bytes_at(address, symbol.st_size(endian).min(MAX_CODE_BYTES));
+                    let offset = code.and_then(|code| witness.offset(code));
+                    match witness {
+                        Witness::Setter => found.gc_state_setter = found.gc_state_setter.or(offset),
+                        Witness::MarkCompact => {
+                            found.gc_state_mark_compact = found.gc_state_mark_compact.or(offset);
+                        }
+                    }
                 }
             }
         }
@@ -179,7 +190,8 @@ struct Found {
     constants: std::collections::BTreeMap<String, i64>,
     version: [Option<u32>; 4],
     current_isolate: Option<CurrentIsolate>,
-    gc_state_offset: Option<u64>,
+    gc_state_setter: Option<u64>,
+    gc_state_mark_compact: Option<u64>,
 }
 
 impl Found {

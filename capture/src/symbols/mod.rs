@@ -37,7 +37,7 @@ pub struct V8Symbols {
     pub node_version: Option<String>,
     /// Where a thread finds its isolate.
     pub current_isolate: Option<CurrentIsolate>,
-    /// Offset of `Heap::gc_state_` in `v8::internal::Heap`, read from the code of `Heap::SetGCState`.
+    /// Offset of `Heap::gc_state_` in `v8::internal::Heap`, read from the code that stores to it.
     pub gc_state_offset: Option<u64>,
 }
 
