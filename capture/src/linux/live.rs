@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use nix::libc::pid_t;
 use v8mini_format::memory::{MemoryExt, MemoryRange};
-use v8mini_format::model::{GcState, Metadata, Module, Problem, Process, Region, Statistics};
+use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics};
 
 use super::error::CaptureError;
 use super::remote_memory::RemoteMemory;
@@ -12,9 +12,9 @@ use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter
 use super::{binary, maps, procfs, registers};
 use crate::locate::{
     ExternalStringShape, IsolateClues, Pages, ReadPlan, checked_stack_bottom,
-    find_external_strings, find_isolates, isolate_block, locate_pages, pair_isolates,
+    find_external_strings, find_isolates, gc_problems, locate_pages,
 };
-use crate::symbols::V8Symbols;
+use crate::symbols::{self, V8Symbols};
 
 /// How to capture.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,7 +103,7 @@ impl Target {
         memory
             .probe()
             .map_err(|errno| CaptureError::not_permitted(pid, errno))?;
-        let modules = binary::modules(&memory, &regions);
+        let modules = symbols::modules(&memory, &regions);
         let v8 = binary::find_v8(pid, &modules, &regions);
         let version = v8.as_ref().and_then(|(_, symbols)| symbols.v8_version);
         let pages = locate_pages(&memory, &regions, version).ok_or_else(|| CaptureError::NotV8 {
@@ -170,20 +170,7 @@ impl Target {
         let symbols = self.symbols();
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
         let isolates = find_isolates(&memory, &pages, &mut threads, self.clues());
-        if let Some(isolate) = isolates
-            .iter()
-            .find(|isolate| isolate.gc_state == GcState::Collecting)
-        {
-            problems.push(Problem {
-                stage: "gc".to_owned(),
-                message: format!(
-                    "a garbage collection was under way in the isolate at {:#x}: objects may be half moved",
-                    isolate.address
-                ),
-                address: isolate.heap,
-                bytes: 0,
-            });
-        }
+        problems.extend(gc_problems(&isolates));
         let late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
         let late_bytes: u64 = late_memory
             .iter()
@@ -326,24 +313,8 @@ impl Planner for HeapPlanner<'_> {
         let clues = target.clues();
         let version = clues.symbols.and_then(|symbols| symbols.v8_version);
         let pages = target.pages.again(frozen.memory, frozen.regions, version);
-        let mut plan = ReadPlan::default();
-        let isolates = pair_isolates(frozen.memory, &pages, frozen.threads, clues);
-        for isolate in &isolates {
-            let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
-            plan.add(block.start, block.end());
-        }
-        // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
-        let idle = isolates
-            .iter()
-            .all(|isolate| isolate.gc_state == GcState::Idle);
-        plan.add_pages(&pages.pages, !idle);
         let bottom = checked_stack_bottom(frozen.regions, target.stat.start_stack);
-        for thread in frozen.threads {
-            plan.add_stack(thread, bottom);
-            for range in clues.ranges(thread) {
-                plan.add(range.start, range.end());
-            }
-        }
+        let plan = ReadPlan::of_heap(frozen.memory, &pages, frozen.threads, bottom, clues);
         plan.finish(&frozen.memory.ranges())
     }
 }

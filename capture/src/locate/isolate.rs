@@ -1,7 +1,7 @@
 //! Finds the isolates: from the heap addresses that pages carry, and from what threads keep in their thread-local memory.
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
-use v8mini_format::model::{GcState, Isolate, Thread};
+use v8mini_format::model::{GcState, Isolate, Problem, Thread};
 
 use super::allocation_area;
 use super::scan::Pages;
@@ -226,4 +226,21 @@ fn gc_state(memory: &dyn Memory, heap: u64, clues: IsolateClues<'_>) -> GcState 
         Some(1..=4) => GcState::Collecting,
         _ => GcState::Unknown,
     }
+}
+
+/// What a reader must know of isolates whose heap was being collected.
+pub fn gc_problems(isolates: &[Isolate]) -> Vec<Problem> {
+    isolates
+        .iter()
+        .filter(|isolate| isolate.gc_state == GcState::Collecting)
+        .map(|isolate| Problem {
+            stage: "gc".to_owned(),
+            message: format!(
+                "a garbage collection was under way in the isolate at {:#x}: objects may be half moved",
+                isolate.address
+            ),
+            address: isolate.heap,
+            bytes: 0,
+        })
+        .collect()
 }

@@ -14,7 +14,7 @@ mod space;
 
 pub use external_strings::{ExternalStringShape, find_external_strings};
 pub use header::{HEADER_KINDS, HeaderKind};
-pub use isolate::{IsolateClues, find_isolates, isolate_block, pair_isolates};
+pub use isolate::{IsolateClues, find_isolates, gc_problems, isolate_block, pair_isolates};
 pub use plan::{ReadPlan, checked_stack_bottom};
 pub use scan::{Pages, locate_pages};
 pub use space::SpaceIds;

@@ -1,9 +1,11 @@
 //! Which memory a capture consists of.
 
-use v8mini_format::memory::MemoryRange;
-use v8mini_format::model::{Page, Region, Space, Thread};
+use v8mini_format::memory::{Memory, MemoryRange};
+use v8mini_format::model::{GcState, Page, Region, Space, Thread};
 
 use super::header::HEADER_BYTES;
+use super::isolate::{IsolateClues, isolate_block, pair_isolates};
+use super::scan::Pages;
 
 /// Ranges of memory to store: collected in any order, then cut to what is readable.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,37 @@ const RED_ZONE: u64 = 128;
 const THREAD_CONTROL_BLOCK: u64 = 0x1000;
 
 impl ReadPlan {
+    /// Plans what every image of a heap consists of, from wherever it is taken: the pages, the isolates, and of each thread
+    /// the live stack and the words that say which isolate it has entered.
+    ///
+    /// For `main_stack_bottom`, see [`ReadPlan::add_stack`].
+    pub fn of_heap(
+        memory: &dyn Memory,
+        pages: &Pages,
+        threads: &[Thread],
+        main_stack_bottom: Option<u64>,
+        clues: IsolateClues<'_>,
+    ) -> Self {
+        let mut plan = Self::default();
+        let isolates = pair_isolates(memory, pages, threads, clues);
+        for isolate in &isolates {
+            let block = isolate_block(memory, isolate.address, isolate.heap);
+            plan.add(block.start, block.end());
+        }
+        // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
+        let idle = isolates
+            .iter()
+            .all(|isolate| isolate.gc_state == GcState::Idle);
+        plan.add_pages(&pages.pages, !idle);
+        for thread in threads {
+            plan.add_stack(thread, main_stack_bottom);
+            for range in clues.ranges(thread) {
+                plan.add(range.start, range.end());
+            }
+        }
+        plan
+    }
+
     /// Adds a range.
     pub fn add(&mut self, start: u64, end: u64) {
         if let Some(len) = end.checked_sub(start).filter(|&len| len > 0) {
@@ -78,6 +111,9 @@ impl ReadPlan {
             end = bottom;
         } else if let Some(base) = control_block {
             end = end.min(base.saturating_add(THREAD_CONTROL_BLOCK));
+        } else if main_stack_bottom.is_none() {
+            // This may be the main thread's stack, with the environment at its end.
+            return;
         }
         self.add(stack_pointer.saturating_sub(RED_ZONE), end);
     }

@@ -15,7 +15,7 @@ use thiserror::Error;
 use v8mini_format::model::V8Version;
 
 pub use elf::Binary;
-pub use module::ModuleImage;
+pub use module::{ModuleImage, by_likelihood, modules, path_of};
 
 /// Why a binary could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

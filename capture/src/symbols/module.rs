@@ -4,11 +4,57 @@ use object::Endianness;
 use object::elf::{FileHeader64, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, ProgramHeader64};
 use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
 use v8mini_format::memory::{Memory, MemoryExt};
+use v8mini_format::model::{Module, Region};
 
 /// Headers are read from the first page of the file, where linkers put them.
 const HEADER_BYTES: usize = 4096;
 /// Longest note segment looked at, in bytes.
 const MAX_NOTES: u64 = 64 << 10;
+
+/// Suffix that the kernel adds to the name of a mapped file that is gone.
+const DELETED: &str = " (deleted)";
+
+/// The ELF files mapped into a process, in order of address.
+pub fn modules(memory: &dyn Memory, regions: &[Region]) -> Vec<Module> {
+    let mut modules: Vec<Module> = Vec::new();
+    for region in regions.iter().filter(|region| region.name.starts_with('/')) {
+        let path = path_of(region);
+        if region.file_offset != 0 || modules.iter().any(|module| module.path == path) {
+            continue;
+        }
+        let Some(image) = ModuleImage::read(memory, region.start) else {
+            continue;
+        };
+        modules.push(Module {
+            path: path.to_owned(),
+            deleted: region.name.ends_with(DELETED),
+            build_id: image.build_id,
+            start: region.start,
+            end: image.end.max(region.end),
+            load_bias: image.load_bias,
+        });
+    }
+    modules
+}
+
+/// The path of a mapped file, without the mark of one that is gone.
+pub fn path_of(region: &Region) -> &str {
+    region.name.strip_suffix(DELETED).unwrap_or(&region.name)
+}
+
+/// The modules in the order in which V8 is looked for in them: the executable, then libraries whose names suggest it, then
+/// all others.
+pub fn by_likelihood<'a>(modules: &'a [Module], executable: &str) -> Vec<&'a Module> {
+    let mut order: Vec<&Module> = modules.iter().collect();
+    order.sort_by_key(|module| {
+        let name = module.path.rsplit('/').next().unwrap_or_default();
+        (
+            module.path != executable,
+            !(name.contains("node") || name.contains("v8")),
+        )
+    });
+    order
+}
 
 /// What the headers of a mapped ELF file say. Read from the process's memory, so a file deleted or replaced on disk does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
