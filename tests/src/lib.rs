@@ -4,6 +4,7 @@
 //! The chain of a test is `nodes::ensure` → [`Workload`] → [`NodeProcess`] → [`Tools`]: a binary, what it shall run,
 //! the process with the truth that it told about itself, and the programs that must find the same truth in its memory.
 
+pub mod battery;
 pub mod heapsnapshot;
 pub mod nodes;
 pub mod process;

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use v8mini_tests::{target_dir, workspace_root};
 
+use crate::docs;
+
 /// The cargo-deny that is installed into `target/tools`: about 200 seconds of one core, once per clone. The policy could
 /// be read from `cargo metadata` in a few hundred lines of our own, but a well-kept tool that everybody knows is worth
 /// two minutes.
@@ -34,6 +36,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
         "documentation",
         cargo("doc --workspace --all-features --no-deps").env("RUSTDOCFLAGS", "-D warnings"),
     )?;
+    ci.timed("help texts", || docs::run(&docs::Arguments { check: true }))?;
     ci.timed("cargo-deny", install_cargo_deny)?;
     ci.step(
         "dependencies",

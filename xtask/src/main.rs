@@ -3,7 +3,9 @@
 mod bench;
 mod ci;
 mod demo;
+mod docs;
 mod http;
+mod matrix;
 mod nodes;
 
 use std::process::ExitCode;
@@ -17,6 +19,8 @@ enum Task {
     Bench(bench::Arguments),
     Ci(ci::Arguments),
     Demo(demo::Arguments),
+    Docs(docs::Arguments),
+    Matrix(matrix::Arguments),
     Nodes(nodes::Arguments),
 }
 
@@ -25,6 +29,8 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Docs(arguments) => docs::run(&arguments),
+        Task::Matrix(arguments) => matrix::run(&arguments),
         Task::Nodes(arguments) => nodes::run(&arguments),
     };
     match result {
