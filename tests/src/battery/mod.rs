@@ -4,7 +4,6 @@
 pub mod isolates;
 pub mod population;
 pub mod row;
-pub mod specimens;
 
 use std::fmt;
 
