@@ -4,10 +4,12 @@ use std::fmt;
 
 use crate::layout::fixed_layout;
 
-/// Magic number of the zstd skippable frames that this format uses: one of the sixteen that zstd sets aside for users.
+/// Magic number of the zstd skippable frames that this format uses: one of the sixteen that zstd
+/// sets aside for users.
 pub(crate) const FRAME_MAGIC: u32 = 0x184D_2A58;
 
-/// Sync marker of a chunk header, by which a reader finds the next chunk behind damage. No text in ASCII or UTF-8 holds it.
+/// Sync marker of a chunk header, by which a reader finds the next chunk behind damage. No text in
+/// ASCII or UTF-8 holds it.
 pub(crate) const MARKER: [u8; 4] = [0x8B, b'V', b'8', 0x9E];
 
 /// Bytes of a zstd skippable frame's own header: magic and size.
@@ -18,8 +20,9 @@ pub(crate) const CHUNK_HEADER_LEN: u64 = ChunkHeader::LEN as u64;
 
 /// What a chunk holds: four ASCII letters.
 ///
-/// As in PNG, the case of a letter is a flag. An upper-case first letter makes the kind *critical*: a reader that does
-/// not know it must refuse the file. A lower-case second letter makes it *private*: nobody but its owner may define it.
+/// As in PNG, the case of a letter is a flag. An upper-case first letter makes the kind *critical*:
+/// a reader that does not know it must refuse the file. A lower-case second letter makes it
+/// *private*: nobody but its owner may define it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkKind(pub [u8; 4]);
 
@@ -140,7 +143,8 @@ impl Encoding {
 }
 
 fixed_layout! {
-    /// The header in front of every payload, with the zstd skippable frame header that it begins with.
+    /// The header in front of every payload, with the zstd skippable frame header that it begins
+    /// with.
     struct ChunkHeader [64] {
         0 frame_magic: u32,
         4 frame_size: u32,
@@ -216,7 +220,8 @@ impl Entry {
         u32::try_from((CHUNK_HEADER_LEN - FRAME_HEADER_LEN).checked_add(inside)?).ok()
     }
 
-    /// The entry that a chunk header at `offset` announces; `None` if the bytes are no intact header of this capture.
+    /// The entry that a chunk header at `offset` announces; `None` if the bytes are no intact
+    /// header of this capture.
     pub(crate) fn from_header(
         offset: u64,
         bytes: &[u8; ChunkHeader::LEN],

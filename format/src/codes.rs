@@ -1,4 +1,5 @@
-//! Numbers that stand for names on disk. A number is never reused; an unknown one reads as the `Unknown` of its type.
+//! Numbers that stand for names on disk. A number is never reused; an unknown one reads as the
+//! `Unknown` of its type.
 
 use crate::model::{GcState, Space};
 
@@ -63,7 +64,8 @@ pub(crate) const fn gc_state_from_code(code: u8) -> GcState {
     }
 }
 
-/// `e_machine` of ELF for an architecture by its GNU name; 0 (`EM_NONE`) for one that has no number here.
+/// `e_machine` of ELF for an architecture by its GNU name; 0 (`EM_NONE`) for one that has no number
+/// here.
 pub(crate) fn machine_code(architecture: &str) -> u16 {
     match architecture {
         "x86_64" => 62,

@@ -1,7 +1,8 @@
-//! Compression of memory chunks on several threads, results in the order in which the chunks went in.
+//! Compression of memory chunks on several threads, results in the order in which the chunks went
+//! in.
 //!
-//! Compressing is what a capture spends its time on once the process runs again: at level 1 one core does some 500 MB/s of
-//! heap. The number of chunks under way is bounded, hence so is memory.
+//! Compressing is what a capture spends its time on once the process runs again: at level 1 one
+//! core does some 500 MB/s of heap. The number of chunks under way is bounded, hence so is memory.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +23,8 @@ pub(crate) struct Job {
     pub(crate) crc: u32,
 }
 
-/// One compressor with the settings of this format: content size and XXH64 in the frame, so that `zstd -t` checks it.
+/// One compressor with the settings of this format: content size and XXH64 in the frame, so that
+/// `zstd -t` checks it.
 pub(crate) fn compressor(level: i32) -> io::Result<Compressor<'static>> {
     let mut compressor = Compressor::new(level)?;
     compressor.include_checksum(true)?;
@@ -130,7 +132,8 @@ impl Pool {
             finished: BTreeMap::new(),
             next_in: 0,
             next_out: 0,
-            // One at work and one waiting per thread keeps all of them busy while the caller writes.
+            // One at work and one waiting per thread keeps all of them busy while the caller
+            // writes.
             capacity: 2 * threads as u64 + 1,
             workers,
         })

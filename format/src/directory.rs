@@ -26,7 +26,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The chunk whose header is at `offset`; `None` if there is no intact header, or the chunk is not all there.
+    /// The chunk whose header is at `offset`; `None` if there is no intact header, or the chunk is
+    /// not all there.
     pub(crate) fn chunk_at(&self, offset: u64) -> Option<Entry> {
         let bytes = self.source.read_array(offset).ok()?;
         let entry = Entry::from_header(offset, &bytes, self.capture_tag)?;
@@ -83,7 +84,8 @@ pub(crate) fn read(
     Ok(directory)
 }
 
-/// Follows the chain of indexes back from the end record. Anything odd, and the walk decides what is wrong.
+/// Follows the chain of indexes back from the end record. Anything odd, and the walk decides what
+/// is wrong.
 fn from_tail(context: &Context<'_>) -> Option<Vec<Entry>> {
     let end_chunk = find_end(context)?;
     let end = context.end_record(&end_chunk)?;
@@ -131,7 +133,8 @@ fn find_end(context: &Context<'_>) -> Option<Entry> {
         .filter(|entry| entry.kind == ChunkKind::END)
 }
 
-/// Whether chunks fill the file without gap or overlap from the header to the end record, and agree with it.
+/// Whether chunks fill the file without gap or overlap from the header to the end record, and agree
+/// with it.
 pub(crate) fn is_consistent(entries: &[Entry], end: &EndRecord) -> bool {
     let mut offset = FILE_HEADER_LEN;
     for (sequence, entry) in entries.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Errors of writing and opening a file. Damage that leaves a file usable is no error: see [`crate::Integrity`].
+//! Errors of writing and opening a file. Damage that leaves a file usable is no error: see
+//! [`crate::Integrity`].
 
 use std::io;
 
@@ -42,7 +43,8 @@ pub enum WriteError {
     },
     /// All metadata together is too large for a reader.
     #[error(
-        "the metadata takes {bytes} bytes in a reader's memory; the format allows {max}: capture fewer symbols or regions"
+        "the metadata takes {bytes} bytes in a reader's memory; the format allows {max}: capture \
+        fewer symbols or regions"
     )]
     TooMuchMetadata {
         /// What it takes.
@@ -86,7 +88,8 @@ pub enum OpenError {
     },
     /// The file ends inside its header.
     #[error(
-        "the file is {len} bytes long, less than the header of a capture ({expected} bytes): nothing in it can be read"
+        "the file is {len} bytes long, less than the header of a capture ({expected} bytes): \
+        nothing in it can be read"
     )]
     TooShort {
         /// Its length in bytes.
@@ -96,7 +99,8 @@ pub enum OpenError {
     },
     /// The header's checksum does not match.
     #[error(
-        "the file header (bytes 0 to 127) is damaged: CRC-32 {found:#010x} is stored, {expected:#010x} is computed; \
+        "the file header (bytes 0 to 127) is damaged: CRC-32 {found:#010x} is stored, \
+        {expected:#010x} is computed; \
          take another copy of the capture"
     )]
     HeaderDamaged {
@@ -107,7 +111,8 @@ pub enum OpenError {
     },
     /// A major version of the future, or of before 1.0.
     #[error(
-        "the capture is in format {found}; this program reads {}.x: use a version of v8mini that knows it",
+        "the capture is in format {found}; this program reads {}.x: use a version of v8mini that \
+        knows it",
         FORMAT_VERSION.major
     )]
     UnsupportedVersion {
@@ -116,7 +121,8 @@ pub enum OpenError {
     },
     /// A feature without which the file would be misread.
     #[error(
-        "the capture uses features that this program does not know (incompatible feature bits {bits:#x}): \
+        "the capture uses features that this program does not know (incompatible feature bits \
+        {bits:#x}): \
          use a newer version of v8mini"
     )]
     UnsupportedFeatures {
@@ -125,7 +131,8 @@ pub enum OpenError {
     },
     /// A critical chunk that this version does not know.
     #[error(
-        "the capture holds a critical chunk of kind {kind}, version {kind_version}, at offset {offset} that this \
+        "the capture holds a critical chunk of kind {kind}, version {kind_version}, at offset \
+        {offset} that this \
          program does not know: use a newer version of v8mini"
     )]
     UnknownCritical {
@@ -136,7 +143,8 @@ pub enum OpenError {
         /// Where it is in the file.
         offset: u64,
     },
-    /// A limit of the specification is exceeded: the file is hostile or written by a faulty program.
+    /// A limit of the specification is exceeded: the file is hostile or written by a faulty
+    /// program.
     #[error("the capture is not valid: {what} exceeds the limit of {limit}")]
     LimitExceeded {
         /// What exceeds it.
@@ -157,7 +165,9 @@ impl OpenError {
             [_, _, _, _, _, _, _, _, signature @ ..]
                 if signature.get(1..4) == SIGNATURE.get(1..4) =>
             {
-                "its signature was changed, as a transfer in text mode does: transfer it in binary mode".to_owned()
+                "its signature was changed, as a transfer in text mode does: transfer it in \
+                binary mode"
+                    .to_owned()
             }
             _ => {
                 let head = start.get(..16).unwrap_or(start);

@@ -7,8 +7,8 @@ use crate::error::OpenError;
 use crate::layout::fixed_layout;
 use crate::wire::cut_at_char;
 
-/// Signature behind the first frame header. As in PNG: a byte that no text has, a name, and line ends that a transfer in
-/// text mode would change.
+/// Signature behind the first frame header. As in PNG: a byte that no text has, a name, and line
+/// ends that a transfer in text mode would change.
 pub(crate) const SIGNATURE: [u8; 8] = [0x8E, b'V', b'8', b'M', b'\r', b'\n', 0x1A, b'\n'];
 
 /// Size of the file header in bytes.

@@ -13,7 +13,8 @@ fixed_layout! {
 }
 
 fixed_layout! {
-    /// One chunk in an index: a copy of its header's facts, so that a chunk with a damaged header can still be read.
+    /// One chunk in an index: a copy of its header's facts, so that a chunk with a damaged header
+    /// can still be read.
     struct IndexEntry [48] {
         0 offset: u64,
         8 stored_len: u64,
@@ -69,7 +70,8 @@ impl Index {
         bytes
     }
 
-    /// `None` if the bytes are no index. Longer entries, of a later minor version, are read as far as they are known.
+    /// `None` if the bytes are no index. Longer entries, of a later minor version, are read as far
+    /// as they are known.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<{ IndexHead::LEN }>()?;
         let head = IndexHead::from_bytes(head);

@@ -8,8 +8,8 @@ use crate::memory::MemoryRange;
 
 /// Whether a file is whole, and if not, what is missing.
 ///
-/// Opening reads all metadata but no memory: damage inside memory chunks shows when they are read, or in
-/// [`crate::CaptureFile::verify`].
+/// Opening reads all metadata but no memory: damage inside memory chunks shows when they are read,
+/// or in [`crate::CaptureFile::verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Integrity {
@@ -21,9 +21,11 @@ pub struct Integrity {
     pub damage: Vec<Damage>,
     /// How much more damage there is than [`Self::damage`] describes.
     pub damage_omitted: u64,
-    /// If the file was cut: the parts of V8 pages that are not stored in it. Some may not have been captured at all.
+    /// If the file was cut: the parts of V8 pages that are not stored in it. Some may not have been
+    /// captured at all.
     pub missing: Vec<MemoryRange>,
-    /// Ancillary chunks of later versions that were skipped: kind, version and offset. At most [`DAMAGE_REPORTS_MAX`].
+    /// Ancillary chunks of later versions that were skipped: kind, version and offset. At most
+    /// [`DAMAGE_REPORTS_MAX`].
     pub skipped: Vec<(ChunkKind, u16, u64)>,
 }
 
@@ -51,7 +53,8 @@ impl fmt::Display for Integrity {
         if let Some(offset) = self.truncated_at {
             let missing: u64 = self.missing.iter().map(|range| range.len).sum();
             parts.push(format!(
-                "there is no end record: the file was cut at offset {offset}, or its end is damaged; {missing} bytes of V8 \
+                "there is no end record: the file was cut at offset {offset}, or its end is \
+                damaged; {missing} bytes of V8 \
                  pages are not in it, nor are the statistics"
             ));
         } else if !self.complete {

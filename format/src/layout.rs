@@ -1,7 +1,8 @@
 //! Fixed binary layouts: little-endian fields at fixed offsets, without padding.
 //!
-//! [`fixed_layout!`] makes a struct, its encoder, its decoder and a table of its fields from one list, so that the three
-//! cannot disagree; a test holds the table against the one in `spec/file-format.md`.
+//! [`fixed_layout!`] makes a struct, its encoder, its decoder and a table of its fields from one
+//! list, so that the three cannot disagree; a test holds the table against the one in
+//! `spec/file-format.md`.
 
 /// A value of fixed size on disk.
 pub(crate) trait Fixed: Sized {
@@ -76,7 +77,8 @@ pub(crate) const fn is_dense(fields: &[Field], len: usize) -> bool {
     end == len
 }
 
-/// Declares a struct with a fixed layout: `offset field: type` lines, checked at compile time to be dense.
+/// Declares a struct with a fixed layout: `offset field: type` lines, checked at compile time to be
+/// dense.
 macro_rules! fixed_layout {
     (
         $(#[$meta:meta])*

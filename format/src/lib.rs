@@ -1,10 +1,12 @@
 //! The image of a captured V8 process, and the `.v8mini` file that stores it.
 //!
-//! An *image* is a captured process as the programs see it: an address space ([`Memory`]) plus [`Metadata`].
-//! This crate knows V8 only by name: it stores pages, isolates and constants, and interprets none of them. It makes
-//! no operating-system call beyond reading and writing the file that it is given, and drawing a random UUID.
+//! An *image* is a captured process as the programs see it: an address space ([`Memory`]) plus
+//! [`Metadata`]. This crate knows V8 only by name: it stores pages, isolates and constants, and
+//! interprets none of them. It makes no operating-system call beyond reading and writing the file
+//! that it is given, and drawing a random UUID.
 //!
-//! [`Writer`] makes a file, [`CaptureFile`] opens one. The file is specified, byte by byte, in `spec/file-format.md`.
+//! [`Writer`] makes a file, [`CaptureFile`] opens one. The file is specified, byte by byte, in
+//! `spec/file-format.md`.
 #![forbid(unsafe_code)]
 
 mod cache;
@@ -28,6 +30,8 @@ mod records;
 mod recover;
 mod seek_table;
 mod source;
+#[cfg(test)]
+mod spec_test;
 mod verify;
 mod wire;
 mod writer;

@@ -1,32 +1,38 @@
-//! Bounds that the specification sets, so that a damaged or hostile file costs bounded memory and time.
+//! Bounds that the specification sets, so that a damaged or hostile file costs bounded memory and
+//! time.
 //!
-//! `spec/file-format.md`, section "Limits", lists the same names and values; a test holds the two together.
+//! `spec/file-format.md`, section "Limits", lists the same names and values; a test holds the two
+//! together.
 
 /// Largest raw length of a memory chunk, in bytes. A reader refuses more.
 pub const MEMORY_CHUNK_MAX: u64 = 1024 * 1024;
 
-/// Memory chunks are cut at multiples of this address, so a writer's chunk is at most this long. 256 KiB is the size of a
-/// V8 page since V8 8.x, hence one page is one chunk.
+/// Memory chunks are cut at multiples of this address, so a writer's chunk is at most this long.
+/// 256 KiB is the size of a V8 page since V8 8.x, hence one page is one chunk.
 pub const MEMORY_CHUNK_ALIGN: u64 = 256 * 1024;
 
 /// Largest raw length of any other chunk that this version knows, in bytes.
 pub const RECORD_MAX: u64 = 8 * 1024 * 1024;
 
-/// Where a writer starts a new chunk for a list that is split over several, in bytes. Far below [`RECORD_MAX`], because
-/// a decoder that bounds memory counts the items in memory, which are larger than the items on disk.
+/// Where a writer starts a new chunk for a list that is split over several, in bytes. Far below
+/// [`RECORD_MAX`], because a decoder that bounds memory counts the items in memory, which are
+/// larger than the items on disk.
 pub const RECORD_SPLIT: u64 = 1024 * 1024;
 
-/// How much larger than its raw length a stored payload may be, in bytes: what zstd adds to incompressible data.
+/// How much larger than its raw length a stored payload may be, in bytes: what zstd adds to
+/// incompressible data.
 pub const STORED_SLACK: u64 = 64 * 1024;
 
-/// Largest string in a record, in bytes of UTF-8. Linux bounds one command-line argument by 128 KiB.
+/// Largest string in a record, in bytes of UTF-8. Linux bounds one command-line argument by 128
+/// KiB.
 pub const STRING_MAX: u64 = 256 * 1024;
 
 /// What all metadata of a file may occupy in a reader's memory, in bytes: enough for 65 535
 /// mappings, 100 000 symbols and the pages of a heap of 25 GB together.
 pub const METADATA_MAX: u64 = 32 * 1024 * 1024;
 
-/// What a writer gives of [`METADATA_MAX`] to each of its two lists of problems, in bytes: the first thousands tell enough.
+/// What a writer gives of [`METADATA_MAX`] to each of its two lists of problems, in bytes: the
+/// first thousands tell enough.
 pub const PROBLEMS_MAX: u64 = 2 * 1024 * 1024;
 
 /// Largest number of chunks in a file.

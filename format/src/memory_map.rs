@@ -27,8 +27,9 @@ pub(crate) struct MemoryMap {
 }
 
 impl MemoryMap {
-    /// Lays out memory chunks (number in the directory, entry); where two overlap, the one with the higher number, later
-    /// in the file, holds. Lengths were checked against the limits, and ends against the address space.
+    /// Lays out memory chunks (number in the directory, entry); where two overlap, the one with the
+    /// higher number, later in the file, holds. Lengths were checked against the limits, and ends
+    /// against the address space.
     pub(crate) fn new<'a>(chunks: impl Iterator<Item = (u32, &'a Entry)>) -> Self {
         let mut segments: Vec<Segment> = chunks
             .filter(|(_, entry)| entry.raw_len > 0)
@@ -79,11 +80,13 @@ impl MemoryMap {
     }
 }
 
-/// Cuts overlapping segments, sorted by start, into disjoint ones: a sweep in O(n log n) whatever the overlaps are, because
-/// a hostile file may overlap as it likes. Each start and each end makes at most one piece.
+/// Cuts overlapping segments, sorted by start, into disjoint ones: a sweep in O(n log n) whatever
+/// the overlaps are, because a hostile file may overlap as it likes. Each start and each end makes
+/// at most one piece.
 fn resolve(sorted: &[Segment]) -> Vec<Segment> {
     let mut out: Vec<Segment> = Vec::new();
-    // Segments that have begun, the latest chunk on top; those that have ended are dropped when they come up.
+    // Segments that have begun, the latest chunk on top; those that have ended are dropped when
+    // they come up.
     let mut open: BinaryHeap<(u32, u64)> = BinaryHeap::new();
     let mut upcoming = sorted.iter().peekable();
     let mut at = 0;

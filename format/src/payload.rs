@@ -11,7 +11,8 @@ use crate::limits::{MEMORY_CHUNK_MAX, RECORD_MAX, STORED_SLACK};
 use crate::memory::MemoryRange;
 use crate::source::Source;
 
-/// Decompressors to use again: each holds some 100 KB, and creating one costs as much as a small chunk.
+/// Decompressors to use again: each holds some 100 KB, and creating one costs as much as a small
+/// chunk.
 #[derive(Default)]
 pub(crate) struct Decoder {
     idle: Mutex<Vec<Decompressor<'static>>>,

@@ -20,8 +20,9 @@ use crate::source::Source;
 
 /// An opened `.v8mini` file: its metadata, and its memory at any address.
 ///
-/// All metadata is read when the file is opened; memory is read, checked and decompressed chunk by chunk as it is asked
-/// for, by any number of threads. A file that another program cuts meanwhile gives [`ReadError::Damaged`].
+/// All metadata is read when the file is opened; memory is read, checked and decompressed chunk by
+/// chunk as it is asked for, by any number of threads. A file that another program cuts meanwhile
+/// gives [`ReadError::Damaged`].
 pub struct CaptureFile {
     pub(crate) source: Source,
     pub(crate) decoder: Decoder,
@@ -59,8 +60,8 @@ impl CaptureFile {
     /// Opens a file.
     ///
     /// # Errors
-    /// If it cannot be read, is no capture, or is one that this version must not read. A damaged or cut file opens: see
-    /// [`Self::integrity`].
+    /// If it cannot be read, is no capture, or is one that this version must not read. A damaged or
+    /// cut file opens: see [`Self::integrity`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let source = File::open(path).and_then(Source::from_file);
         Self::from_source(source.map_err(|source| OpenError::Io { offset: 0, source })?)
@@ -147,7 +148,8 @@ impl CaptureFile {
             return Err(unmapped);
         };
         let whole = addr == entry.key && buf.len() as u64 == entry.raw_len;
-        // Whoever reads whole chunks walks the heap and does not come back: no use in filling the cache.
+        // Whoever reads whole chunks walks the heap and does not come back: no use in filling the
+        // cache.
         if whole && self.cache.peek(segment.chunk).is_none() {
             return self
                 .decoder
@@ -239,7 +241,8 @@ fn read_metadata(
             integrity.report(payload::damage(entry, "it is the second of its kind"));
             continue;
         }
-        // A chunk costs its raw length even if nothing comes out of it. One that is too long is not decoded at all.
+        // A chunk costs its raw length even if nothing comes out of it. One that is too long is not
+        // decoded at all.
         if check_lengths(entry).is_ok() {
             weight += entry.raw_len;
         }

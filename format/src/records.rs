@@ -53,7 +53,8 @@ pub(crate) fn head_records(metadata: &Metadata) -> Result<Vec<RawRecord>, WriteE
     }
 }
 
-/// A list of problems, cut where it would be too long to be read by anyone; the last one then says so.
+/// A list of problems, cut where it would be too long to be read by anyone; the last one then says
+/// so.
 pub(crate) fn problem_records(
     problems: &[Problem],
     out: &mut Vec<RawRecord>,
@@ -134,7 +135,8 @@ pub(crate) fn split<R: Record>(
     Ok(())
 }
 
-/// Decodes a metadata chunk into `metadata`. Returns what it takes in memory, or what is wrong with it.
+/// Decodes a metadata chunk into `metadata`. Returns what it takes in memory, or what is wrong with
+/// it.
 pub(crate) fn apply(
     kind: ChunkKind,
     payload: &[u8],

@@ -1,7 +1,8 @@
 //! Finding chunks in a file whose end is missing or whose index is damaged.
 //!
-//! Every chunk announces its length, so a walk from header to header finds all of them. Where a header is damaged, the
-//! next one is searched for by its marker; an index further on may still tell what the damaged one said.
+//! Every chunk announces its length, so a walk from header to header finds all of them. Where a
+//! header is damaged, the next one is searched for by its marker; an index further on may still
+//! tell what the damaged one said.
 
 use crate::chunk::{CHUNK_HEADER_LEN, ChunkHeader, ChunkKind, Entry, MARKER};
 use crate::directory::{Context, Directory, agrees};
@@ -136,7 +137,8 @@ fn find_header(context: &Context<'_>, from: u64) -> Result<Option<u64>, OpenErro
     Ok(None)
 }
 
-/// The chunks that index chunks behind a gap list: decoded once each, for gaps in the order of the file.
+/// The chunks that index chunks behind a gap list: decoded once each, for gaps in the order of the
+/// file.
 struct Indexes<'a> {
     context: &'a Context<'a>,
     chunks: Vec<Entry>,
@@ -207,7 +209,8 @@ fn fill(gap: Gap, indexes: &mut Indexes<'_>, filled: &mut Vec<Entry>, integrity:
     }
 }
 
-/// Reports chunks that are missing although the bytes around them are intact: cut out, repeated or exchanged.
+/// Reports chunks that are missing although the bytes around them are intact: cut out, repeated or
+/// exchanged.
 fn report_sequence(entries: &[Entry], integrity: &mut Integrity) {
     let mut expected = 0;
     let mut end = FILE_HEADER_LEN;

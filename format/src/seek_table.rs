@@ -1,5 +1,6 @@
-//! The table of frames at the very end of a file, by which tools for the zstd seekable format (0.1.0) read at random. This
-//! crate finds the end record through it and otherwise ignores it: it has no addresses and is lost when a file is cut.
+//! The table of frames at the very end of a file, by which tools for the zstd seekable format
+//! (0.1.0) read at random. This crate finds the end record through it and otherwise ignores it: it
+//! has no addresses and is lost when a file is cut.
 
 use crate::chunk::{CHUNK_HEADER_LEN, Encoding, Entry};
 use crate::header::FILE_HEADER_LEN;
@@ -66,7 +67,8 @@ impl SeekTable {
     }
 }
 
-/// Length of the whole seek table frame, given the last nine bytes of a file; `None` if they are no footer.
+/// Length of the whole seek table frame, given the last nine bytes of a file; `None` if they are no
+/// footer.
 pub(crate) fn len_from_footer(footer: &[u8; FOOTER_LEN as usize]) -> Option<u64> {
     let [c0, c1, c2, c3, descriptor, m0, m1, m2, m3] = *footer;
     let count = u32::from_le_bytes([c0, c1, c2, c3]);

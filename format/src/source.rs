@@ -1,7 +1,8 @@
 //! Where the bytes of a file come from.
 //!
-//! A file is read with positioned reads, not mapped. Reading 40 KB costs a hundredth of decompressing them, while a mapping
-//! of a file that another process truncates kills the reader with SIGBUS; here it is an ordinary error.
+//! A file is read with positioned reads, not mapped. Reading 40 KB costs a hundredth of
+//! decompressing them, while a mapping of a file that another process truncates kills the reader
+//! with SIGBUS; here it is an ordinary error.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -38,7 +39,8 @@ impl Source {
         }
     }
 
-    /// `len` bytes at `offset`. Callers bound `len`; nothing is allocated for a range that is not in the file.
+    /// `len` bytes at `offset`. Callers bound `len`; nothing is allocated for a range that is not
+    /// in the file.
     pub(crate) fn read(&self, offset: u64, len: u64) -> io::Result<Cow<'_, [u8]>> {
         if offset.checked_add(len).is_none_or(|end| end > self.len()) {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -8,11 +8,11 @@ use crate::reader::CaptureFile;
 use crate::seek_table::{FRAME_MAGIC, SeekTable};
 
 impl CaptureFile {
-    /// Reads, checks and decodes every chunk, and what opening does not look at: chunk headers that the index stands in for,
-    /// and the seek table.
+    /// Reads, checks and decodes every chunk, and what opening does not look at: chunk headers that
+    /// the index stands in for, and the seek table.
     ///
-    /// Takes as long as decompressing the whole file, in the memory of one chunk. Returns what opening found and what is
-    /// found now.
+    /// Takes as long as decompressing the whole file, in the memory of one chunk. Returns what
+    /// opening found and what is found now.
     pub fn verify(&self) -> Integrity {
         let mut integrity = self.integrity().clone();
         let known: std::collections::HashSet<u64> = integrity
@@ -65,7 +65,8 @@ impl CaptureFile {
         self.decoder.decode_into(&self.source, entry, buffer)
     }
 
-    /// Checks the checksum of a chunk that cannot be interpreted, a piece at a time: its length is not bounded.
+    /// Checks the checksum of a chunk that cannot be interpreted, a piece at a time: its length is
+    /// not bounded.
     fn verify_unknown(&self, entry: &Entry) -> Result<(), Damage> {
         const PIECE: u64 = 1024 * 1024;
         let mut crc = crc32fast::Hasher::new();
@@ -100,7 +101,8 @@ impl CaptureFile {
             }
         }
         Err(format!(
-            "the zstd seek table (frame {FRAME_MAGIC:#x}, {} bytes) is not the one that the chunks call for; zstd tools \
+            "the zstd seek table (frame {FRAME_MAGIC:#x}, {} bytes) is not the one that the \
+            chunks call for; zstd tools \
              may misread the file, v8mini does not need it",
             table.byte_len()
         ))

@@ -16,7 +16,8 @@ use crate::wire::StatisticsV1;
 /// How to write a file.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions {
-    /// zstd level of the memory. On heap pages level 3 is hardly smaller than level 1 and takes longer.
+    /// zstd level of the memory. On heap pages level 3 is hardly smaller than level 1 and takes
+    /// longer.
     pub level: i32,
     /// Threads that compress; 0 for as many as the machine has cores.
     pub threads: usize,
@@ -57,8 +58,9 @@ pub struct Written {
 
 /// Writes one capture into anything that takes bytes: a file, a pipe, a socket.
 ///
-/// [`Writer::create`] writes what is known before the first byte of memory, so that a file cut anywhere later can still be
-/// read. Dropping a writer without [`Writer::finish`] leaves such a cut file.
+/// [`Writer::create`] writes what is known before the first byte of memory, so that a file cut
+/// anywhere later can still be read. Dropping a writer without [`Writer::finish`] leaves such a cut
+/// file.
 ///
 /// ```
 /// use v8mini_format::{CaptureFile, Memory, Metadata, WriteOptions, Writer, model::Statistics};
@@ -86,10 +88,12 @@ pub struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// Begins a file: header, then all of `head` except its statistics.
     ///
-    /// Problems in `head` are written here, before the memory; those found later go to [`Writer::finish`].
+    /// Problems in `head` are written here, before the memory; those found later go to
+    /// [`Writer::finish`].
     ///
     /// # Errors
-    /// If the output refuses bytes, or a single item of `head` is larger than [`crate::limits::RECORD_MAX`].
+    /// If the output refuses bytes, or a single item of `head` is larger than
+    /// [`crate::limits::RECORD_MAX`].
     pub fn create(out: W, options: WriteOptions, head: &Metadata) -> Result<Self, WriteError> {
         let capture_id = match options.capture_id {
             Some(id) => id,
@@ -124,9 +128,11 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Stores memory: any length, in any order. Bytes for an address that was stored before replace the earlier ones.
+    /// Stores memory: any length, in any order. Bytes for an address that was stored before replace
+    /// the earlier ones.
     ///
-    /// Ranges that follow each other within 256 KiB become one chunk, so handing over single OS pages costs nothing.
+    /// Ranges that follow each other within 256 KiB become one chunk, so handing over single OS
+    /// pages costs nothing.
     ///
     /// # Errors
     /// If the output refuses bytes, or the range ends behind the last address.
@@ -179,7 +185,8 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Ends the file: problems found since [`Writer::create`], statistics, index, end record, seek table; flushes.
+    /// Ends the file: problems found since [`Writer::create`], statistics, index, end record, seek
+    /// table; flushes.
     ///
     /// # Errors
     /// If the output refuses bytes.

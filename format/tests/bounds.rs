@@ -1,4 +1,5 @@
-//! Memory stays bounded, whatever is written and whatever is opened. A binary of its own, as it counts every allocation.
+//! Memory stays bounded, whatever is written and whatever is opened. A binary of its own, as it
+//! counts every allocation.
 
 mod common;
 
@@ -104,7 +105,10 @@ fn a_reader_holds_its_cache_and_one_chunk() {
     let ((), peak) = peak_of(|| {
         let file = CaptureFile::open(path.path()).unwrap();
         for addr in (0..256 * MIB as u64).step_by(5_000) {
-            assert_eq!(file.read_u8(addr).unwrap(), (addr % MIB as u64 >> 5) as u8);
+            assert_eq!(
+                file.read_u8(addr).unwrap(),
+                ((addr % MIB as u64) >> 5) as u8
+            );
         }
     });
     assert!(peak < CACHE_BYTES as usize + 2 * MIB, "{peak} bytes");

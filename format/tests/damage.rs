@@ -1,4 +1,5 @@
-//! Damage of every kind: what is lost is said, what is not lost is read, and nothing wrong is ever read as right.
+//! Damage of every kind: what is lost is said, what is not lost is read, and nothing wrong is ever
+//! read as right.
 
 mod common;
 
@@ -7,7 +8,8 @@ use common::sample_metadata;
 use v8mini_format::model::{Problem, Statistics};
 use v8mini_format::{CaptureFile, ChunkKind, Memory, MemoryExt, Metadata, WriteOptions, Writer};
 
-/// A file of three kilobytes with every kind of chunk, checkpoints and superseded memory, and what it says.
+/// A file of three kilobytes with every kind of chunk, checkpoints and superseded memory, and what
+/// it says.
 fn rich() -> (Vec<u8>, CaptureFile) {
     let options = WriteOptions {
         checkpoint_bytes: 1024,

@@ -1,10 +1,12 @@
-//! Files made to hurt: valid checksums, lying contents. Each must be refused or read within bounds, at once.
+//! Files made to hurt: valid checksums, lying contents. Each must be refused or read within bounds,
+//! at once.
 
 mod common;
 
 use std::time::{Duration, Instant};
 
 use common::foreign::{Fields, Foreign, header, zstd_frame};
+use proptest::prelude::*;
 use v8mini_format::limits::{MEMORY_CHUNK_MAX, METADATA_MAX, RECORD_MAX};
 use v8mini_format::{CaptureFile, Memory, MemoryExt, Metadata, OpenError, ReadError};
 
@@ -332,4 +334,69 @@ fn a_file_full_of_damage_is_described_in_bounded_space() {
     assert_eq!(file.integrity().damage.len(), 1024);
     assert_eq!(file.integrity().damage_omitted, 2500 - 1024);
     assert_eq!(file.ranges().len(), 2500);
+}
+
+/// Any payload with a valid checksum, in any encoding, as any kind.
+fn chunk() -> impl Strategy<Value = ([u8; 4], u8, u64, Option<u64>, Vec<u8>)> {
+    let kinds = [
+        *b"PROC", *b"mODS", *b"cNST", *b"sYMS", *b"tHRD", *b"ISOL", *b"PAGE", *b"rEGN", *b"aCCT",
+        *b"MEMY", *b"pROB", *b"sTAT", *b"INDX", *b"DONE", *b"zZZZ",
+    ];
+    // Small numbers make counts and lengths that are nearly right.
+    let byte = prop_oneof![4 => Just(0_u8), 3 => 0..8_u8, 1 => any::<u8>()];
+    let key = prop_oneof![0..0x2000_u64, any::<u64>()];
+    (
+        prop::sample::select(kinds.to_vec()),
+        0..3_u8,
+        key,
+        prop::option::weighted(0.2, any::<u64>()),
+        prop::collection::vec(byte, 0..200),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_that_a_chunk_may_hold_makes_a_reader_panic(
+        chunks in prop::collection::vec(chunk(), 1..6),
+        end in any::<bool>(),
+    ) {
+        let mut file = Foreign::new();
+        file.process();
+        for (kind, encoding, key, raw_len, payload) in chunks {
+            let len = raw_len.unwrap_or(payload.len() as u64);
+            let stored = if encoding == 0 { payload } else { zstd_frame(&payload) };
+            file.chunk(kind, 1, encoding, key, len, &stored);
+        }
+        let bytes = if end { file.finish() } else { std::mem::take(&mut file.bytes) };
+        if let Ok(file) = CaptureFile::from_bytes(bytes) {
+            let _ = file.verify().to_string();
+            for range in file.ranges() {
+                let _ = file.read_u64(range.start);
+                let _ = file.read_vec(range.end().saturating_sub(3), 6);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_behind_a_header_make_a_reader_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..2000),
+        tail in any::<bool>(),
+    ) {
+        let mut file = Foreign::new();
+        file.process();
+        file.bytes.extend(bytes);
+        if tail {
+            file.seek_table();
+        }
+        let file = CaptureFile::from_bytes(std::mem::take(&mut file.bytes)).unwrap();
+        prop_assert!(!file.integrity().complete);
+        prop_assert_eq!(file.metadata().process.pid, 77);
+        let _ = file.verify().to_string();
+    }
 }

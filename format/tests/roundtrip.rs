@@ -300,11 +300,15 @@ fn address() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_last_bytes_written_to_an_address_are_read(
-        writes in prop::collection::vec((address(), prop::collection::vec(any::<u8>(), 0..400)), 0..20),
+        writes in list((address(), prop::collection::vec(any::<u8>(), 0..400))),
         threads in 1_usize..4,
         checkpoint_bytes in 200_u64..5000,
     ) {
@@ -322,7 +326,8 @@ proptest! {
         prop_assert_eq!(stored, model.len() as u64);
         for range in file.ranges() {
             let bytes = file.read_vec(range.start, range.len as usize).unwrap();
-            prop_assert!((range.start..).zip(bytes).all(|(addr, byte)| model.get(&addr) == Some(&byte)));
+            let right = |(addr, byte): (u64, u8)| model.get(&addr) == Some(&byte);
+            prop_assert!((range.start..).zip(bytes).all(right));
         }
         // A walk from header to header finds the same as the index.
         let end = file.chunks().last().unwrap();
@@ -333,7 +338,8 @@ proptest! {
 
     #[test]
     fn any_metadata_comes_back(metadata in metadata()) {
-        let writer = Writer::create(Vec::new(), WriteOptions { threads: 1, ..WriteOptions::default() }, &metadata).unwrap();
+        let options = WriteOptions { threads: 1, ..WriteOptions::default() };
+        let writer = Writer::create(Vec::new(), options, &metadata).unwrap();
         let (bytes, _) = writer.finish(&[], &statistics()).unwrap();
         let file = CaptureFile::from_bytes(bytes).unwrap();
         prop_assert!(file.integrity().is_intact(), "{}", file.integrity());
@@ -342,123 +348,139 @@ proptest! {
     }
 }
 
-fn metadata() -> impl Strategy<Value = Metadata> {
-    let text = || any::<String>();
-    let thread = (
+fn list<T: Strategy>(item: T) -> impl Strategy<Value = Vec<T::Value>> {
+    prop::collection::vec(item, 0..12)
+}
+
+fn thread() -> impl Strategy<Value = Thread> {
+    let register =
+        (any::<String>(), any::<u64>()).prop_map(|(name, value)| Register { name, value });
+    let fields = (
         any::<u32>(),
-        text(),
-        prop::collection::vec((text(), any::<u64>()), 0..30),
+        any::<String>(),
+        list(register),
+        any::<[u64; 3]>(),
         any::<char>(),
-    )
-        .prop_map(|(tid, name, registers, state)| Thread {
+    );
+    fields.prop_map(
+        |(tid, name, registers, [stack_start, stack_end, isolate], state)| Thread {
             tid,
             name,
-            registers: registers
-                .into_iter()
-                .map(|(name, value)| Register { name, value })
-                .collect(),
+            registers,
+            stack_start,
+            stack_end,
+            isolate,
             state,
-            ..Thread::default()
-        });
-    let region = (any::<u64>(), any::<u64>(), any::<[bool; 4]>(), text()).prop_map(
-        |(start, end, flags, name)| {
-            let [read, write, execute, shared] = flags;
-            Region {
-                start,
-                end,
-                permissions: Permissions {
-                    read,
-                    write,
-                    execute,
-                    shared,
-                },
-                file_offset: start ^ end,
-                name,
-            }
         },
-    );
-    let problem = (text(), text(), any::<u64>(), any::<u64>()).prop_map(
-        |(stage, message, address, bytes)| Problem {
-            stage,
-            message,
-            address,
-            bytes,
-        },
-    );
-    let module = (
-        text(),
-        any::<bool>(),
-        prop::collection::vec(any::<u8>(), 0..40),
-        any::<u64>(),
     )
-        .prop_map(|(path, deleted, build_id, start)| Module {
+}
+
+fn region() -> impl Strategy<Value = Region> {
+    let fields = (any::<[u64; 3]>(), any::<[bool; 4]>(), any::<String>());
+    fields.prop_map(
+        |([start, end, file_offset], [read, write, execute, shared], name)| Region {
+            start,
+            end,
+            permissions: Permissions {
+                read,
+                write,
+                execute,
+                shared,
+            },
+            file_offset,
+            name,
+        },
+    )
+}
+
+fn problem() -> impl Strategy<Value = Problem> {
+    let fields = (any::<String>(), any::<String>(), any::<u64>(), any::<u64>());
+    fields.prop_map(|(stage, message, address, bytes)| Problem {
+        stage,
+        message,
+        address,
+        bytes,
+    })
+}
+
+fn module() -> impl Strategy<Value = Module> {
+    let fields = (
+        any::<String>(),
+        any::<bool>(),
+        list(any::<u8>()),
+        any::<[u64; 3]>(),
+    );
+    fields.prop_map(
+        |(path, deleted, build_id, [start, end, load_bias])| Module {
             path,
             deleted,
             build_id,
             start,
-            ..Module::default()
-        });
-    let page = any::<[u64; 10]>().prop_map(|w| Page {
-        address: w[0],
-        size: w[1],
-        flags: w[2],
-        area_start: w[3],
-        area_end: w[4],
-        heap: w[5],
-        owner: w[6],
-        allocated_bytes: w[7],
-        high_water_mark: w[8],
-        metadata_address: w[9],
-        space: if w[0] % 2 == 0 {
-            Space::Trusted
-        } else {
-            Space::SharedLargeObject
+            end,
+            load_bias,
         },
+    )
+}
+
+fn page() -> impl Strategy<Value = Page> {
+    let space = prop::sample::select(vec![
+        Space::Unknown,
+        Space::Trusted,
+        Space::SharedLargeObject,
+    ]);
+    (any::<[u64; 10]>(), space).prop_map(|(words, space)| Page {
+        address: words[0],
+        size: words[1],
+        flags: words[2],
+        area_start: words[3],
+        area_end: words[4],
+        heap: words[5],
+        owner: words[6],
+        allocated_bytes: words[7],
+        high_water_mark: words[8],
+        metadata_address: words[9],
+        space,
+    })
+}
+
+fn metadata() -> impl Strategy<Value = Metadata> {
+    let process = (any::<String>(), list(any::<String>()), any::<i64>()).prop_map(
+        |(name, arguments, captured_at_ns)| Process {
+            name,
+            arguments,
+            captured_at_ns,
+            ..Process::default()
+        },
+    );
+    let version = any::<Option<[u32; 4]>>().prop_map(|version| {
+        version.map(|[major, minor, build, patch]| V8Version {
+            major,
+            minor,
+            build,
+            patch,
+        })
     });
-    let list = 0..12_usize;
+    let constants = prop::collection::btree_map(any::<String>(), any::<i64>(), 0..12);
+    let head = (process, version, constants);
     (
-        (
-            text(),
-            prop::collection::vec(text(), 0..5),
-            any::<i64>(),
-            any::<bool>(),
-        ),
-        prop::collection::vec(thread, list.clone()),
-        prop::collection::vec(region, list.clone()),
-        prop::collection::vec(problem, list.clone()),
-        prop::collection::vec(module, list.clone()),
-        prop::collection::vec(page, list.clone()),
-        prop::collection::btree_map(text(), any::<i64>(), list),
+        head,
+        list(thread()),
+        list(region()),
+        list(problem()),
+        list(module()),
+        list(page()),
     )
         .prop_map(
-            |(
-                (name, arguments, captured_at_ns, known),
-                threads,
-                regions,
-                problems,
-                modules,
-                pages,
-                constants,
-            )| {
+            |((process, v8_version, constants), threads, regions, problems, modules, pages)| {
                 Metadata {
-                    process: Process {
-                        name,
-                        arguments,
-                        captured_at_ns,
-                        ..Process::default()
-                    },
-                    v8_version: known.then_some(V8Version {
-                        major: 4,
-                        minor: 5,
-                        build: 103,
-                        patch: 47,
-                    }),
+                    process,
+                    v8_version,
+                    constants,
                     threads,
                     regions,
                     problems,
                     modules,
                     pages,
-                    constants,
                     ..Metadata::default()
                 }
             },

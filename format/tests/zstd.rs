@@ -13,7 +13,7 @@ fn sample() -> (Vec<u8>, Vec<u8>) {
         Writer::create(Vec::new(), WriteOptions::default(), &sample_metadata()).unwrap();
     let mut memory = Vec::new();
     for i in 0..20_u32 {
-        let bytes: Vec<u8> = (0..100_000_u32).map(|j| (i * j >> 6) as u8).collect();
+        let bytes: Vec<u8> = (0..100_000_u32).map(|j| ((i * j) >> 6) as u8).collect();
         writer
             .memory(u64::from(20 - i) * 0x10_0000 + 0x3_0000, &bytes)
             .unwrap();
@@ -69,7 +69,8 @@ fn frames_carry_their_size_and_checksum() {
     }
 }
 
-/// Reads the seek table as `zstd_seekable_compression_format.md` 0.1.0 says, and decodes each frame on its own.
+/// Reads the seek table as `zstd_seekable_compression_format.md` 0.1.0 says, and decodes each frame
+/// on its own.
 #[test]
 fn the_seek_table_leads_to_every_frame() {
     let (bytes, memory) = sample();

@@ -1,12 +1,13 @@
 //! Metadata records on disk: the one place that knows bincode.
 //!
-//! Each record kind has one flat struct per version, never edited once released: bincode has no schema evolution, so a
-//! new field is a new version of the kind. The specification gives the bytes in its own words, hence the format outlives
-//! the crate.
+//! Each record kind has one flat struct per version, never edited once released: bincode has no
+//! schema evolution, so a new field is a new version of the kind. The specification gives the bytes
+//! in its own words, hence the format outlives the crate.
 //!
-//! A record is decoded only after its length was bounded and its checksum verified; even so every length in it is
-//! untrusted (anyone can compute a CRC). bincode without a limit aborts the process on a length of 2^40; with one it counts
-//! what the items take in memory and refuses. It also ignores trailing bytes, so the caller's job is to compare.
+//! A record is decoded only after its length was bounded and its checksum verified; even so every
+//! length in it is untrusted (anyone can compute a CRC). bincode without a limit aborts the process
+//! on a length of 2^40; with one it counts what the items take in memory and refuses. It also
+//! ignores trailing bytes, so the caller's job is to compare.
 
 mod isolate;
 mod module;

@@ -1,5 +1,5 @@
-//! A second writer of the format, made from the specification alone: it shares no layout, no checksum and no
-//! compressor with the crate, so that a mistake in the crate cannot hide in both.
+//! A second writer of the format, made from the specification alone: it shares no layout, no
+//! checksum and no compressor with the crate, so that a mistake in the crate cannot hide in both.
 
 /// CRC-32 as the specification gives it, bit by bit.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod foreign;
+pub(crate) mod spec;
+pub(crate) mod walk;
 
 use std::io::{self, Write};
 
