@@ -9,8 +9,12 @@ use v8mini_format::model::{GcState, Isolate, Metadata};
 
 use super::file::{CoverageReport, FileArgs, Opened};
 use super::output::{DIM, HEADING, Outcome, Output, WARNING, grouped, human_bytes, human_duration};
-use crate::heap::{Coverage, Tally};
+use crate::heap::{Coverage, GapStart, Tally};
 use crate::self_check::{Check, self_check};
+use crate::v8::Objects;
+
+/// So many kinds of unrecognised ranges are shown as text; JSON has all.
+const GAPS_SHOWN: usize = 12;
 
 /// Shows what was captured: process, versions, pause, isolates, spaces, and how far the layout can be trusted
 #[derive(Debug, Args)]
@@ -27,6 +31,8 @@ struct Report<'a> {
     isolates: Vec<IsolateReport>,
     threads: Vec<ThreadReport<'a>>,
     spaces: Vec<SpaceReport>,
+    /// What was not recognised, largest first.
+    not_recognised: Vec<GapReport>,
     memory: Vec<MemoryReport<'a>>,
     layout: LayoutReport<'a>,
     coverage: CoverageReport,
@@ -92,6 +98,14 @@ struct SpaceReport {
 }
 
 #[derive(Serialize)]
+struct GapReport {
+    space: &'static str,
+    begins_with: String,
+    places: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
 struct MemoryReport<'a> {
     kind: &'a str,
     resident_bytes: u64,
@@ -115,17 +129,18 @@ impl Info {
         let tally = Tally::count(&opened.objects, selection);
         let checks = self_check(&opened.objects, &tally);
         if self.file.json {
-            output.json(&report(&opened, &tally.coverage, &checks))?;
+            output.json(&report(&opened, &tally, &checks))?;
         } else {
-            text(output, &opened, &tally.coverage, &checks)?;
+            text(output, &opened, &tally, &checks)?;
         }
         Ok(opened.outcome(&tally.coverage, true))
     }
 }
 
-fn report<'a>(opened: &'a Opened, coverage: &Coverage, checks: &'a [Check]) -> Report<'a> {
+fn report<'a>(opened: &'a Opened, tally: &Tally, checks: &'a [Check]) -> Report<'a> {
     let metadata = &opened.objects.image().metadata;
     let layout = opened.objects.layout();
+    let coverage = &tally.coverage;
     let process = &metadata.process;
     Report {
         process: ProcessReport {
@@ -159,6 +174,7 @@ fn report<'a>(opened: &'a Opened, coverage: &Coverage, checks: &'a [Check]) -> R
             })
             .collect(),
         spaces: spaces(coverage),
+        not_recognised: gaps(&opened.objects, tally),
         memory: metadata
             .accounting
             .iter()
@@ -231,6 +247,24 @@ fn spaces(coverage: &Coverage) -> Vec<SpaceReport> {
         .collect()
 }
 
+fn gaps(objects: &Objects, tally: &Tally) -> Vec<GapReport> {
+    let mut gaps: Vec<GapReport> = tally
+        .gaps
+        .iter()
+        .map(|((space, start), (places, bytes))| GapReport {
+            space: space.name(),
+            begins_with: match start {
+                GapStart::NoMap => "no map".to_owned(),
+                GapStart::Object(instance_type) => objects.type_name(*instance_type),
+            },
+            places: *places,
+            bytes: *bytes,
+        })
+        .collect();
+    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.bytes));
+    gaps
+}
+
 fn timestamp(ns: i64) -> String {
     Timestamp::from_nanosecond(i128::from(ns))
         .map_or_else(|_| "unknown".to_owned(), |at| at.to_string())
@@ -239,10 +273,10 @@ fn timestamp(ns: i64) -> String {
 fn text(
     output: &mut Output,
     opened: &Opened,
-    coverage: &Coverage,
+    tally: &Tally,
     checks: &[Check],
 ) -> anyhow::Result<()> {
-    let report = report(opened, coverage, checks);
+    let report = report(opened, tally, checks);
     let fact = |output: &mut Output, name: &str, value: &str| {
         writeln!(output, "{HEADING}{name:<10}{HEADING:#} {value}")
     };
@@ -315,7 +349,7 @@ fn text(
     }
     writeln!(output)?;
     tables(output, &report)?;
-    opened.write_coverage(output, coverage)?;
+    opened.write_coverage(output, &tally.coverage)?;
     Ok(())
 }
 
@@ -381,6 +415,27 @@ fn tables(output: &mut Output, report: &Report<'_>) -> anyhow::Result<()> {
         output,
         "{DIM}bytes; committed is the sum of what follows it{DIM:#}\n"
     )?;
+    let rows: Vec<Vec<String>> = report
+        .not_recognised
+        .iter()
+        .take(GAPS_SHOWN)
+        .map(|gap| {
+            vec![
+                gap.space.to_owned(),
+                gap.begins_with.clone(),
+                grouped(gap.places),
+                grouped(gap.bytes),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        output.table(
+            &["Not recognised", "Begins with", "Places", "Bytes"],
+            &[2, 3],
+            rows,
+        )?;
+        writeln!(output)?;
+    }
     let rows = report
         .memory
         .iter()

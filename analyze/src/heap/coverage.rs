@@ -15,7 +15,7 @@ pub struct SpaceCoverage {
     pub objects: u64,
     /// In free-list entries and fillers.
     pub free: u64,
-    /// Between the top and the limit of allocation areas, and after the last byte ever used: no object was made there yet.
+    /// Between the top and the limit of allocation areas, and where there is nothing but zeros: no object was made there yet.
     pub unallocated: u64,
     /// In the idle semispace.
     pub idle: u64,

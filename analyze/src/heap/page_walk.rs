@@ -64,6 +64,19 @@ impl<'a> Span<'a> {
             .get(usize::try_from(at.checked_sub(self.start)?).ok()?..)
     }
 
+    /// The word at the address `at`; 0 if there is none.
+    fn word(self, at: u64) -> u64 {
+        let tail = self.tail(at).and_then(|tail| tail.first_chunk().copied());
+        tail.map_or(0, u64::from_le_bytes)
+    }
+
+    /// Whether there is nothing but zeros from `from` to `to`.
+    fn is_zero(self, from: u64, to: u64) -> bool {
+        let len = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
+        let bytes = self.tail(from).and_then(|tail| tail.get(..len));
+        bytes.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+    }
+
     /// The part before the address `end`.
     fn until(self, end: u64) -> Self {
         let len = usize::try_from(end.saturating_sub(self.start)).unwrap_or(usize::MAX);
@@ -135,9 +148,15 @@ impl<'a> PageWalk<'a> {
             }
             at = at.min(piece.end());
             in_step = true;
+            // Not every space tells its allocation area (the trusted space's, V8 12, lies in a heap of its own): where all
+            // words are 0 there is no map, so there is no object.
+            if piece.is_zero(from, at) {
+                coverage.unallocated += at - from;
+                continue;
+            }
             coverage.unknown += at - from;
             coverage.gaps += 1;
-            visitor.gap(page, from..at);
+            visitor.gap(page, from..at, piece.word(from));
         }
     }
 

@@ -1,5 +1,8 @@
 //! Counting: how many objects each map has, in which space, and how large they are together.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_format::model::{Page, Space};
 
@@ -49,6 +52,17 @@ pub struct Tally {
     pub boilerplate_addresses: FxHashSet<Address>,
     /// How much of the heap was counted.
     pub coverage: Coverage,
+    /// What was not recognised, by space and by what stands at the beginning: the number of places, and their bytes.
+    pub gaps: BTreeMap<(Space, GapStart), (u64, u64)>,
+}
+
+/// What stands at the beginning of a range in which no object was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapStart {
+    /// An object of this instance type, whose size the layout does not give or which would not fit.
+    Object(u16),
+    /// A word that leads to no map.
+    NoMap,
 }
 
 impl Tally {
@@ -75,6 +89,13 @@ impl Tally {
                 }
             }
             tally.boilerplate_addresses.extend(counter.boilerplates);
+            for (space, word, bytes) in counter.gaps {
+                let map = Tagged(word).strong().and_then(|map| objects.map(map));
+                let start = map.map_or(GapStart::NoMap, |map| GapStart::Object(map.instance_type));
+                let (places, sum) = tally.gaps.entry((space, start)).or_default();
+                *places += 1;
+                *sum += bytes;
+            }
         }
         tally.set_boilerplates_apart(objects);
         tally
@@ -137,6 +158,8 @@ struct Counter {
     spaces: Vec<(Space, Counts)>,
     current: usize,
     boilerplates: Vec<Address>,
+    /// Space, first word, bytes.
+    gaps: Vec<(Space, u64, u64)>,
 }
 
 impl Counter {
@@ -146,11 +169,17 @@ impl Counter {
             spaces: Vec::new(),
             current: 0,
             boilerplates: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 }
 
 impl Visitor for Counter {
+    fn gap(&mut self, page: &Page, range: Range<u64>, first_word: u64) {
+        self.gaps
+            .push((page.space, first_word, range.end - range.start));
+    }
+
     fn page(&mut self, page: &Page) {
         let known = self
             .spaces

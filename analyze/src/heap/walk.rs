@@ -23,8 +23,8 @@ pub trait Visitor: Send {
     /// Called for each object, in address order within a visitor.
     fn visit(&mut self, object: &HeapObject<'_>);
 
-    /// Called for each range in which no object was recognised.
-    fn gap(&mut self, _page: &Page, _range: Range<u64>) {}
+    /// Called for each range in which no object was recognised, with the word that it begins with.
+    fn gap(&mut self, _page: &Page, _range: Range<u64>, _first_word: u64) {}
 
     /// Called before the first object of a page.
     fn page(&mut self, _page: &Page) {}
@@ -190,7 +190,8 @@ fn walk_large_page<'a, V: Visitor>(
         None => {
             coverage.unknown += room;
             coverage.gaps += 1;
-            visitor.gap(page, area);
+            let first_word = buffer.first_chunk().copied().map_or(0, u64::from_le_bytes);
+            visitor.gap(page, area, first_word);
         }
     }
 }
