@@ -17,7 +17,7 @@ pub struct SpaceCoverage {
     pub free: u64,
     /// Between the top and the limit of allocation areas, and where there is nothing but zeros: no object was made there yet.
     pub unallocated: u64,
-    /// In the idle semispace.
+    /// In the idle semispace, and in the pages of the other that are not in use yet.
     pub idle: u64,
     /// Page headers, marking bitmaps, guard pages, and what is cut off by alignment.
     pub overhead: u64,

@@ -51,6 +51,9 @@ pub(super) struct Span<'a> {
     /// Address of the first byte.
     pub(super) start: u64,
     pub(super) bytes: &'a [u8],
+    /// Address that no object reaches beyond: the end of the page's object area. It is after the last byte where the rest
+    /// of the page is not in the image, as V8 gives the memory under large free-list entries back to the system.
+    pub(super) limit: u64,
 }
 
 impl<'a> Span<'a> {
@@ -83,6 +86,7 @@ impl<'a> Span<'a> {
         Self {
             start: self.start,
             bytes: self.bytes.get(..len).unwrap_or(self.bytes),
+            limit: self.limit.min(end),
         }
     }
 }
@@ -107,7 +111,8 @@ impl<'a> PageWalk<'a> {
         }
     }
 
-    /// Walks a span of a page. `starts_with_object` is false where the span begins somewhere in the middle. `unallocated`
+    /// Walks a span of a page and returns where the walk ended: after the span's last byte, or, where a free-list entry
+    /// reaches over memory that is not there, after that. `starts_with_object` is false where the span begins somewhere in the middle. `unallocated`
     /// are the ranges that hold no objects yet, sorted.
     pub(super) fn span<V: Visitor>(
         &mut self,
@@ -117,7 +122,7 @@ impl<'a> PageWalk<'a> {
         unallocated: &[Range<u64>],
         visitor: &mut V,
         coverage: &mut SpaceCoverage,
-    ) {
+    ) -> u64 {
         let mut at = span.start;
         let mut in_step = starts_with_object;
         while at < span.end() {
@@ -158,6 +163,12 @@ impl<'a> PageWalk<'a> {
             coverage.gaps += 1;
             visitor.gap(page, from..at, piece.word(from));
         }
+        at
+    }
+
+    /// Whether the first word leads to a map.
+    pub(super) fn begins_with_object(&mut self, bytes: &[u8]) -> bool {
+        self.entry(bytes).is_some()
     }
 
     /// Visits the one object of a large page, of whose `room` bytes only the first are at hand, and returns its size.
@@ -192,7 +203,7 @@ impl<'a> PageWalk<'a> {
         let objects = self.objects;
         let tail = span.tail(at)?;
         let entry = self.entry(tail)?;
-        let size = entry.size_of(objects, tail, tail.len() as u64)?;
+        let size = entry.size_of(objects, tail, entry.room(span, at))?;
         if entry.is_free_space {
             coverage.free += size;
         } else {
@@ -265,6 +276,16 @@ impl<'a> PageWalk<'a> {
 }
 
 impl Entry<'_> {
+    /// How large the object at `at` can be.
+    fn room(&self, span: Span<'_>, at: u64) -> u64 {
+        let end = if self.is_free_space {
+            span.limit
+        } else {
+            span.end()
+        };
+        end.saturating_sub(at)
+    }
+
     /// The object's size, if it is one that an object can have and that fits into `room` bytes.
     fn size_of(&self, objects: &Objects, object: &[u8], room: u64) -> Option<u64> {
         let size = match self.size {

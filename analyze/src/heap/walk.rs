@@ -135,6 +135,7 @@ fn walk_page<'a, V: Visitor>(
     }
     let areas = overlapping(areas, area_start, area_end);
     let mut at = area_start;
+    let mut in_step = true;
     let first = stored.partition_point(|range| range.end() <= area_start);
     for range in stored.get(first..).unwrap_or_default() {
         if range.start >= area_end {
@@ -145,26 +146,34 @@ fn walk_page<'a, V: Visitor>(
         if start >= end {
             continue;
         }
+        in_step &= start == at;
         coverage.missing += start - at;
         at = end;
         if !read_into(objects, start, end - start, buffer) {
             coverage.missing += end - start;
+            in_step = false;
             continue;
         }
-        let in_step = start == area_start;
-        walk.span(
-            page,
-            Span {
-                start,
-                bytes: buffer,
-            },
-            in_step,
-            areas,
-            visitor,
-            coverage,
-        );
+        if is_unused(page, start, walk, buffer) {
+            coverage.idle += end - start;
+            continue;
+        }
+        let span = Span {
+            start,
+            bytes: buffer,
+            limit: area_end,
+        };
+        at = walk.span(page, span, in_step, areas, visitor, coverage);
+        in_step = true;
     }
     coverage.missing += area_end - at;
+}
+
+/// Whether a page of the semispace in use is not in use yet: V8 fills the pages of a semispace one after the other. From
+/// V8 11 on the unused ones hold one free-list entry; before, they hold what the last collection left there, which begins
+/// with forwarding addresses. A page in use begins with an object.
+fn is_unused(page: &Page, start: u64, walk: &mut PageWalk<'_>, bytes: &[u8]) -> bool {
+    page.space == Space::New && start == page.area_start && !walk.begins_with_object(bytes)
 }
 
 fn walk_large_page<'a, V: Visitor>(
