@@ -1,10 +1,12 @@
 //! The command line.
 
 mod capture;
+mod list;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Everything was written, but something could not be captured.
 const INCOMPLETE: u8 = 3;
@@ -25,19 +27,29 @@ const FAILED: u8 = 2;
     max_term_width = 100
 )]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     #[command(flatten)]
     capture: Option<capture::CaptureArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the Node.js processes that can be captured; none is stopped.
+    List(list::ListArguments),
 }
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.capture {
-        Some(capture) => capture::run(capture),
-        None => Arguments::command()
+    let result = match (&arguments.command, &arguments.capture) {
+        (Some(Command::List(list)), _) => list::run(list),
+        (None, Some(capture)) => capture::run(capture),
+        (None, None) => Arguments::command()
             .error(
-                clap::error::ErrorKind::MissingRequiredArgument,
-                "name a process: v8mini-capture PID",
+                ErrorKind::MissingRequiredArgument,
+                "name a process: v8mini-capture PID; v8mini-capture list shows the candidates",
             )
             .exit(),
     };

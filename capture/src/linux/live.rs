@@ -6,10 +6,12 @@ use nix::libc::pid_t;
 use v8mini_format::memory::{MemoryExt, MemoryRange};
 use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics};
 
+use super::binary::SymbolCache;
 use super::error::CaptureError;
+use super::list::ListedV8;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter, StopAndCopy};
-use super::{binary, maps, procfs, registers};
+use super::{accounting, binary, maps, procfs, registers};
 use crate::locate::{
     ExternalStringShape, IsolateClues, Pages, ReadPlan, checked_stack_bottom,
     find_external_strings, find_isolates, gc_problems, locate_pages,
@@ -65,7 +67,7 @@ pub fn capture(
 ) -> Result<Captured, CaptureError> {
     let began = Instant::now();
     progress(Progress::Locating);
-    let target = Target::locate(pid)?;
+    let target = Target::locate(pid, &mut SymbolCache::default())?;
     let mut planner = HeapPlanner { target: &target };
     let expected: u64 = planner
         .plan(target.live_view())
@@ -83,7 +85,7 @@ pub fn capture(
 }
 
 /// What was found out about a process while it ran.
-struct Target {
+pub(super) struct Target {
     pid: pid_t,
     page_size: u64,
     stat: procfs::Stat,
@@ -95,7 +97,7 @@ struct Target {
 }
 
 impl Target {
-    fn locate(pid: pid_t) -> Result<Self, CaptureError> {
+    pub(super) fn locate(pid: pid_t, cache: &mut SymbolCache) -> Result<Self, CaptureError> {
         let stat = check(pid)?;
         let page_size = page_size();
         let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
@@ -104,7 +106,7 @@ impl Target {
             .probe()
             .map_err(|errno| CaptureError::not_permitted(pid, errno))?;
         let modules = symbols::modules(&memory, &regions);
-        let v8 = binary::find_v8(pid, &modules, &regions);
+        let v8 = binary::find_v8(pid, &modules, &regions, cache);
         let version = v8.as_ref().and_then(|(_, symbols)| symbols.v8_version);
         let pages = locate_pages(&memory, &regions, version).ok_or_else(|| CaptureError::NotV8 {
             pid,
@@ -132,6 +134,17 @@ impl Target {
             v8,
             pages,
         })
+    }
+
+    /// What a listing tells.
+    pub(super) fn listed(&self) -> ListedV8 {
+        let symbols = self.v8.as_ref().map(|(_, symbols)| symbols);
+        ListedV8 {
+            node_version: symbols.and_then(|symbols| symbols.node_version.clone()),
+            version: symbols.and_then(|symbols| symbols.v8_version),
+            heap_bytes: self.pages.pages.iter().map(|page| page.size).sum(),
+            isolates: self.pages.heaps().len(),
+        }
     }
 
     fn live_view(&self) -> FrozenView<'_> {
@@ -164,6 +177,7 @@ impl Target {
             mut threads,
             pause,
             at,
+            at_monotonic,
             wanted_bytes,
             mut problems,
         } = snapshot;
@@ -182,8 +196,29 @@ impl Target {
             wanted_bytes: wanted_bytes + late_bytes,
             captured_bytes: memory.len_bytes() + late_bytes,
         };
+        let accounting = accounting::measure(self.pid, &pages.pages, &threads, self.page_size)
+            .unwrap_or_else(|error| {
+                problems.push(Problem {
+                    stage: "accounting".to_owned(),
+                    message: format!(
+                        "memory use by kind is missing: /proc/{}/smaps: {error}",
+                        self.pid
+                    ),
+                    address: 0,
+                    bytes: 0,
+                });
+                Vec::new()
+            });
         let metadata = Metadata {
-            process: self.process(&symbols, mode, at),
+            process: Process {
+                mode: mode.to_owned(),
+                captured_at_ns: at.duration_since(UNIX_EPOCH).map_or(0, |since| {
+                    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+                }),
+                monotonic_ns: nanoseconds(at_monotonic),
+                ..self.process(&symbols)
+            },
+            accounting,
             v8_version: symbols.v8_version,
             modules: self.modules.clone(),
             constants: symbols.constants,
@@ -243,8 +278,8 @@ impl Target {
         late
     }
 
-    fn process(&self, symbols: &V8Symbols, mode: &str, at: std::time::SystemTime) -> Process {
-        let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// What does not depend on the stop.
+    fn process(&self, symbols: &V8Symbols) -> Process {
         Process {
             pid: u32::try_from(self.pid).unwrap_or(0),
             name: self.stat.name.clone(),
@@ -258,10 +293,8 @@ impl Target {
                 .to_owned(),
             os_page_size: u32::try_from(self.page_size).unwrap_or(0),
             uptime_ns: procfs::uptime_ns(&self.stat),
-            captured_at_ns: i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX),
-            monotonic_ns: 0,
-            mode: mode.to_owned(),
             writer: concat!("v8mini-capture ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ..Process::default()
         }
     }
 }

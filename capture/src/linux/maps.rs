@@ -22,8 +22,8 @@ fn parse(text: &[u8]) -> Vec<Region> {
     text.split(|&b| b == b'\n').filter_map(parse_line).collect()
 }
 
-/// `3c8384900000-3c838491d000 r--p 00001000 fe:00 1234   /path with spaces`
-fn parse_line(line: &[u8]) -> Option<Region> {
+/// `3c8384900000-3c838491d000 r--p 00001000 fe:00 1234   /path with spaces`; `smaps` has such lines, too.
+pub(super) fn parse_line(line: &[u8]) -> Option<Region> {
     let mut rest = line;
     let mut field = || {
         let start = rest.iter().position(|&b| b != b' ')?;

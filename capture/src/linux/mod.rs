@@ -1,8 +1,10 @@
 //! Capturing a live process on Linux: one module per fact of the operating system.
 
+mod accounting;
 mod binary;
 mod error;
 mod freeze;
+mod list;
 mod live;
 mod maps;
 mod output;
@@ -16,6 +18,7 @@ mod write;
 
 pub use error::CaptureError;
 pub use freeze::{Frozen, StopReport};
+pub use list::{Listed, ListedV8, list};
 pub use live::{Captured, Options, Progress, capture};
 pub use maps::read_regions;
 pub use output::OutputFile;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use memmap2::{Advice, MmapMut};
 use nix::errno::Errno;
 use nix::libc::pid_t;
+use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::{Problem, Region, Thread};
 
@@ -59,6 +60,8 @@ pub struct Snapshot {
     pub pause: Duration,
     /// The moment.
     pub at: SystemTime,
+    /// The same moment on `CLOCK_MONOTONIC`.
+    pub at_monotonic: Duration,
     /// Bytes that the plan asked for.
     pub wanted_bytes: u64,
     /// What went wrong without being fatal.
@@ -146,6 +149,9 @@ fn stop_and_copy(
     let before = thread_facts(pid)?;
     let frozen = Frozen::stop(pid)?;
     let at = SystemTime::now();
+    // The clock always exists; zero says "unknown".
+    let at_monotonic =
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
     let mut problems = Vec::new();
     let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
     let threads = read_threads(pid, &frozen, &regions, &before, &mut problems);
@@ -177,6 +183,7 @@ fn stop_and_copy(
         threads,
         pause,
         at,
+        at_monotonic,
         wanted_bytes,
         problems,
     })
