@@ -113,11 +113,20 @@ impl CaptureError {
         if stat.state == 'Z' {
             return Self::Zombie { pid };
         }
+        // The kernel names the tracing thread; people know processes.
+        let tracing_thread = procfs::status_field(pid, "TracerPid")
+            .and_then(|tid| tid.parse().ok())
+            .filter(|&tid| tid != 0);
+        let tracer = tracing_thread.map(|tid| {
+            procfs::status_field(tid, "Tgid")
+                .and_then(|pid| pid.parse().ok())
+                .unwrap_or(tid)
+        });
         let facts = Facts {
-            tracer: procfs::status_field(pid, "TracerPid")
-                .and_then(|t| t.parse().ok())
-                .filter(|&t| t != 0),
-            tracer_name: None,
+            tracer,
+            tracer_name: tracer
+                .and_then(|tracer| procfs::Stat::read(tracer, None).ok())
+                .map(|stat| stat.name),
             target_uid: effective_uid(pid),
             own_uid: nix::unistd::geteuid().as_raw(),
             ptrace_scope: std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
@@ -126,19 +135,10 @@ impl CaptureError {
             may_trace: has_capability(CAP_SYS_PTRACE),
             other_user_namespace: namespace("self", "user") != namespace(&pid.to_string(), "user"),
         };
-        let tracer_name = facts
-            .tracer
-            .and_then(|t| procfs::Stat::read(t, None).ok())
-            .map(|s| s.name);
-        let reason = Facts {
-            tracer_name,
-            ..facts
-        }
-        .reason(errno);
         Self::NotPermitted {
             pid,
             name: stat.name,
-            reason,
+            reason: facts.reason(errno),
         }
     }
 }
