@@ -61,12 +61,12 @@ pub(crate) enum Queue {
 impl Queue {
     /// A queue with `threads` workers; with one, the caller's thread does the work.
     pub(crate) fn new(level: i32, threads: usize) -> io::Result<Self> {
-        let inline = Box::new(compressor(level)?);
-        Ok(if threads > 1 {
-            Self::Pool(Pool::new(level, threads)?)
-        } else {
-            Self::Inline(inline)
-        })
+        if threads > 1
+            && let Some(pool) = Pool::new(level, threads)?
+        {
+            return Ok(Self::Pool(pool));
+        }
+        Ok(Self::Inline(Box::new(compressor(level)?)))
     }
 
     /// Puts a job in, and gives back the oldest one if the queue is full (then it is compressed).
@@ -102,7 +102,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    fn new(level: i32, threads: usize) -> io::Result<Self> {
+    /// `None` if the system gives no threads, as in a container whose number of tasks is limited.
+    fn new(level: i32, threads: usize) -> io::Result<Option<Self>> {
         let (jobs, queue) = channel::<(u64, Job)>();
         let queue = Arc::new(Mutex::new(queue));
         let (report, results) = channel();
@@ -120,23 +121,25 @@ impl Pool {
                     }
                 }
             };
-            workers.push(
-                std::thread::Builder::new()
-                    .name("v8mini-zstd".to_owned())
-                    .spawn(work)?,
-            );
+            let thread = std::thread::Builder::new().name("v8mini-zstd".to_owned());
+            match thread.spawn(work) {
+                Ok(worker) => workers.push(worker),
+                Err(_) => break,
+            }
         }
-        Ok(Self {
+        if workers.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             jobs: Some(jobs),
             results,
             finished: BTreeMap::new(),
             next_in: 0,
             next_out: 0,
-            // One at work and one waiting per thread keeps all of them busy while the caller
-            // writes.
-            capacity: 2 * threads as u64 + 1,
+            // One at work and one waiting per thread keep all busy while the caller writes.
+            capacity: 2 * workers.len() as u64 + 1,
             workers,
-        })
+        }))
     }
 
     fn push(&mut self, job: Job) -> io::Result<Option<Job>> {

@@ -2,6 +2,7 @@
 //! [`crate::Integrity`].
 
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -13,7 +14,7 @@ use crate::header::{FORMAT_VERSION, FormatVersion, SIGNATURE};
 #[non_exhaustive]
 pub enum WriteError {
     /// The output refused bytes: disk full, closed pipe, …
-    #[error("writing the capture failed at offset {offset}: {source}")]
+    #[error("writing the capture failed at offset {offset}")]
     Io {
         /// Offset in the file.
         offset: u64,
@@ -21,12 +22,20 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The compressor failed.
-    #[error("compressing {what} failed: {source}")]
+    #[error("compressing the {what} failed")]
     Compress {
         /// What was compressed.
-        what: String,
+        what: &'static str,
         /// What zstd said.
         source: io::Error,
+    },
+    /// An item of metadata could not be encoded.
+    #[error("the {} cannot be encoded: {reason}", kind.describe())]
+    Encode {
+        /// Kind of the record.
+        kind: ChunkKind,
+        /// What the encoder said.
+        reason: String,
     },
     /// The operating system gave no random bytes for the capture's UUID.
     #[error("the operating system gave no random bytes for the capture's UUID: {0}")]
@@ -43,8 +52,8 @@ pub enum WriteError {
     },
     /// All metadata together is too large for a reader.
     #[error(
-        "the metadata takes {bytes} bytes in a reader's memory; the format allows {max}: capture \
-        fewer symbols or regions"
+        "the metadata takes {bytes} bytes in a reader's memory, the format allows {max}: capture \
+         fewer symbols or regions"
     )]
     TooMuchMetadata {
         /// What it takes.
@@ -72,8 +81,16 @@ pub enum WriteError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The operating system refused.
-    #[error("reading the capture failed at offset {offset}: {source}")]
+    /// The operating system did not open the file.
+    #[error("{} cannot be opened", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system refused to read.
+    #[error("reading the capture failed at offset {offset}")]
     Io {
         /// Offset in the file.
         offset: u64,
@@ -89,7 +106,7 @@ pub enum OpenError {
     /// The file ends inside its header.
     #[error(
         "the file is {len} bytes long, less than the header of a capture ({expected} bytes): \
-        nothing in it can be read"
+         nothing in it can be read"
     )]
     TooShort {
         /// Its length in bytes.
@@ -99,9 +116,8 @@ pub enum OpenError {
     },
     /// The header's checksum does not match.
     #[error(
-        "the file header (bytes 0 to 127) is damaged: CRC-32 {found:#010x} is stored, \
-        {expected:#010x} is computed; \
-         take another copy of the capture"
+        "the file header (bytes 0 to 127) is damaged: its CRC-32 is {expected:#010x}, the file says \
+         {found:#010x}; take another copy of the capture"
     )]
     HeaderDamaged {
         /// CRC computed from the bytes.
@@ -111,8 +127,8 @@ pub enum OpenError {
     },
     /// A major version of the future, or of before 1.0.
     #[error(
-        "the capture is in format {found}; this program reads {}.x: use a version of v8mini that \
-        knows it",
+        "the capture is in format {found}, this program reads {}.x: use a version of v8mini that \
+         knows it",
         FORMAT_VERSION.major
     )]
     UnsupportedVersion {
@@ -122,8 +138,7 @@ pub enum OpenError {
     /// A feature without which the file would be misread.
     #[error(
         "the capture uses features that this program does not know (incompatible feature bits \
-        {bits:#x}): \
-         use a newer version of v8mini"
+         {bits:#x}): use a newer version of v8mini"
     )]
     UnsupportedFeatures {
         /// The unknown bits.
@@ -131,9 +146,8 @@ pub enum OpenError {
     },
     /// A critical chunk that this version does not know.
     #[error(
-        "the capture holds a critical chunk of kind {kind}, version {kind_version}, at offset \
-        {offset} that this \
-         program does not know: use a newer version of v8mini"
+        "the capture holds a critical chunk that this program does not know, kind {kind} version \
+         {kind_version} at offset {offset}: use a newer version of v8mini"
     )]
     UnknownCritical {
         /// The kind.
@@ -166,7 +180,7 @@ impl OpenError {
                 if signature.get(1..4) == SIGNATURE.get(1..4) =>
             {
                 "its signature was changed, as a transfer in text mode does: transfer it in \
-                binary mode"
+                 binary mode"
                     .to_owned()
             }
             _ => {

@@ -53,9 +53,8 @@ impl fmt::Display for Integrity {
         if let Some(offset) = self.truncated_at {
             let missing: u64 = self.missing.iter().map(|range| range.len).sum();
             parts.push(format!(
-                "there is no end record: the file was cut at offset {offset}, or its end is \
-                damaged; {missing} bytes of V8 \
-                 pages are not in it, nor are the statistics"
+                "there is no end record: the file was cut at offset {offset}, or its end is damaged; \
+                 {missing} bytes of V8 pages are not in it, nor are the statistics"
             ));
         } else if !self.complete {
             parts.push("the end record does not agree with the file".to_owned());

@@ -63,8 +63,13 @@ impl CaptureFile {
     /// If it cannot be read, is no capture, or is one that this version must not read. A damaged or
     /// cut file opens: see [`Self::integrity`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
         let source = File::open(path).and_then(Source::from_file);
-        Self::from_source(source.map_err(|source| OpenError::Io { offset: 0, source })?)
+        let source = source.map_err(|source| OpenError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_source(source)
     }
 
     /// Opens a file that is in memory.

@@ -107,9 +107,9 @@ pub(crate) fn split<R: Record>(
     for item in items {
         let start = bytes.len();
         item.encode(&mut bytes)
-            .map_err(|error| WriteError::Compress {
-                what: R::KIND.describe().to_owned(),
-                source: std::io::Error::other(error),
+            .map_err(|error| WriteError::Encode {
+                kind: R::KIND,
+                reason: error.to_string(),
             })?;
         let len = (bytes.len() - start) as u64;
         let item_weight = item.weight().max(len);

@@ -101,9 +101,8 @@ impl CaptureFile {
             }
         }
         Err(format!(
-            "the zstd seek table (frame {FRAME_MAGIC:#x}, {} bytes) is not the one that the \
-            chunks call for; zstd tools \
-             may misread the file, v8mini does not need it",
+            "the zstd seek table (frame {FRAME_MAGIC:#x}, {} bytes) is not the one that the chunks \
+             call for; zstd tools may misread the file, v8mini does not need it",
             table.byte_len()
         ))
     }

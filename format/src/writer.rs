@@ -13,13 +13,17 @@ use crate::output::Output;
 use crate::records;
 use crate::wire::StatisticsV1;
 
+/// Threads at most, unless the caller asks for more: beyond, the disk is slower than they are, and
+/// each has half a megabyte under way on a machine that has other work.
+const THREADS_MAX: usize = 8;
+
 /// How to write a file.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions {
     /// zstd level of the memory. On heap pages level 3 is hardly smaller than level 1 and takes
     /// longer.
     pub level: i32,
-    /// Threads that compress; 0 for as many as the machine has cores.
+    /// Threads that compress; 0 for as many as the machine has cores, but no more than eight.
     pub threads: usize,
     /// UUID of the capture; `None` for a random one.
     pub capture_id: Option<[u8; 16]>,
@@ -112,7 +116,9 @@ impl<W: Write> Writer<W> {
             writer: head.process.writer.clone(),
         };
         let threads = match options.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            0 => std::thread::available_parallelism()
+                .map_or(1, NonZero::get)
+                .min(THREADS_MAX),
             threads => threads,
         };
         let queue = Queue::new(options.level, threads).map_err(compress_error("memory"))?;
@@ -210,10 +216,7 @@ impl<W: Write> Writer<W> {
 }
 
 pub(crate) fn compress_error(what: &'static str) -> impl Fn(std::io::Error) -> WriteError {
-    move |source| WriteError::Compress {
-        what: what.to_owned(),
-        source,
-    }
+    move |source| WriteError::Compress { what, source }
 }
 
 /// A random UUID: version 4, variant 1.

@@ -336,6 +336,8 @@ fn other_files_are_refused_with_a_hint() {
         refused(&[b"{\"snapshot\"".as_slice(), &[b' '; 200]].concat()).contains("heapsnapshot")
     );
     assert!(refused(b"").contains("0 bytes long"));
+    let missing = CaptureFile::open("no/such.v8mini").unwrap_err();
+    assert_eq!(missing.to_string(), "no/such.v8mini cannot be opened");
     let tiny = tiny();
     assert!(refused(&tiny[..100]).contains("100 bytes long"));
     let text: Vec<u8> = tiny.iter().copied().filter(|byte| *byte != b'\r').collect();
