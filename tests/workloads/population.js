@@ -4,7 +4,7 @@
 //
 //   node --expose-gc population.js [--n 500]
 //
-// READY { counts: { class: instances }, shapes: { "a, b": instances }, functions: { name: closures } }
+// READY { counts: { class: instances }, shapes: [ { properties, count } ], functions: { name: closures } }
 var inherits = require('util').inherits;
 var protocol = require('./protocol');
 
@@ -144,11 +144,11 @@ functions.countUp = N;
 living.push(counters);
 
 // --- Literals and objects without a class: told apart by their shapes. The literal's boilerplate is not an instance.
-var shapes = {};
+var shapes = [];
 function makeLine(i) { return { sku: i, quantity: 1, price: 'free' }; }
 var lines = [];
 for (var l = 0; l < N; l++) lines.push(makeLine(l));
-shapes['sku, quantity, price'] = N;
+shapes.push({ properties: ['sku', 'quantity', 'price'], count: N });
 living.push(lines);
 
 // Called once more each, so that no class is still in the slack-tracking phase in which its instances are too large.

@@ -21,15 +21,19 @@ pub fn check(tools: &Tools, file: &Path, truth: &Value) -> Result<Verdict> {
     );
     let by_shape = tools.query("histogram", file, &["--limit", "0", "--by", "shape"])?;
     let found = instances(&by_shape)?;
-    for (properties, expected) in truth["shapes"]
-        .as_object()
+    for shape in truth["shapes"]
+        .as_array()
         .context("no shapes in the truth")?
     {
-        let shape = format!("Object {{{properties}}}");
+        let properties = shape["properties"]
+            .as_array()
+            .context("a shape without properties")?;
+        let properties: Vec<&str> = properties.iter().filter_map(Value::as_str).collect();
+        let name = format!("Object {{{}}}", properties.join(", "));
         verdict.note(difference(
-            &shape,
-            expected.as_u64(),
-            found.get(&shape).copied(),
+            &name,
+            shape["count"].as_u64(),
+            found.get(&name).copied(),
         ));
     }
     Ok(verdict)
