@@ -1,8 +1,11 @@
 //! How much of the heap was walked: figures that add up, space by space.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use v8mini_format::model::Space;
+
+use crate::image::PageIndex;
 
 /// What became of the bytes of one space. All but `pages` and `gaps` are bytes; the parts add up to `committed`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct SpaceCoverage {
     pub unallocated: u64,
     /// In the idle semispace, and in the pages of the other that are not in use yet.
     pub idle: u64,
-    /// Page headers, marking bitmaps, guard pages, and what is cut off by alignment.
+    /// Page headers, marking bitmaps, guard pages and other memory that the process itself cannot read.
     pub overhead: u64,
     /// Where no object could be recognised.
     pub unknown: u64,
@@ -30,6 +33,13 @@ pub struct SpaceCoverage {
 }
 
 impl SpaceCoverage {
+    /// Adds a range that is not in the image: missing where the process could have read it, overhead elsewhere.
+    pub(super) fn absent(&mut self, pages: &PageIndex, range: Range<u64>) {
+        let readable = pages.readable_bytes(&range);
+        self.missing += readable;
+        self.overhead += range.end.saturating_sub(range.start) - readable;
+    }
+
     fn add(&mut self, other: &Self) {
         self.pages += other.pages;
         self.committed += other.committed;

@@ -26,7 +26,7 @@ pub struct HeapObject<'a> {
     pub map_index: usize,
     /// Its size in bytes, alignment included.
     pub size: u64,
-    /// Its bytes. Of an object larger than the walk's buffer, a beginning.
+    /// Its bytes. Of a large object, and of one whose rest is not in the image, a beginning.
     pub bytes: &'a [u8],
 }
 
@@ -51,8 +51,9 @@ pub(super) struct Span<'a> {
     /// Address of the first byte.
     pub(super) start: u64,
     pub(super) bytes: &'a [u8],
-    /// Address that no object reaches beyond: the end of the page's object area. It is after the last byte where the rest
-    /// of the page is not in the image, as V8 gives the memory under large free-list entries back to the system.
+    /// Address that no object reaches beyond: the end of the page's object area. It lies after the last byte where the rest
+    /// of the page is not in the image: V8 gives the memory under large free-list entries back to the system, and from
+    /// 13.x on lets a hole reach into memory that cannot be read.
     pub(super) limit: u64,
 }
 
@@ -111,7 +112,7 @@ impl<'a> PageWalk<'a> {
         }
     }
 
-    /// Walks a span of a page and returns where the walk ended: after the span's last byte, or, where a free-list entry
+    /// Walks a span of a page and returns where the walk ended: after the span's last byte, or, where the last object
     /// reaches over memory that is not there, after that. `starts_with_object` is false where the span begins somewhere in the middle. `unallocated`
     /// are the ranges that hold no objects yet, sorted.
     pub(super) fn span<V: Visitor>(
@@ -203,7 +204,7 @@ impl<'a> PageWalk<'a> {
         let objects = self.objects;
         let tail = span.tail(at)?;
         let entry = self.entry(tail)?;
-        let size = entry.size_of(objects, tail, entry.room(span, at))?;
+        let size = entry.size_of(objects, tail, span.limit.saturating_sub(at))?;
         if entry.is_free_space {
             coverage.free += size;
         } else {
@@ -213,7 +214,10 @@ impl<'a> PageWalk<'a> {
                 map: &entry.map,
                 map_index: entry.index,
                 size,
-                bytes: tail.get(..usize::try_from(size).ok()?)?,
+                bytes: usize::try_from(size)
+                    .ok()
+                    .and_then(|size| tail.get(..size))
+                    .unwrap_or(tail),
             });
         }
         Some(size)
@@ -276,16 +280,6 @@ impl<'a> PageWalk<'a> {
 }
 
 impl Entry<'_> {
-    /// How large the object at `at` can be.
-    fn room(&self, span: Span<'_>, at: u64) -> u64 {
-        let end = if self.is_free_space {
-            span.limit
-        } else {
-            span.end()
-        };
-        end.saturating_sub(at)
-    }
-
     /// The object's size, if it is one that an object can have and that fits into `room` bytes.
     fn size_of(&self, objects: &Objects, object: &[u8], room: u64) -> Option<u64> {
         let size = match self.size {

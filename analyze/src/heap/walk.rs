@@ -147,7 +147,7 @@ fn walk_page<'a, V: Visitor>(
             continue;
         }
         in_step &= start == at;
-        coverage.missing += start - at;
+        coverage.absent(objects.pages(), at..start);
         at = end;
         if !read_into(objects, start, end - start, buffer) {
             coverage.missing += end - start;
@@ -166,7 +166,7 @@ fn walk_page<'a, V: Visitor>(
         at = walk.span(page, span, in_step, areas, visitor, coverage);
         in_step = true;
     }
-    coverage.missing += area_end - at;
+    coverage.absent(objects.pages(), at..area_end);
 }
 
 /// Whether a page of the semispace in use is not in use yet: V8 fills the pages of a semispace one after the other. From

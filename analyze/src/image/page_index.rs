@@ -1,8 +1,9 @@
 //! From an address to the V8 page that holds it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use v8mini_format::model::{Page, Space};
+use v8mini_format::model::{Page, Region, Space};
 
 /// The pages of a heap, by address.
 #[derive(Debug, Clone, Default)]
@@ -10,11 +11,13 @@ pub struct PageIndex {
     /// Sorted by address, disjoint.
     pages: Vec<Page>,
     ordinary_size: u64,
+    /// What the process itself could read, sorted; `None` if the image does not say.
+    readable: Option<Vec<Range<u64>>>,
 }
 
 impl PageIndex {
     /// Indexes pages. Of two that overlap, which only damage or malice can bring about, the first in address order stays.
-    pub fn new(pages: &[Page]) -> Self {
+    pub fn new(pages: &[Page], regions: &[Region]) -> Self {
         let mut pages = pages.to_vec();
         pages.sort_by_key(|page| page.address);
         let mut end = 0;
@@ -26,10 +29,35 @@ impl PageIndex {
             keep
         });
         let ordinary_size = most_common_size(&pages);
+        let mut readable: Vec<_> = regions
+            .iter()
+            .filter(|region| region.permissions.read && region.start < region.end)
+            .map(|region| region.start..region.end)
+            .collect();
+        readable.sort_by_key(|range| range.start);
         Self {
             pages,
             ordinary_size,
+            readable: (!regions.is_empty()).then_some(readable),
         }
+    }
+
+    /// How many bytes of a range the process itself could read; all of them if the image does not say.
+    pub fn readable_bytes(&self, range: &Range<u64>) -> u64 {
+        let whole = range.end.saturating_sub(range.start);
+        let Some(readable) = &self.readable else {
+            return whole;
+        };
+        let first = readable.partition_point(|region| region.end <= range.start);
+        let parts = readable.get(first..).unwrap_or_default().iter();
+        let sum = parts
+            .take_while(|region| region.start < range.end)
+            .map(|region| {
+                let end = region.end.min(range.end);
+                end.saturating_sub(region.start.max(range.start))
+            })
+            .fold(0, u64::saturating_add);
+        whole.min(sum)
     }
 
     /// All pages, by address.
@@ -94,11 +122,14 @@ mod tests {
 
     #[test]
     fn addresses_find_their_page() {
-        let index = PageIndex::new(&[
-            page(0x3000, 0x1000),
-            page(0x1000, 0x1000),
-            page(0x1800, 0x1000),
-        ]);
+        let index = PageIndex::new(
+            &[
+                page(0x3000, 0x1000),
+                page(0x1000, 0x1000),
+                page(0x1800, 0x1000),
+            ],
+            &[],
+        );
         assert_eq!(index.pages().len(), 2);
         assert_eq!(index.page_of(0xfff), None);
         assert_eq!(index.page_of(0x1000).map(|p| p.address), Some(0x1000));

@@ -32,7 +32,7 @@ impl std::fmt::Debug for Objects {
 impl Objects {
     /// Sees an image through a layout.
     pub fn new(image: Image, layout: Layout) -> Self {
-        let pages = PageIndex::new(&image.metadata.pages);
+        let pages = PageIndex::new(&image.metadata.pages, &image.metadata.regions);
         Self {
             image,
             layout,
