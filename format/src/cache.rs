@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Threads that read different chunks seldom meet in the same of so many shards.
 const SHARDS: usize = 16;
 
-/// Entries of one shard, whatever their size: finding the oldest looks at all of them.
+/// Entries of one shard, whatever their size: finding the oldest looks at all of them. Enough for
+/// 1 GB of V8 pages in all shards.
 const SHARD_ENTRIES_MAX: usize = 256;
 
 /// A cache of decoded chunks, bounded in bytes, least recently used first out.

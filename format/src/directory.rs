@@ -135,22 +135,13 @@ fn find_end(context: &Context<'_>) -> Option<Entry> {
 
 /// Whether chunks fill the file without gap or overlap from the header to the end record, and agree
 /// with it.
-pub(crate) fn is_consistent(entries: &[Entry], end: &EndRecord) -> bool {
+fn is_consistent(entries: &[Entry], end: &EndRecord) -> bool {
     let mut offset = FILE_HEADER_LEN;
     for (sequence, entry) in entries.iter().enumerate() {
         if entry.offset != offset || u64::from(entry.sequence) != sequence as u64 {
             return false;
         }
-        let Some(next) = entry
-            .offset
-            .checked_add(END_CHUNK_LEN - EndRecord::LEN as u64)
-        else {
-            return false;
-        };
-        let Some(next) = next.checked_add(entry.stored_len) else {
-            return false;
-        };
-        offset = next;
+        offset = entry.end();
     }
     agrees(entries, end)
 }
@@ -175,7 +166,7 @@ pub(crate) fn agrees(entries: &[Entry], end: &EndRecord) -> bool {
         && end.memory_stored_bytes == sum(|entry| entry.stored_len)
 }
 
-/// Removes ancillary chunks that this version does not know, and refuses critical ones.
+/// Notes ancillary chunks that this version does not know, and refuses critical ones.
 fn refuse_unknown(directory: &mut Directory) -> Result<(), OpenError> {
     let skipped = &mut directory.integrity.skipped;
     for entry in &directory.entries {

@@ -8,7 +8,7 @@
 pub const MEMORY_CHUNK_MAX: u64 = 1024 * 1024;
 
 /// Memory chunks are cut at multiples of this address, so a writer's chunk is at most this long.
-/// 256 KiB is the size of a V8 page since V8 8.x, hence one page is one chunk.
+/// It is the page size of V8 today, hence one page is one chunk.
 pub const MEMORY_CHUNK_ALIGN: u64 = 256 * 1024;
 
 /// Largest raw length of any other chunk that this version knows, in bytes.

@@ -105,6 +105,14 @@ impl CaptureFile {
         })
     }
 
+    /// Keeps up to `bytes` of decoded memory, instead of [`CACHE_BYTES`]: for programs that follow
+    /// pointers all over a large heap.
+    #[must_use]
+    pub fn with_cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache = Cache::new(bytes);
+        self
+    }
+
     /// What identifies the file and its format.
     pub fn header(&self) -> &FileHeader {
         &self.header
