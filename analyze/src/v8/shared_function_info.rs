@@ -26,14 +26,16 @@ pub enum FunctionData {
 impl Objects {
     /// Whether an instance type is a JavaScript function's, bound functions and proxies not included.
     pub fn is_function_type(&self, instance_type: u16) -> bool {
-        let bounds = (
-            self.layout().number(Field::FirstFunctionType),
-            self.layout().number(Field::LastFunctionType),
-        );
-        match bounds {
-            (Ok(first), Ok(last)) => (first..=last).contains(&u64::from(instance_type)),
-            _ => self.is_type(instance_type, "JS_FUNCTION_TYPE"),
-        }
+        let layout = self.layout();
+        let bound = |field, name: &str| {
+            let named = layout.types.number(name).map(u64::from);
+            layout.number(field).ok().or(named)
+        };
+        let first = bound(Field::FirstFunctionType, "JS_FUNCTION_TYPE");
+        let last = bound(Field::LastFunctionType, "LAST_JS_FUNCTION_TYPE").or(first);
+        first
+            .zip(last)
+            .is_some_and(|(first, last)| (first..=last).contains(&u64::from(instance_type)))
     }
 
     /// The `SharedFunctionInfo` of the function at `address`.
