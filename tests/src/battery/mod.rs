@@ -4,6 +4,7 @@
 pub mod isolates;
 pub mod population;
 pub mod row;
+pub mod specimens;
 
 use std::fmt;
 

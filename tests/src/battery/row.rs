@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{Verdict, isolates, population};
+use super::{Verdict, isolates, population, specimens};
 use crate::nodes::{self, Version};
 use crate::{Tools, Workload};
 
 /// What a release is tried for, in the order of [`Row::results`].
-pub const ABILITIES: [&str; 2] = ["populations", "worker threads"];
+pub const ABILITIES: [&str; 3] = ["populations", "values", "worker threads"];
 
 /// Worker threads are on by default since this release.
 const FIRST_WITH_WORKERS: Version = Version(12, 0, 0);
@@ -96,6 +96,7 @@ pub fn run(tools: &Tools, release: &str) -> Result<Row> {
             Err(error) => Trial::Failed(format!("{error:#}")),
         })
     };
+    let values = trial("specimens.js", specimens::check)?;
     let workers = match version >= FIRST_WITH_WORKERS {
         true => trial("workers.js", isolates::check)?,
         false => Trial::Absent,
@@ -108,7 +109,7 @@ pub fn run(tools: &Tools, release: &str) -> Result<Row> {
         v8: text(&info["v8_version"]),
         layout: text(&info["layout"]["table"]),
         coverage_percent: info["coverage"]["ratio"].as_f64().unwrap_or(0.0) * 100.0,
-        results: vec![populations, workers],
+        results: vec![populations, values, workers],
     })
 }
 
