@@ -1,6 +1,6 @@
 //! Finding the chunks of a file: by the index at its end, or else by walking from header to header.
 
-use crate::chunk::{ChunkKind, Encoding, Entry};
+use crate::chunk::{CHUNK_HEADER_LEN, ChunkKind, Encoding, Entry};
 use crate::error::OpenError;
 use crate::header::{FILE_HEADER_LEN, FileHeader};
 use crate::index::{END_CHUNK_LEN, EndRecord, Index};
@@ -34,8 +34,7 @@ impl Context<'_> {
         (entry.end() <= self.source.len()).then_some(entry)
     }
 
-    /// The index in a chunk; `None` if it is no intact index. It is not compressed, so that no
-    /// index is longer than its file.
+    /// The index in a chunk; `None` if it is no intact index.
     pub(crate) fn index(&self, entry: &Entry) -> Option<Index> {
         if entry.kind != ChunkKind::INDEX
             || entry.kind_version != 1
@@ -103,7 +102,8 @@ fn from_tail(context: &Context<'_>) -> Option<Vec<Entry>> {
         let chunk = context.chunk_at(at)?;
         let index = context.index(&chunk)?;
         count += index.entries.len() as u64;
-        if count > CHUNKS_MAX {
+        // An index may be the work of an enemy; so many chunks do not fit into the file.
+        if count > CHUNKS_MAX || count > context.source.len() / CHUNK_HEADER_LEN {
             return None;
         }
         at = index.previous;

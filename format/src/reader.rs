@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::chunk::{ChunkKind, Encoding, Entry};
 use crate::directory::{self, Directory, is_known};
 use crate::error::OpenError;
-use crate::header::{FILE_HEADER_LEN, FileHeader};
+use crate::header::{FILE_HEADER_LEN, FileHeader, SIGNATURE};
 use crate::integrity::{Damage, Integrity};
 use crate::limits::{CACHE_BYTES, METADATA_MAX};
 use crate::memory::{Memory, MemoryRange, ReadError};
@@ -70,6 +70,23 @@ impl CaptureFile {
             source,
         })?;
         Self::from_source(source)
+    }
+
+    /// Opens a file that is open already, wherever its position is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_file(file: File) -> Result<Self, OpenError> {
+        let source = Source::from_file(file);
+        Self::from_source(source.map_err(|source| OpenError::Io { offset: 0, source })?)
+    }
+
+    /// Bytes that [`Self::recognises`] looks at.
+    pub const HEAD_LEN: usize = 16;
+
+    /// Whether a file that begins so is meant to be a capture, intact or not.
+    pub fn recognises(head: &[u8]) -> bool {
+        head.get(8..Self::HEAD_LEN) == Some(&SIGNATURE)
     }
 
     /// Opens a file that is in memory.

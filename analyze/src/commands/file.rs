@@ -10,20 +10,37 @@ use v8mini_format::Integrity;
 use v8mini_format::model::{GcState, Isolate};
 
 use super::output::{Outcome, Output, WARNING, human_bytes, percent};
+use super::progress;
 use crate::heap::{Coverage, PageSelection};
-use crate::image;
+use crate::image::{self, OpenOptions};
 use crate::layout::Layout;
 use crate::v8::Objects;
 
 /// Under this part of the bytes walked, figures are called incomplete.
 const ENOUGH_COVERAGE: f64 = 0.99;
 
+/// Which file a command is about.
+#[derive(Debug, Args)]
+pub(super) struct InputArgs {
+    /// A capture (.v8mini) or an ELF core, also compressed with zstd or gzip; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) path: PathBuf,
+
+    /// For a core: the node executable, or libnode.so, that the process ran. Without it, it is looked for: at its path, by
+    /// its build id, and beside the core.
+    #[arg(long, value_name = "NODE")]
+    exe: Option<PathBuf>,
+
+    /// For a core: take a binary even if its build id is not the one in the core.
+    #[arg(long)]
+    force: bool,
+}
+
 /// The arguments that every command has.
 #[derive(Debug, Args)]
 pub(super) struct FileArgs {
-    /// A capture (.v8mini).
-    #[arg(value_name = "FILE")]
-    pub(super) path: PathBuf,
+    #[command(flatten)]
+    pub(super) input: InputArgs,
 
     /// Print JSON.
     #[arg(long)]
@@ -53,15 +70,30 @@ pub(super) struct CoverageReport {
     complete: bool,
 }
 
+impl InputArgs {
+    /// Opens the file, with a spinner while it is unpacked.
+    pub(super) fn open(&self) -> anyhow::Result<image::Opened> {
+        let options = OpenOptions {
+            exe: self.exe.clone(),
+            force: self.force,
+        };
+        let spinner = progress::spinner("reading");
+        let opened = image::open(&self.path, &options, &mut |bytes| {
+            spinner.set_position(bytes);
+        });
+        spinner.finish_and_clear();
+        opened.with_context(|| format!("cannot open {}", self.path.display()))
+    }
+}
+
 impl FileArgs {
     /// Opens the file.
     pub(super) fn open(&self) -> anyhow::Result<Opened> {
-        let path = self.path.display();
-        let (image, integrity) =
-            image::open(&self.path).with_context(|| format!("cannot open {path}"))?;
+        let path = self.input.path.display();
+        let (image, integrity) = self.input.open()?.into_image();
         let Some(version) = image.metadata.v8_version else {
             bail!(
-                "{path} does not say which version of V8 it was made from, so its objects cannot be read"
+                "{path} does not say which version of V8 it was made from, so its objects cannot be read; if it is a core, name the node executable with --exe"
             );
         };
         let layout = Layout::resolve(version, &image.metadata.constants)?;

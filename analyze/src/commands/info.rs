@@ -48,7 +48,9 @@ struct ProcessReport<'a> {
     node_version: &'a str,
     architecture: &'a str,
     kernel: &'a str,
-    uptime_seconds: f64,
+    /// Absent where it is not known: a core does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uptime_seconds: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -151,7 +153,7 @@ fn report<'a>(opened: &'a Opened, tally: &Tally, checks: &'a [Check]) -> Report<
             node_version: &process.node_version,
             architecture: &process.architecture,
             kernel: &process.kernel,
-            uptime_seconds: process.uptime_ns as f64 / 1e9,
+            uptime_seconds: (process.uptime_ns != 0).then_some(process.uptime_ns as f64 / 1e9),
         },
         v8_version: layout.version.to_string(),
         capture: CaptureReport {
@@ -265,7 +267,11 @@ fn gaps(objects: &Objects, tally: &Tally) -> Vec<GapReport> {
     gaps
 }
 
+/// In UTC; 0 stands for unknown, as with a core that came through a pipe.
 fn timestamp(ns: i64) -> String {
+    if ns == 0 {
+        return "unknown".to_owned();
+    }
     Timestamp::from_nanosecond(i128::from(ns))
         .map_or_else(|_| "unknown".to_owned(), |at| at.to_string())
 }
@@ -299,17 +305,33 @@ fn text(
         output,
         "versions",
         &format!(
-            "Node.js {node}, V8 {}, {} on Linux {}",
-            report.v8_version, process.architecture, process.kernel
+            "Node.js {node}, V8 {}, {} on Linux{}{}",
+            report.v8_version,
+            process.architecture,
+            if process.kernel.is_empty() { "" } else { " " },
+            process.kernel
         ),
     )?;
-    let uptime = human_duration((process.uptime_seconds * 1e9) as u64);
+    // A core does not say how long the process had run.
+    let uptime = process
+        .uptime_seconds
+        .map(|seconds| {
+            format!(
+                ", {} after its start",
+                human_duration((seconds * 1e9) as u64)
+            )
+        })
+        .unwrap_or_default();
     fact(
         output,
         "captured",
-        &format!("{}, {uptime} after its start", report.capture.captured_at),
+        &format!("{}{uptime}", report.capture.captured_at),
     )?;
     let pause = match (report.capture.pause_ns, report.capture.total_ns) {
+        (Some(0), Some(0)) => format!(
+            "none (mode {}), by {}",
+            report.capture.mode, report.capture.writer
+        ),
         (Some(pause), Some(total)) => format!(
             "{} (mode {}, {} in all), by {}",
             human_duration(pause),

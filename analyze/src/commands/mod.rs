@@ -1,10 +1,12 @@
 //! The commands of `v8mini`, one file each: arguments, run, text, JSON. The doc comment of a command is its `--help`.
 
+mod convert;
 mod file;
 mod histogram;
 mod info;
 mod instances;
 mod output;
+mod progress;
 
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use output::Output;
 
 /// Analyses a captured V8 heap: what fills it, what an object holds, where the program was.
 ///
-/// FILE is a capture made by v8mini-capture (.v8mini). Every command prints text for people, and JSON for programs with
+/// FILE is a capture made by v8mini-capture (.v8mini), or an ELF core from gcore or the kernel. Every command prints text for people, and JSON for programs with
 /// --json.
 ///
 /// Exit status: 0 done, 1 nothing found, 2 error, 3 done, but the input is incomplete and so is the answer.
@@ -31,6 +33,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Convert(convert::Convert),
     Info(info::Info),
     Histogram(histogram::Histogram),
     Instances(instances::Instances),
@@ -41,6 +44,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let mut output = Output::new(self.color);
         let result = match &self.command {
+            Command::Convert(command) => command.run(&mut output),
             Command::Info(command) => command.run(&mut output),
             Command::Histogram(command) => command.run(&mut output),
             Command::Instances(command) => command.run(&mut output),

@@ -2,10 +2,11 @@
 
 mod open;
 mod page_index;
+mod spool;
 
 use v8mini_format::{Memory, Metadata};
 
-pub use open::open;
+pub use open::{OpenError, OpenOptions, Opened, open};
 pub use page_index::PageIndex;
 
 /// A captured process.

@@ -16,6 +16,7 @@ use v8mini_format::model::V8Version;
 
 pub use elf::Binary;
 pub use module::{ModuleImage, by_likelihood, modules, path_of};
+pub(crate) use node_version::find as find_node_version;
 
 /// Why a binary could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -10,7 +10,7 @@ const MAX_LEN: usize = 48;
 /// A release build carries the address of its headers, `https://nodejs.org/download/release/v22.23.3/node-v22.23.3-headers.tar.gz`,
 /// which nothing else spells. A distribution's build does not; there, the version stands alone as a C string (`NODE_VERSION`) among
 /// those of Node's dependencies and of the versions that deprecated something, all of which are lower.
-pub(super) fn find(bytes: &[u8]) -> Option<String> {
+pub(crate) fn find(bytes: &[u8]) -> Option<String> {
     release_url(bytes).or_else(|| highest_c_string(bytes))
 }
 
