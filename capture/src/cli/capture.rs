@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
             "standard output is a terminal, and a capture is binary: redirect it, or name a file with -o FILE"
         );
     }
+    be_the_first_to_go();
     let bar = progress_bar();
     let captured = capture(arguments.pid, Options::default(), &mut |progress| {
         bar.set_message(match progress {
@@ -106,6 +107,13 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Incomplete
     })
+}
+
+/// Makes the kernel choose this program when memory runs out, and not the process that is captured: both may share a
+/// container's limit, and the copy of the heap is what exceeds it.
+fn be_the_first_to_go() {
+    // Raising one's own score is always allowed; without /proc nothing else works either.
+    let _unchanged = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
 
 /// Problems that are printed; all are in the file.

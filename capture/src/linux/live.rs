@@ -10,7 +10,8 @@ use super::binary::SymbolCache;
 use super::error::CaptureError;
 use super::list::ListedV8;
 use super::remote_memory::RemoteMemory;
-use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter, StopAndCopy};
+use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
+use super::stop_and_copy::StopAndCopy;
 use super::{accounting, binary, maps, procfs, registers};
 use crate::locate::{
     ExternalStringShape, IsolateClues, Pages, ReadPlan, checked_stack_bottom,
@@ -53,9 +54,6 @@ pub struct Captured {
     pub began: Instant,
 }
 
-/// Slack of the copy's buffer over what was seen before the stop: the heap grows meanwhile.
-const SLACK_BYTES: u64 = 16 << 20;
-
 /// Captures the process `pid`: finds V8, stops the process, copies, lets it go, and interprets the copy.
 ///
 /// # Errors
@@ -74,9 +72,6 @@ pub fn capture(
         .iter()
         .map(|range| range.len)
         .sum();
-    let expected = expected
-        .saturating_add(expected / 8)
-        .saturating_add(SLACK_BYTES);
     let mut snapshotter = StopAndCopy::new(pid, target.page_size, expected)?;
     progress(Progress::Stopping { bytes: expected });
     let snapshot = snapshotter.snapshot(&mut planner)?;

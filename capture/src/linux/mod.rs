@@ -2,6 +2,7 @@
 
 mod accounting;
 mod binary;
+mod copy;
 mod error;
 mod freeze;
 mod list;
@@ -14,6 +15,8 @@ mod ptrace;
 mod registers;
 mod remote_memory;
 mod snapshot;
+mod stop_and_copy;
+mod threads;
 mod write;
 
 pub use error::CaptureError;
@@ -23,4 +26,5 @@ pub use live::{Captured, Options, Progress, capture};
 pub use maps::read_regions;
 pub use output::OutputFile;
 pub use remote_memory::RemoteMemory;
-pub use snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter, StopAndCopy};
+pub use snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
+pub use stop_and_copy::StopAndCopy;
