@@ -194,8 +194,8 @@ impl Stop {
 
 /// Raises the priority of the calling thread for the stop, where that is allowed (root, `CAP_SYS_NICE`).
 ///
-/// On a busy machine the copy otherwise shares the processors with everybody while the process stands still: with 10 programs on
-/// 2 processors, the pause was four times as long.
+/// On a busy machine the copy otherwise shares the processors with everybody while the process stands still: next to 8 busy
+/// programs on 2 processors, the pause for 150 MB was 0.6 s instead of 0.09 s.
 fn hurry() {
     // SAFETY: setpriority takes three integers; 0 is the calling thread.
     let _not_allowed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
