@@ -245,6 +245,8 @@ fields! {
     ScopeInfoLocalNamesTable = "ScopeInfo.context_local_names_table_offset",
     /// Offset of start and end position, two words, in a `ScopeInfo`, 0 if it has none: over the `ScopeInfo`.
     ScopeInfoPositions = "ScopeInfo.position_info_offset",
+    /// Slots before the first variable in the contexts of a scope (V8 8 and later): over the `ScopeInfo`.
+    ScopeInfoContextHeader = "ScopeInfo.context_header_length",
     /// Offset of the first slot of a context.
     ContextSlots = "Context.slots",
     /// Slots before the first variable.
@@ -261,6 +263,8 @@ fields! {
     ScriptSource = "Script.source",
     /// Name: as a rule a file's path.
     ScriptName = "Script.name",
+    /// Positions of the line ends as Smis in a `FixedArray`; a Smi or undefined until V8 needs them.
+    ScriptLineEnds = "Script.line_ends",
     /// Lines before the script's first one in its file.
     ScriptLineOffset = "Script.line_offset",
     /// Columns before the script's first one in its first line.
@@ -369,6 +373,10 @@ fields! {
     GeneratorReceiver = "JSGeneratorObject.receiver",
     /// Where a generator goes on; below zero if it runs or is closed.
     GeneratorContinuation = "JSGeneratorObject.continuation",
+    /// What to add to `continuation` so that closed is -1 and running -2 (V8 up to 4.9 counts from 0).
+    GeneratorContinuationBias = "JSGeneratorObject.continuation_bias",
+    /// Stack trace of an error, in what its private symbol leads to: a string once it was asked for.
+    ErrorStackFormatted = "ErrorStackData.call_site_infos_or_formatted_stack",
     /// Target of a `WeakRef`.
     WeakRefTarget = "JSWeakRef.target",
     /// Module of a namespace object.

@@ -1,14 +1,30 @@
 //! Object views: what the words of an object mean, by the layout. A view never prints.
 
+mod bigint;
+mod buffer;
 mod class_name;
+mod collection;
+mod context;
+mod date;
+mod element;
 mod extent;
 mod fixed_array;
+mod function;
+mod generator;
 mod hash_table;
+mod kind;
 mod map;
+mod module;
 mod name;
+mod number;
 mod objects;
 mod oddball;
+mod promise;
 mod property;
+mod reference;
+mod regexp;
+mod scope_info;
+mod script;
 mod shared_function_info;
 mod string;
 mod tagged;
@@ -18,12 +34,25 @@ use v8mini_format::ReadError;
 
 use crate::layout::LayoutError;
 
+pub use bigint::BigInt;
+pub use buffer::{ArrayBufferValue, ElementType, ElementValue, ViewValue};
+pub use collection::Entries;
+pub use context::Scope;
+pub use date::iso_string;
+pub use element::Elements;
 pub use fixed_array::FixedArray;
+pub use function::{BoundFunctionValue, FunctionValue};
+pub use generator::{GeneratorState, GeneratorValue};
+pub use kind::Kind;
 pub use map::{ElementsKind, MapInfo};
 pub use name::{Name, SymbolKind, SymbolValue};
+pub use number::Number;
 pub use objects::Objects;
 pub use oddball::Oddball;
+pub use promise::{PromiseState, PromiseValue, Reaction};
 pub use property::{Attributes, Properties, Property, PropertyValue, Storage};
+pub use regexp::RegExpValue;
+pub use script::Location;
 pub use shared_function_info::FunctionData;
 pub use string::{Representation, StringValue};
 pub use tagged::{Address, Tagged};

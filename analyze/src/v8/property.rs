@@ -370,6 +370,16 @@ impl Objects {
         )))
     }
 
+    /// The value of an entry of a `NumberDictionary`.
+    pub(super) fn dictionary_value(
+        &self,
+        value: Tagged,
+        details: u64,
+    ) -> Result<PropertyValue, ObjectError> {
+        let details = Details::unpack(self.layout(), details)?;
+        self.property_value(PropertyValueWord::Tagged(value), details.is_accessor)
+    }
+
     /// The object that a word points at, if it can be a property key.
     fn as_name(&self, word: Tagged) -> Option<Address> {
         let object = word.strong()?;

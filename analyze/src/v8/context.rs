@@ -1,0 +1,101 @@
+//! Contexts: the variables that closures share.
+
+use super::{Address, FixedArray, ObjectError, Objects, Tagged};
+use crate::layout::Field;
+
+/// Deepest nesting of contexts that is followed.
+const MAX_DEPTH: usize = 256;
+
+/// The variables of one scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The context that holds them.
+    pub context: Address,
+    /// What kind of scope it is: `function`, `block`, `catch`, `module`, …
+    pub kind: String,
+    /// Names and values; a hole stands for a variable that is not initialised yet.
+    pub variables: Vec<(String, Tagged)>,
+}
+
+impl Objects {
+    /// The scopes around a function, innermost first, up to the global one: the variables that it can use. They are
+    /// shared by all closures in the scope, so it need not mention them all.
+    ///
+    /// # Errors
+    /// If the function's context cannot be read; an unreadable outer one ends the list.
+    pub fn closure_scopes(&self, function: Address) -> Result<Vec<Scope>, ObjectError> {
+        let context = self.tagged_field(function, Field::JSFunctionContext)?;
+        Ok(self.scopes(context))
+    }
+
+    /// The scopes from a context outwards, up to the global one.
+    pub fn scopes(&self, innermost: Tagged) -> Vec<Scope> {
+        let mut scopes = Vec::new();
+        let mut context = innermost;
+        for _ in 0..MAX_DEPTH {
+            let Some(address) = context.strong() else {
+                break;
+            };
+            let Ok(Some((scope, previous))) = self.read_context(address) else {
+                break;
+            };
+            scopes.push(scope);
+            context = previous;
+        }
+        scopes
+    }
+
+    /// A context and the one around it; `None` for the native context, the outermost.
+    fn read_context(&self, address: Address) -> Result<Option<(Scope, Tagged)>, ObjectError> {
+        let layout = self.layout();
+        let instance_type = self.map_of(address)?.instance_type;
+        let slots = FixedArray::read(self, address)?;
+        let previous = slots.get(self, layout.number(Field::ContextPreviousSlot)?)?;
+        let Some(kind) = self.context_kind(instance_type, previous) else {
+            return Ok(None);
+        };
+        let mut variables = Vec::new();
+        if let Some(scope_info) = self.context_scope_info(&slots)? {
+            let first = match self.compute(scope_info, Field::ScopeInfoContextHeader) {
+                Ok(Some(first)) => first,
+                _ => layout.number(Field::ContextMinSlots)?,
+            };
+            let names = self.context_local_names(scope_info)?;
+            for (name, slot) in names.into_iter().zip(first..slots.length) {
+                variables.push((name, slots.get(self, slot)?));
+            }
+        }
+        Ok(Some((
+            Scope {
+                context: address,
+                kind,
+                variables,
+            },
+            previous,
+        )))
+    }
+
+    /// Up to V8 6 contexts have no types of their own but maps of one type; there the outermost is told by having none
+    /// around it.
+    fn context_kind(&self, instance_type: u16, previous: Tagged) -> Option<String> {
+        let name = self.layout().types.name_of(instance_type);
+        match name.and_then(|name| name.strip_suffix("_CONTEXT_TYPE")) {
+            Some("NATIVE") => None,
+            Some(kind) => Some(kind.to_ascii_lowercase().replace('_', " ")),
+            None => previous.strong().map(|_| "function".to_owned()),
+        }
+    }
+
+    fn context_scope_info(&self, slots: &FixedArray) -> Result<Option<Address>, ObjectError> {
+        let layout = self.layout();
+        if let Ok(slot) = layout.number(Field::ContextScopeInfoSlot) {
+            return Ok(slots.get(self, slot)?.strong());
+        }
+        let closure = slots.get(self, layout.number(Field::ContextClosureSlot)?)?;
+        let Some(closure) = closure.strong() else {
+            return Ok(None);
+        };
+        let shared = self.shared_function_info(closure)?;
+        self.function_scope_info(shared)
+    }
+}

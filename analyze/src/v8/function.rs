@@ -1,0 +1,125 @@
+//! Functions: name, place in the source, what they close over.
+
+use super::context::Scope;
+use super::{Address, FixedArray, FunctionData, Location, ObjectError, Objects, Tagged};
+use crate::layout::Field;
+
+/// Most bound arguments that are read.
+const MAX_BOUND_ARGUMENTS: u64 = 1 << 16;
+
+/// A function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionValue {
+    /// What all its closures have in common.
+    pub shared: Address,
+    /// Its name: its own, or one that V8 inferred; empty for an anonymous function.
+    pub name: String,
+    /// Whether it is a class.
+    pub is_class: bool,
+    /// Where it begins: at its parameter list, for a class at the class or its constructor's parameter list. `None` for
+    /// what is not written in JavaScript.
+    pub location: Option<Location>,
+    /// Whether it has never been compiled, or its code was flushed.
+    pub is_compiled: bool,
+}
+
+/// What `Function.prototype.bind` made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundFunctionValue {
+    /// The function that it calls.
+    pub target: Tagged,
+    /// `this`.
+    pub this: Tagged,
+    /// First arguments.
+    pub arguments: Vec<Tagged>,
+}
+
+impl Objects {
+    /// The function at `address`.
+    ///
+    /// # Errors
+    /// [`ObjectError::WrongType`] if it is no function; other errors if it cannot be read.
+    pub fn read_function(&self, address: Address) -> Result<FunctionValue, ObjectError> {
+        let shared = self.shared_function_info(address)?;
+        let name = self.function_debug_name(shared)?;
+        Ok(FunctionValue {
+            shared,
+            name: name.map_or_else(String::new, |name| name.to_text()),
+            is_class: self
+                .field(shared, Field::SharedIsClassConstructor)
+                .is_ok_and(|bit| bit != 0),
+            location: self.function_location(shared)?,
+            is_compiled: !matches!(self.function_data(shared)?, FunctionData::Uncompiled(_)),
+        })
+    }
+
+    /// Where a function begins; `None` for what is not written in JavaScript.
+    ///
+    /// # Errors
+    /// If the `SharedFunctionInfo` cannot be read.
+    pub fn function_location(&self, shared: Address) -> Result<Option<Location>, ObjectError> {
+        let Some(script) = self.function_script(shared)? else {
+            return Ok(None);
+        };
+        let Some((start, _)) = self.function_positions(shared)? else {
+            return Ok(None);
+        };
+        self.location(script, start).map(Some)
+    }
+
+    /// Start and end of a function in its script, in code units from 0; `None` if nothing says it.
+    ///
+    /// # Errors
+    /// If the `SharedFunctionInfo` cannot be read.
+    pub fn function_positions(&self, shared: Address) -> Result<Option<(u64, u64)>, ObjectError> {
+        // Up to V8 6 the function says it itself.
+        if let (Ok(start), Ok(end)) = (
+            self.layout().place(Field::SharedStartPosition),
+            self.layout().place(Field::SharedEndPosition),
+        ) {
+            return Ok(Some((self.load(shared, start)?, self.load(shared, end)?)));
+        }
+        if let Some(scope_info) = self.function_scope_info(shared)?
+            && let Some(positions) = self.scope_positions(scope_info)?
+        {
+            return Ok(Some(positions));
+        }
+        if let FunctionData::Uncompiled(data) = self.function_data(shared)? {
+            let start = self.field(data, Field::UncompiledDataStartPosition)?;
+            let end = self.field(data, Field::UncompiledDataEndPosition)?;
+            return Ok(Some((start, end)));
+        }
+        Ok(None)
+    }
+
+    /// The bound function at `address`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_bound_function(&self, address: Address) -> Result<BoundFunctionValue, ObjectError> {
+        let arguments = match self.tagged_field(address, Field::BoundArguments)?.strong() {
+            None => Vec::new(),
+            Some(arguments) => {
+                let array = FixedArray::read(self, arguments)?;
+                (0..array.length.min(MAX_BOUND_ARGUMENTS))
+                    .map(|index| array.get(self, index))
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        Ok(BoundFunctionValue {
+            target: self.tagged_field(address, Field::BoundTarget)?,
+            this: self.tagged_field(address, Field::BoundThis)?,
+            arguments,
+        })
+    }
+
+    /// The scopes that a function's variables live in, innermost first, those without variables left out.
+    ///
+    /// # Errors
+    /// As [`Objects::closure_scopes`].
+    pub fn closure_variables(&self, function: Address) -> Result<Vec<Scope>, ObjectError> {
+        let mut scopes = self.closure_scopes(function)?;
+        scopes.retain(|scope| !scope.variables.is_empty());
+        Ok(scopes)
+    }
+}
