@@ -4,6 +4,7 @@
 pub mod commands;
 pub mod heap;
 pub mod image;
+pub mod inspect;
 pub mod layout;
 pub mod self_check;
 pub mod v8;

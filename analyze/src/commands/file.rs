@@ -214,6 +214,15 @@ impl Opened {
         Ok(())
     }
 
+    /// How a command went that looked at single objects only.
+    pub(super) fn outcome_without_walk(&self) -> Outcome {
+        if self.integrity.is_intact() {
+            Outcome::Done
+        } else {
+            Outcome::Incomplete
+        }
+    }
+
     /// How a command went that walked the heap.
     pub(super) fn outcome(&self, coverage: &Coverage, found: bool) -> Outcome {
         if !self.is_complete(coverage) || !self.integrity.is_intact() {

@@ -1,11 +1,14 @@
 //! The commands of `v8mini`, one file each: arguments, run, text, JSON. The doc comment of a command is its `--help`.
 
+mod address;
 mod convert;
 mod file;
 mod histogram;
 mod info;
+mod inspect;
 mod instances;
 mod output;
+mod print;
 mod progress;
 
 use std::process::ExitCode;
@@ -37,6 +40,8 @@ enum Command {
     Info(info::Info),
     Histogram(histogram::Histogram),
     Instances(instances::Instances),
+    Inspect(inspect::Inspect),
+    Print(print::Print),
 }
 
 impl Cli {
@@ -48,6 +53,8 @@ impl Cli {
             Command::Info(command) => command.run(&mut output),
             Command::Histogram(command) => command.run(&mut output),
             Command::Instances(command) => command.run(&mut output),
+            Command::Inspect(command) => command.run(&mut output),
+            Command::Print(command) => command.run(&mut output),
         };
         output.finish(result)
     }

@@ -1,7 +1,6 @@
 //! From a word of the heap to a [`Description`].
 
 use super::{Closed, Description, List, MAX_DEPTH, MAX_VALUES, Options, Value};
-use crate::layout::LayoutError;
 use crate::v8::{Address, FixedArray, Kind, Number, ObjectError, Objects, PropertyValue, Tagged};
 
 /// What internal arrays are called whose words are worth showing.
@@ -98,10 +97,16 @@ impl Describer<'_> {
         }
     }
 
+    /// Whether the object that is being described is the one that was asked for. Only a function asked for shows what it
+    /// closes over: all functions of a module share their scopes.
+    pub(super) fn is_root(&self) -> bool {
+        self.around.len() == 1
+    }
+
     fn internal_elements(&mut self, address: Address, instance_type: u16) -> List<Description> {
         let name = self.objects.layout().types.name_of(instance_type);
-        let is_array =
-            name.is_some_and(|name| INTERNAL_ARRAYS.contains(&name) || name.ends_with("CONTEXT_TYPE"));
+        let is_array = name
+            .is_some_and(|name| INTERNAL_ARRAYS.contains(&name) || name.ends_with("CONTEXT_TYPE"));
         if !is_array || self.closed(address).is_some() {
             return List::default();
         }
@@ -171,13 +176,6 @@ impl Description {
 
 impl<T> List<T> {
     pub(super) fn missing(error: &ObjectError) -> Self {
-        Self {
-            missing: Some(error.to_string()),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn missing_layout(error: &LayoutError) -> Self {
         Self {
             missing: Some(error.to_string()),
             ..Self::default()

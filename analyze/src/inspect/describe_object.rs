@@ -10,8 +10,6 @@ use crate::v8::{
     Tagged, iso_string,
 };
 
-/// V8's name of the symbol under which an error keeps its stack trace.
-const ERROR_STACK_SYMBOL: &str = "error_stack_symbol";
 /// Bytes of a buffer that are shown.
 const MAX_CONTENTS: usize = 64;
 
@@ -60,7 +58,10 @@ impl Describer<'_> {
         for property in found.list {
             // What V8 computes is said by the object's kind: `length` of arrays, `name` of functions, ….
             let is_implied = matches!(property.value, PropertyValue::Native(_))
-                && matches!(kind, Kind::Array | Kind::Function | Kind::BoundFunction);
+                && matches!(
+                    kind,
+                    Kind::Array | Kind::Function | Kind::BoundFunction | Kind::Wrapper
+                );
             if is_implied {
                 continue;
             }
@@ -76,9 +77,21 @@ impl Describer<'_> {
                 },
                 Err(error) => Key::Unreadable(error.to_string()),
             };
+            let mut value = self.property_value(property.value);
+            if let (
+                Key::Symbol {
+                    kind: SymbolKind::Internal,
+                    ..
+                },
+                Value::Internal { elements, .. },
+            ) = (&key, &mut value.value)
+            {
+                // V8's own business, such as the raw frames of an error's stack trace.
+                *elements = List::default();
+            }
             described.items.push(PropertyDescription {
                 key,
-                value: self.property_value(property.value),
+                value,
                 attributes: property.attributes,
             });
         }
@@ -265,13 +278,8 @@ impl Describer<'_> {
             match objects.read_name(property.key) {
                 Ok(name) if name.is("message") => message = string(value),
                 Ok(name) if name.is("stack") => stack = stack.or_else(|| string(value)),
-                Ok(Name::Symbol(symbol))
-                    if symbol.kind == SymbolKind::Internal
-                        && symbol
-                            .description
-                            .as_ref()
-                            .is_some_and(|name| name.is(ERROR_STACK_SYMBOL)) =>
-                {
+                // `error_stack_symbol`: in a release build of V8, internal symbols have no description.
+                Ok(Name::Symbol(symbol)) if symbol.kind == SymbolKind::Internal => {
                     stack = stack.or_else(|| string(objects.formatted_stack(value)));
                 }
                 _ => {}
@@ -307,7 +315,7 @@ impl Describer<'_> {
 
     fn function_detail(&mut self, address: Address, open: bool) -> Result<Detail, ObjectError> {
         let function = self.objects.read_function(address)?;
-        let scopes = if open {
+        let scopes = if open && self.is_root() {
             self.objects.closure_variables(address).unwrap_or_default()
         } else {
             Vec::new()
@@ -424,7 +432,7 @@ impl Describer<'_> {
             .and_then(|function| self.objects.read_function(function).ok())
             .map_or_else(String::new, |function| function.name);
         let mut scopes = Vec::new();
-        if open {
+        if open && self.is_root() {
             scopes = self.objects.scopes(generator.context);
             scopes.retain(|scope| !scope.variables.is_empty());
         }

@@ -68,9 +68,6 @@ mod tests {
         assert_eq!(quote(&[0xd83d, 0x41, 0xde00]), r#""\ud83dA\ude00""#);
         assert_eq!(escape_units(&[0x22, 0x7f]), "\"\\x7f");
         assert_eq!(for_json(&[0x5c, 0x41]), ("\\A".to_owned(), false));
-        assert_eq!(
-            for_json(&[0x5c, 0xd800]),
-            ("\\\\\\ud800".to_owned(), true)
-        );
+        assert_eq!(for_json(&[0x5c, 0xd800]), ("\\\\\\ud800".to_owned(), true));
     }
 }

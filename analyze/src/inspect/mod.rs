@@ -259,7 +259,7 @@ pub enum Detail {
         is_compiled: bool,
         /// Where it is written.
         location: Option<Location>,
-        /// What it closes over, innermost scope first.
+        /// What it closes over, innermost scope first; only of the object that was asked for.
         scopes: Vec<ScopeDescription>,
     },
     /// A bound function.
@@ -319,7 +319,7 @@ pub enum Detail {
         function: String,
         /// State.
         state: GeneratorState,
-        /// Its variables that closures share or that outlive a step.
+        /// Its variables that closures share; only of the object that was asked for.
         scopes: Vec<ScopeDescription>,
     },
     /// A `WeakRef`.

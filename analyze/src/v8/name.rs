@@ -8,6 +8,25 @@ use crate::layout::Field;
 /// Longest name that is read in full; the rest is cut. Names that programs write are far shorter.
 pub(super) const MAX_NAME_UNITS: usize = 4096;
 
+/// The symbols of the language, which V8 marks in part only: `is_well_known` is about protectors, not about all of them.
+const WELL_KNOWN: [&str; 15] = [
+    "Symbol.asyncDispose",
+    "Symbol.asyncIterator",
+    "Symbol.dispose",
+    "Symbol.hasInstance",
+    "Symbol.isConcatSpreadable",
+    "Symbol.iterator",
+    "Symbol.match",
+    "Symbol.matchAll",
+    "Symbol.replace",
+    "Symbol.search",
+    "Symbol.species",
+    "Symbol.split",
+    "Symbol.toPrimitive",
+    "Symbol.toStringTag",
+    "Symbol.unscopables",
+];
+
 /// What a symbol is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -102,6 +121,15 @@ impl Objects {
                 expected: "symbol",
             });
         }
+        let description = self
+            .tagged_field(address, Field::SymbolDescription)?
+            .strong()
+            .and_then(|description| self.read_string(description, MAX_NAME_UNITS).ok());
+        let is_described_as_well_known = || {
+            description
+                .as_ref()
+                .is_some_and(|text| WELL_KNOWN.iter().any(|name| text.is(name)))
+        };
         let flag = |field| self.field(address, field).is_ok_and(|bit| bit != 0);
         let kind = if flag(Field::SymbolIsPrivateBrand) {
             SymbolKind::PrivateBrand
@@ -109,17 +137,13 @@ impl Objects {
             SymbolKind::PrivateName
         } else if flag(Field::SymbolIsPrivate) {
             SymbolKind::Internal
-        } else if flag(Field::SymbolIsWellKnown) {
-            SymbolKind::WellKnown
         } else if flag(Field::SymbolIsRegistered) {
             SymbolKind::Registered
+        } else if flag(Field::SymbolIsWellKnown) || is_described_as_well_known() {
+            SymbolKind::WellKnown
         } else {
             SymbolKind::Plain
         };
-        let description = self
-            .tagged_field(address, Field::SymbolDescription)?
-            .strong()
-            .and_then(|description| self.read_string(description, MAX_NAME_UNITS).ok());
         Ok(SymbolValue {
             address,
             description,

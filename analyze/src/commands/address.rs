@@ -1,0 +1,77 @@
+//! Addresses on the command line, and what to say about those where there is no object.
+
+use anyhow::{Context, anyhow};
+
+use crate::heap::{HeapObject, PageSelection, Visitor, walk};
+use crate::v8::{Address, Objects};
+
+/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without.
+///
+/// # Errors
+/// That it is no address, or what there is at the address instead of an object.
+pub(super) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address> {
+    let digits = text
+        .strip_prefix("0x")
+        .or_else(|| text.strip_prefix("0X"))
+        .unwrap_or(text);
+    let number = u64::from_str_radix(digits, 16).with_context(|| {
+        format!(
+            "'{text}' is no address: expected hexadecimal digits, such as 0x2a1f03c81b49, as \
+             v8mini instances prints them"
+        )
+    })?;
+    let address = Address(number & !1);
+    if number & 0b110 == 0 && objects.map_of(address).is_ok() {
+        return Ok(address);
+    }
+    Err(what_is_at(objects, number))
+}
+
+/// Why there is no object, and what is there instead.
+fn what_is_at(objects: &Objects, number: u64) -> anyhow::Error {
+    let Some(page) = objects.pages().page_of(number) else {
+        let regions = &objects.image().metadata.regions;
+        let region = regions
+            .iter()
+            .find(|region| (region.start..region.end).contains(&number));
+        return match region {
+            Some(region) if region.name.is_empty() => {
+                anyhow!("{number:#x} is not in a V8 heap page but in other memory of the process")
+            }
+            Some(region) => anyhow!(
+                "{number:#x} is not in a V8 heap page but in {}",
+                region.name
+            ),
+            None => {
+                anyhow!("{number:#x} is not in a V8 heap page, nor in any memory of the process")
+            }
+        };
+    };
+    let finders = walk(objects, PageSelection::default(), || Finder {
+        wanted: number,
+        found: None,
+    });
+    if let Some((start, size)) = finders.0.into_iter().find_map(|finder| finder.found) {
+        return anyhow!(
+            "{number:#x} lies inside of an object, at byte {} of the {size} bytes of {start}",
+            number - start.0
+        );
+    }
+    let space = page.space.name();
+    anyhow!("{number:#x} is in {space}, but no object was recognised there")
+}
+
+/// Looks for the object around an address.
+struct Finder {
+    wanted: u64,
+    found: Option<(Address, u64)>,
+}
+
+impl Visitor for Finder {
+    fn visit(&mut self, object: &HeapObject<'_>) {
+        let start = object.address.0;
+        if start <= self.wanted && self.wanted - start < object.size {
+            self.found = Some((object.address, object.size));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `v8mini inspect`: one object and what it holds.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::address::object_at;
+use super::file::FileArgs;
+use super::output::{Outcome, Output};
+use crate::inspect::{MAX_DEPTH, Options, describe, to_json, to_text};
+
+/// Shows one object: its class, its properties and elements, and what is in maps, promises, functions, buffers, …
+///
+/// Properties are shown wherever V8 keeps them, getters, symbols and #private names included; strings with all their
+/// characters; functions with file, line, column and the variables that they close over. Addresses are tagged, as V8 prints
+/// them: any of them can be inspected in turn.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    /// A capture (.v8mini).
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
+
+    /// Address of the object in hexadecimal, as v8mini instances prints it.
+    #[arg(value_name = "ADDR")]
+    address: String,
+
+    /// Open objects inside objects so many levels deep.
+    #[arg(long, short = 'd', value_name = "N", default_value_t = 2)]
+    depth: usize,
+
+    /// Show so many characters (UTF-16 code units) of a string; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    string_length: usize,
+
+    /// Show so many elements, entries and properties of one object; 0 for all.
+    #[arg(long, short = 'l', value_name = "N", default_value_t = 100)]
+    array_length: usize,
+
+    /// Show the address of each object's map (hidden class).
+    #[arg(long, short = 'm')]
+    print_map: bool,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    /// Runs the command.
+    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
+        let file = FileArgs {
+            path: self.path.clone(),
+            json: self.json,
+            isolate: None,
+        };
+        let opened = file.open()?;
+        let address = object_at(&opened.objects, &self.address)?;
+        let unlimited = |length| if length == 0 { usize::MAX } else { length };
+        let options = Options {
+            depth: self.depth.min(MAX_DEPTH),
+            string_length: unlimited(self.string_length),
+            array_length: unlimited(self.array_length),
+            print_map: self.print_map,
+        };
+        let description = describe(&opened.objects, address.tagged(), &options);
+        if self.json {
+            output.json(&to_json(&description))?;
+        } else {
+            writeln!(output, "{}", to_text(&description, self.print_map))?;
+        }
+        Ok(opened.outcome_without_walk())
+    }
+}
