@@ -64,8 +64,12 @@ impl Output {
     /// # Errors
     /// As writing to standard output.
     pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, value)?;
-        self.out.write_all(b"\n")
+        // Around the stream that takes escapes out: it would take control characters out of strings too.
+        self.out.flush()?;
+        let mut out = BufWriter::new(io::stdout().lock());
+        serde_json::to_writer_pretty(&mut out, value)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 
     /// Writes a table. The columns named in `right` are aligned to the right.
