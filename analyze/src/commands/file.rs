@@ -84,13 +84,11 @@ impl InputArgs {
         spinner.finish_and_clear();
         opened.with_context(|| format!("cannot open {}", self.path.display()))
     }
-}
 
-impl FileArgs {
-    /// Opens the file.
-    pub(super) fn open(&self) -> anyhow::Result<Opened> {
-        let path = self.input.path.display();
-        let (image, integrity) = self.input.open()?.into_image();
+    /// Opens the file as V8 objects.
+    pub(super) fn open_objects(&self) -> anyhow::Result<Opened> {
+        let path = self.path.display();
+        let (image, integrity) = self.open()?.into_image();
         let Some(version) = image.metadata.v8_version else {
             bail!(
                 "{path} does not say which version of V8 it was made from, so its objects cannot be read; if it is a core, name the node executable with --exe"
@@ -101,6 +99,13 @@ impl FileArgs {
             objects: Objects::new(image, layout),
             integrity,
         })
+    }
+}
+
+impl FileArgs {
+    /// Opens the file as V8 objects.
+    pub(super) fn open(&self) -> anyhow::Result<Opened> {
+        self.input.open_objects()
     }
 
     /// The pages that the command is about.

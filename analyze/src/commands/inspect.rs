@@ -1,12 +1,11 @@
 //! `v8mini inspect`: one object and what it holds.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::address::object_at;
-use super::file::FileArgs;
+use super::file::InputArgs;
 use super::output::{Outcome, Output};
 use crate::inspect::{MAX_DEPTH, Options, describe, to_json, to_text};
 
@@ -17,9 +16,8 @@ use crate::inspect::{MAX_DEPTH, Options, describe, to_json, to_text};
 /// them: any of them can be inspected in turn.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// A capture (.v8mini).
-    #[arg(value_name = "FILE")]
-    path: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
 
     /// Address of the object in hexadecimal, as v8mini instances prints it.
     #[arg(value_name = "ADDR")]
@@ -49,12 +47,7 @@ pub(super) struct Inspect {
 impl Inspect {
     /// Runs the command.
     pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let file = FileArgs {
-            path: self.path.clone(),
-            json: self.json,
-            isolate: None,
-        };
-        let opened = file.open()?;
+        let opened = self.input.open_objects()?;
         let address = object_at(&opened.objects, &self.address)?;
         let unlimited = |length| if length == 0 { usize::MAX } else { length };
         let options = Options {

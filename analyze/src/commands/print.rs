@@ -1,12 +1,11 @@
 //! `v8mini print`: one object in one line.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::address::object_at;
-use super::file::FileArgs;
+use super::file::InputArgs;
 use super::output::{Outcome, Output};
 use crate::inspect::{Options, describe, one_line};
 
@@ -21,9 +20,8 @@ const OPTIONS: Options = Options {
 /// Shows one object in one line
 #[derive(Debug, Args)]
 pub(super) struct Print {
-    /// A capture (.v8mini).
-    #[arg(value_name = "FILE")]
-    path: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
 
     /// Address of the object in hexadecimal, as v8mini instances prints it.
     #[arg(value_name = "ADDR")]
@@ -33,12 +31,7 @@ pub(super) struct Print {
 impl Print {
     /// Runs the command.
     pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let file = FileArgs {
-            path: self.path.clone(),
-            json: false,
-            isolate: None,
-        };
-        let opened = file.open()?;
+        let opened = self.input.open_objects()?;
         let address = object_at(&opened.objects, &self.address)?;
         let description = describe(&opened.objects, address.tagged(), &OPTIONS);
         writeln!(output, "{}", one_line(&description))?;
