@@ -75,6 +75,14 @@ struct IsolateReport {
     gc: &'static str,
     pages: usize,
     committed_bytes: u64,
+    allocation_areas: Vec<AreaReport>,
+}
+
+#[derive(Serialize)]
+struct AreaReport {
+    start: String,
+    top: String,
+    limit: String,
 }
 
 #[derive(Serialize)]
@@ -218,6 +226,15 @@ fn isolates(metadata: &Metadata) -> Vec<IsolateReport> {
             },
             pages: pages().count(),
             committed_bytes: pages().map(|page| page.size).sum(),
+            allocation_areas: isolate
+                .allocation_areas
+                .iter()
+                .map(|area| AreaReport {
+                    start: format!("{:#x}", area.start),
+                    top: format!("{:#x}", area.top),
+                    limit: format!("{:#x}", area.limit),
+                })
+                .collect(),
         }
     };
     metadata.isolates.iter().enumerate().map(report).collect()

@@ -216,14 +216,20 @@ fn read_into(objects: &Objects, start: u64, len: u64, buffer: &mut Vec<u8>) -> b
 
 /// Where the isolates' allocation areas are still empty, sorted.
 fn unallocated_areas(objects: &Objects) -> Vec<Range<u64>> {
-    let mut areas: Vec<_> = objects
-        .image()
-        .metadata
-        .isolates
+    let isolates = &objects.image().metadata.isolates;
+    let mut areas: Vec<_> = isolates
         .iter()
         .flat_map(|isolate| &isolate.allocation_areas)
-        .filter(|area| area.top < area.limit)
-        .map(|area| area.top..area.limit)
+        .map(|area| {
+            // V8 lowers the limit to be told of the next allocation; what follows in a semispace page is empty all the same.
+            let page = objects.pages().page_of(area.top);
+            let end = match page.filter(|page| page.space == Space::New) {
+                Some(page) => page.area_end,
+                None => area.limit,
+            };
+            area.top..end
+        })
+        .filter(|area| !area.is_empty())
         .collect();
     areas.sort_by_key(|area| area.start);
     areas

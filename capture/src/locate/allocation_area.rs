@@ -115,7 +115,7 @@ impl Finder<'_> {
         let page = self
             .page(*start)
             .filter(|page| within(page, *top) && within(page, *limit))?;
-        if start > top || top > limit || (start | top | limit) & 7 != 0 {
+        if start > top || top > limit || (start | top) & 7 != 0 {
             return None;
         }
         // What V8 has placed in the area begins with an object.
@@ -139,7 +139,7 @@ impl Finder<'_> {
             return None;
         };
         let page = self.page(*top).filter(|page| within(page, *limit))?;
-        if top > limit || (top | limit) & 7 != 0 {
+        if top > limit || top & 7 != 0 {
             return None;
         }
         let limit = self.limit(page, *limit, rest)?;
@@ -154,14 +154,18 @@ impl Finder<'_> {
     }
 
     /// The end of the area: the limit, if what follows it is an object or the end of the page. Else the limit was lowered for
-    /// an allocation observer, and the original is among the next words.
+    /// an allocation observer, and the original is among the next words, or, in a semispace, where objects are placed one
+    /// after the other up to the end, the end of the page.
     fn limit(&self, page: &Page, limit: u64, rest: &[u64]) -> Option<u64> {
-        let ends = |limit: u64| limit == page.area_end || self.is_object(limit);
+        // V8 5.1 lowers it to addresses where no object can begin, such as 0x…7d7.
+        let ends = |limit: u64| limit == page.area_end || (limit & 7 == 0 && self.is_object(limit));
         if ends(limit) {
             return Some(limit);
         }
         let mut later = rest.iter().take(ORIGINAL_LIMIT_WORDS).copied();
-        later.find(|&word| word > limit && word & 7 == 0 && within(page, word) && ends(word))
+        later
+            .find(|&word| word > limit && within(page, word) && ends(word))
+            .or((page.space == Space::New).then_some(page.area_end))
     }
 
     /// The page of this heap with objects in it that an address lies in.
