@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::heap::{ClassKind, Classifier, HeapObject, PageSelection, Tally, Visitor, walk};
+use crate::heap::{ClassKind, Classifier, HeapObject, PageSelection, Sample, Tally, Visitor, walk};
 use crate::layout::Field;
 use crate::v8::{Address, Objects};
 
@@ -109,7 +109,7 @@ fn constructors(objects: &Objects, tally: &Tally) -> Check {
         if wanted.is_empty() {
             break;
         }
-        let class = classifier.class_of(&map, None);
+        let class = classifier.class_of(&map, Sample::default());
         wanted.retain(|name| class.kind != ClassKind::Instance || class.name != *name);
     }
     Check {

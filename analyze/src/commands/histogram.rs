@@ -11,7 +11,7 @@ use v8mini_format::model::Space;
 
 use super::file::{FileArgs, Opened};
 use super::output::{DIM, Outcome, Output, grouped, human_bytes};
-use crate::heap::{Class, ClassKind, Classifier, Count, Tally};
+use crate::heap::{Class, ClassKind, Classifier, Count, Sample, Tally};
 use crate::v8::{Address, MapInfo};
 
 /// Shows what fills the heap: how many objects of each class there are, and how large they are together
@@ -159,12 +159,12 @@ impl Histogram {
         };
         let classifier = Classifier::new(&opened.objects);
         for ((map, space), count) in &tally.by_map {
-            let example = tally.example(count);
+            let sample = tally.sample(count);
             if let Some(map) = opened.objects.map(*map) {
                 add(
-                    self.class_of(&classifier, &map, example, *space),
+                    self.class_of(&classifier, &map, sample, *space),
                     count,
-                    example,
+                    sample.address,
                 );
             }
         }
@@ -172,7 +172,9 @@ impl Histogram {
             if let Some(map) = opened.objects.map(*map) {
                 let class = match self.by {
                     By::Constructor | By::Shape => classifier.boilerplate_class_of(&map),
-                    By::Type | By::Space => self.class_of(&classifier, &map, None, *space),
+                    By::Type | By::Space => {
+                        self.class_of(&classifier, &map, Sample::default(), *space)
+                    }
                 };
                 add(class, count, count.ends.map(|(first, _)| first));
             }
@@ -194,12 +196,12 @@ impl Histogram {
         &self,
         classifier: &Classifier<'_>,
         map: &MapInfo,
-        example: Option<Address>,
+        sample: Sample,
         space: Space,
     ) -> Class {
         match self.by {
-            By::Constructor => classifier.class_of(map, example),
-            By::Shape => classifier.shape_of(map, example),
+            By::Constructor => classifier.class_of(map, sample),
+            By::Shape => classifier.shape_of(map, sample),
             By::Type => classifier.type_of(map),
             By::Space => Class {
                 kind: ClassKind::Internal,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::file::{CoverageReport, FileArgs, Opened};
 use super::output::{DIM, NAME, Outcome, Output, grouped};
-use crate::heap::{Classifier, HeapObject, Tally, Visitor, walk};
+use crate::heap::{Classifier, HeapObject, Sample, Tally, Visitor, walk};
 use crate::v8::Address;
 
 /// Lists the objects of one class: their addresses, their sizes and what is in them, in one line each
@@ -154,10 +154,10 @@ impl Instances {
             .by_map
             .iter()
             .filter(|((map, _), count)| {
-                let example = tally.example(count);
+                let sample = tally.sample(count);
                 objects
                     .map(*map)
-                    .is_some_and(|map| classifier.class_of(&map, example).name == self.class)
+                    .is_some_and(|map| classifier.class_of(&map, sample).name == self.class)
             })
             .map(|((map, _), _)| *map)
             .collect();
@@ -184,7 +184,7 @@ impl Instances {
             .by_map
             .keys()
             .filter_map(|(map, _)| opened.objects.map(*map))
-            .map(|map| classifier.class_of(&map, None).name)
+            .map(|map| classifier.class_of(&map, Sample::default()).name)
             .filter(|name| name.to_lowercase().contains(&wanted))
             .collect();
         similar.sort();

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::Sample;
 use crate::v8::{Address, MapInfo, Objects, Representation};
 
 /// What sort of thing the objects of a class are.
@@ -66,8 +67,8 @@ impl<'a> Classifier<'a> {
         Self { objects }
     }
 
-    /// The class of a map's instances, of which `example` is one.
-    pub fn class_of(&self, map: &MapInfo, example: Option<Address>) -> Class {
+    /// The class of a map's instances, of which `sample` is one.
+    pub fn class_of(&self, map: &MapInfo, sample: Sample) -> Class {
         let objects = self.objects;
         if objects.is_function_type(map.instance_type) {
             return Class {
@@ -82,9 +83,16 @@ impl<'a> Classifier<'a> {
             };
         }
         let by_type = || self.receiver_type_name(map.instance_type);
-        if map.is_prototype {
+        // V8 up to 5.x marks a prototype object only when it is first looked up.
+        let is_prototype = map.is_prototype
+            || sample.is_the_only
+                && sample
+                    .address
+                    .is_some_and(|object| objects.is_prototype_object(object));
+        if is_prototype {
             // The map of a prototype object names Object; the object itself names the class.
-            let name = example
+            let name = sample
+                .address
                 .and_then(|prototype| objects.prototype_class_name(prototype))
                 .or_else(|| objects.class_name(map))
                 .unwrap_or_else(by_type);
@@ -102,24 +110,29 @@ impl<'a> Classifier<'a> {
 
     /// The class of a map's instances that are literal boilerplates.
     pub fn boilerplate_class_of(&self, map: &MapInfo) -> Class {
-        let name = format!("{} (literal boilerplate)", self.class_of(map, None).name);
+        let name = format!(
+            "{} (literal boilerplate)",
+            self.class_of(map, Sample::default()).name
+        );
         Class {
             kind: ClassKind::Boilerplate,
             name,
         }
     }
 
-    /// The class and the property names of a map's instances, of which `example` is one: `Foo {a, b}`. It tells apart the
+    /// The class and the property names of a map's instances, of which `sample` is one: `Foo {a, b}`. It tells apart the
     /// shapes of one class.
-    pub fn shape_of(&self, map: &MapInfo, example: Option<Address>) -> Class {
-        let class = self.class_of(map, example);
+    pub fn shape_of(&self, map: &MapInfo, sample: Sample) -> Class {
+        let class = self.class_of(map, sample);
         if !matches!(class.kind, ClassKind::Instance | ClassKind::Prototype) {
             return class;
         }
         let properties = if map.is_dictionary {
             "(dictionary)".to_owned()
         } else {
-            let names = example.and_then(|example| self.property_names(example));
+            let names = sample
+                .address
+                .and_then(|object| self.property_names(object));
             names.map_or_else(|| "?".to_owned(), |names| names.join(", "))
         };
         Class {
@@ -130,7 +143,7 @@ impl<'a> Classifier<'a> {
 
     /// The instance type of a map's instances, under V8's name.
     pub fn type_of(&self, map: &MapInfo) -> Class {
-        let kind = self.class_of(map, None).kind;
+        let kind = self.class_of(map, Sample::default()).kind;
         Class {
             kind,
             name: self.objects.type_name(map.instance_type),

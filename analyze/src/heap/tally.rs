@@ -40,6 +40,15 @@ impl Count {
     }
 }
 
+/// One of the objects of a count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Where it lies, if one is known.
+    pub address: Option<Address>,
+    /// Whether there is no other.
+    pub is_the_only: bool,
+}
+
 /// The objects of a heap, counted.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -67,11 +76,13 @@ pub enum GapStart {
 
 impl Tally {
     /// One object among those of a count that is no boilerplate, if there is one at hand.
-    pub fn example(&self, count: &Count) -> Option<Address> {
-        let (first, last) = count.ends?;
-        [last, first]
-            .into_iter()
-            .find(|end| !self.boilerplate_addresses.contains(end))
+    pub fn sample(&self, count: &Count) -> Sample {
+        let ends = count.ends.map(|(first, last)| [last, first]);
+        let is_instance = |end: &Address| !self.boilerplate_addresses.contains(end);
+        Sample {
+            address: ends.into_iter().flatten().find(is_instance),
+            is_the_only: count.count == 1,
+        }
     }
 
     /// Counts the objects of the selected pages.

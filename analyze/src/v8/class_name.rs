@@ -38,6 +38,32 @@ impl Objects {
         self.constructor_name(constructor.strong()?)
     }
 
+    /// Whether an object is the `prototype` of the function that is its own `constructor`.
+    pub fn is_prototype_object(&self, object: Address) -> bool {
+        let constructor = self
+            .find_property(object, |name| name.is("constructor"))
+            .and_then(|property| match property.value {
+                PropertyValue::Tagged(constructor) => constructor.strong(),
+                _ => None,
+            })
+            .filter(|constructor| {
+                self.instance_type(*constructor)
+                    .is_some_and(|found| self.is_function_type(found))
+            });
+        // A function that `new` was called on has the map of its instances there, which has the prototype.
+        let prototype = constructor
+            .and_then(|function| {
+                self.tagged_field(function, Field::JSFunctionPrototypeOrInitialMap)
+                    .ok()
+            })
+            .and_then(Tagged::strong)
+            .and_then(|found| match self.map(found) {
+                Some(initial_map) => initial_map.prototype.strong(),
+                None => Some(found),
+            });
+        prototype == Some(object)
+    }
+
     /// The constructor that a map names: the root of its chain of transitions holds it.
     pub fn constructor(&self, map: &MapInfo) -> Option<Address> {
         let mut word = map.constructor_or_back_pointer;
