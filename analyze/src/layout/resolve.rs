@@ -18,7 +18,7 @@ impl Layout {
         version: V8Version,
         constants: &BTreeMap<String, i64>,
     ) -> Result<Self, LayoutError> {
-        let (table, within_range) = table::for_version((version.major, version.minor))?;
+        let (table, within_range) = table::for_version(version)?;
         let names = table::field_names()?;
         let mut values = Vec::with_capacity(Field::ALL.len());
         for field in Field::ALL {

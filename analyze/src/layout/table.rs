@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use v8mini_format::model::V8Version;
 
 use super::{LayoutError, terms};
 
@@ -59,9 +60,9 @@ pub(super) struct RawTable {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Range {
-    /// First V8 version, `major.minor`.
+    /// First V8 version: `major.minor`, or all four numbers where a patch release changed something.
     pub(super) from: String,
-    /// Last V8 version, `major.minor`, inclusive.
+    /// Last V8 version, inclusive: `13.6` stands for all of 13.6.
     pub(super) to: String,
     /// Node releases on which every fact of the table was checked on a live process.
     #[serde(default)]
@@ -84,7 +85,8 @@ pub(super) fn field_names() -> Result<BTreeMap<String, FieldName>, LayoutError> 
 
 /// The table for a version, and whether the version lies in its range. Outside all ranges it is the nearest table: the
 /// last one that begins before the version, or else the first.
-pub(super) fn for_version(version: (u32, u32)) -> Result<(Table, bool), LayoutError> {
+pub(super) fn for_version(version: V8Version) -> Result<(Table, bool), LayoutError> {
+    let version = [version.major, version.minor, version.build, version.patch];
     let files = parse_all()?;
     let ranges = ranges(&files)?;
     let nearest = ranges
@@ -101,9 +103,12 @@ pub(super) fn for_version(version: (u32, u32)) -> Result<(Table, bool), LayoutEr
 /// The version range of one file.
 struct VersionRange {
     file: &'static str,
-    from: (u32, u32),
-    to: (u32, u32),
+    from: Release,
+    to: Release,
 }
+
+/// Major, minor, build, patch.
+type Release = [u32; 4];
 
 fn parse_all() -> Result<BTreeMap<&'static str, RawTable>, LayoutError> {
     let parse = |(name, text): &(&'static str, &str)| {
@@ -121,8 +126,8 @@ fn ranges(files: &BTreeMap<&'static str, RawTable>) -> Result<Vec<VersionRange>,
         if let Some(range) = &raw.v8 {
             ranges.push(VersionRange {
                 file,
-                from: minor(file, &range.from)?,
-                to: minor(file, &range.to)?,
+                from: release(file, &range.from, 0)?,
+                to: release(file, &range.to, u32::MAX)?,
             });
         }
     }
@@ -177,10 +182,19 @@ fn is_withdrawn(value: &toml::Value) -> bool {
     matches!(value, toml::Value::Boolean(false))
 }
 
-fn minor(table: &str, text: &str) -> Result<(u32, u32), LayoutError> {
-    text.split_once('.')
-        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
-        .ok_or_else(|| LayoutError::table(table, &format!("'{text}' is no major.minor version")))
+/// Reads `13.6` or `13.6.233.17`, with `rest` for the numbers that are not given.
+fn release(table: &str, text: &str, rest: u32) -> Result<Release, LayoutError> {
+    let mistake = || LayoutError::table(table, &format!("'{text}' is no version such as 13.6"));
+    let mut release = [rest; 4];
+    let mut given = 0;
+    for number in text.split('.') {
+        *release.get_mut(given).ok_or_else(mistake)? = number.parse().map_err(|_| mistake())?;
+        given += 1;
+    }
+    if given < 2 {
+        return Err(mistake());
+    }
+    Ok(release)
 }
 
 #[cfg(test)]
@@ -190,7 +204,7 @@ mod tests {
     #[test]
     fn ranges_do_not_overlap_and_every_table_loads() {
         let files = parse_all().unwrap();
-        let mut last = (0, 0);
+        let mut last = [0; 4];
         for range in ranges(&files).unwrap() {
             assert!(range.from <= range.to, "{}", range.file);
             assert!(
@@ -204,9 +218,34 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_release_may_have_a_table_of_its_own() {
+        let table_for = |build, patch| {
+            let version = V8Version {
+                major: 13,
+                minor: 6,
+                build,
+                patch,
+            };
+            for_version(version).unwrap().0.name
+        };
+        assert_eq!(table_for(233, 10), "v8-13.6.toml");
+        assert_eq!(table_for(233, 17), "v8-13.6.233.17.toml");
+        assert_eq!(table_for(300, 0), "v8-13.6.233.17.toml");
+        assert!(release("test", "13", 0).is_err());
+        assert!(release("test", "13.6.1.2.3", 0).is_err());
+        assert!(release("test", "13.x", 0).is_err());
+    }
+
+    #[test]
     fn unknown_versions_take_the_nearest_table() {
         let ranges = ranges(&parse_all().unwrap()).unwrap();
-        for (version, nearest) in [((99, 0), ranges.last()), ((1, 0), ranges.first())] {
+        for (major, nearest) in [(99, ranges.last()), (1, ranges.first())] {
+            let version = V8Version {
+                major,
+                minor: 0,
+                build: 0,
+                patch: 0,
+            };
             let (table, within) = for_version(version).unwrap();
             assert_eq!(
                 (table.name.as_str(), within),

@@ -21,12 +21,6 @@ impl InstanceTypes {
         self.names.entry(number).or_insert_with(|| name.to_owned());
     }
 
-    /// Adds a name that is shown instead of the ones before.
-    pub(super) fn rename(&mut self, name: &str, number: u16) {
-        self.numbers.insert(name.to_owned(), number);
-        self.names.insert(number, name.to_owned());
-    }
-
     /// Adds the size of a type's objects.
     pub(super) fn size(&mut self, number: u16, size: Expr) {
         self.sizes.insert(number, size);
