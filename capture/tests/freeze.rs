@@ -250,6 +250,10 @@ fn errors_say_what_to_do() {
     let pid = target.pid();
     assert!(message(pid).contains("no V8"), "{}", message(pid));
     assert!(message(1 << 23).contains("no process 8388608"));
+    // kthreadd, where the kernel's own threads are visible.
+    if fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n") {
+        assert!(message(2).contains("a kernel thread"), "{}", message(2));
+    }
     assert!(message(0).contains("no process 0"));
     assert!(message(-5).contains("no process -5"));
     assert!(message(std::process::id() as i32).contains("this program itself"));

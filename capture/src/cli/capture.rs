@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8mini_capture::linux::{Captured, Options, OutputFile, Progress, capture};
 use v8mini_format::model::{Isolate, Statistics};
@@ -73,7 +72,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
         (written, statistics)
     } else {
         write_file(&captured, &path, options, &mut progress)
-            .with_context(|| format!("nothing was written to {}", path.display()))?
+            .map_err(|error| no_file(&path, error))?
     };
     bar.finish_and_clear();
     let place = (!arguments.dry_run).then(|| {
@@ -129,6 +128,21 @@ fn write_file(
     let (file, written, statistics) = captured.write(file, options, progress)?;
     file.commit()?;
     Ok((written, statistics))
+}
+
+/// Says that there is no file, and for a full disk what to do.
+fn no_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    let full = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|io| io.kind() == io::ErrorKind::StorageFull)
+    });
+    let advice = if full {
+        " (free some space, or name another place with -o FILE)"
+    } else {
+        ""
+    };
+    error.context(format!("nothing was written to {}{advice}", path.display()))
 }
 
 /// `node.PID.TIME.v8mini`, the time of the stop in UTC: `node.4711.20261122T181500Z.v8mini`.

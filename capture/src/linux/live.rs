@@ -96,6 +96,15 @@ impl Target {
         let stat = check(pid)?;
         let page_size = page_size();
         let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
+        if regions.is_empty() {
+            // Gone since, or a kernel thread, which has no memory of its own.
+            let stat = check(pid)?;
+            return Err(CaptureError::NotV8 {
+                pid,
+                name: stat.name,
+                reason: "it has no memory of its own (a kernel thread)".to_owned(),
+            });
+        }
         let memory = RemoteMemory::new(pid, &regions, page_size);
         memory
             .probe()

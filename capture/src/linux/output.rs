@@ -3,36 +3,63 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::libc;
+use nix::unistd::linkat;
 
 /// Owner only: a heap holds whatever the program had in memory.
 const MODE: u32 = 0o600;
 
 /// A file that appears under its name only when it is complete.
 ///
-/// Until [`OutputFile::commit`] the bytes go to a hidden file beside it, which is removed if this value is dropped. An
-/// interrupt that kills the program at once leaves that hidden file, never a partial capture under the final name.
+/// Until [`OutputFile::commit`] the bytes go to a file without a name in the same directory, which vanishes with this program
+/// however that ends. On file systems that have no such files (NFS), it is a hidden file beside the final one, removed when
+/// this value is dropped.
+///
+/// What exists and is no regular file (a pipe, a device) is written to as it is: a file of its name would take its place.
 #[derive(Debug)]
 pub struct OutputFile {
     file: File,
-    temporary: PathBuf,
+    destination: Option<Destination>,
+}
+
+/// Where a regular file is to appear.
+#[derive(Debug)]
+struct Destination {
     path: PathBuf,
-    committed: bool,
+    /// The name from which it is moved there.
+    hidden: PathBuf,
+    /// Whether the file has that name yet.
+    is_named: bool,
 }
 
 impl OutputFile {
-    /// Creates the hidden file in the directory of `path`.
+    /// Creates the file in the directory of `path`.
     ///
     /// # Errors
     /// If the directory is not there or not writable, or `path` is a directory.
     pub fn create(path: &Path) -> io::Result<Self> {
-        if path.is_dir() {
-            return Err(io::Error::new(
-                io::ErrorKind::IsADirectory,
-                "it is a directory; name a file",
-            ));
-        }
+        let path = match fs::metadata(path) {
+            Ok(existing) if existing.is_dir() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::IsADirectory,
+                    "it is a directory; name a file",
+                ));
+            }
+            Ok(existing) if !existing.is_file() => {
+                return Ok(Self {
+                    file: OpenOptions::new().write(true).open(path)?,
+                    destination: None,
+                });
+            }
+            // Through a symbolic link, the file behind it is replaced and not the link.
+            Ok(_) => path.canonicalize()?,
+            Err(_) => path.to_owned(),
+        };
         let name = path.file_name().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -42,17 +69,22 @@ impl OutputFile {
         let mut hidden = OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(hidden);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(MODE)
-            .open(&temporary)?;
+        let hidden = path.with_file_name(hidden);
+        let mut options = OpenOptions::new();
+        options.write(true).mode(MODE);
+        let unnamed = options
+            .clone()
+            .custom_flags(libc::O_TMPFILE)
+            .open(directory(&path));
+        let is_named = unnamed.is_err();
+        let file = unnamed.or_else(|_| options.create_new(true).open(&hidden))?;
         Ok(Self {
             file,
-            temporary,
-            path: path.to_owned(),
-            committed: false,
+            destination: Some(Destination {
+                path,
+                hidden,
+                is_named,
+            }),
         })
     }
 
@@ -61,16 +93,36 @@ impl OutputFile {
     /// # Errors
     /// If the disk is full or fails; nothing is left behind then.
     pub fn commit(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
-        self.committed = true;
-        let directory = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let Some(destination) = &mut self.destination else {
+            return Ok(());
         };
+        self.file.sync_all()?;
+        if !destination.is_named {
+            // A link cannot replace a file, a rename can: hence two steps.
+            let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            linkat(
+                AT_FDCWD,
+                unnamed.as_str(),
+                AT_FDCWD,
+                &destination.hidden,
+                AtFlags::AT_SYMLINK_FOLLOW,
+            )?;
+            destination.is_named = true;
+        }
+        fs::rename(&destination.hidden, &destination.path)?;
         // The new name is durable once the directory is. Some file systems cannot do that; the file is complete anyway.
-        let _unsupported = File::open(directory).and_then(|directory| directory.sync_all());
+        let _unsupported =
+            File::open(directory(&destination.path)).and_then(|directory| directory.sync_all());
+        self.destination = None;
         Ok(())
+    }
+}
+
+/// The directory that a path's last component is in.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -86,9 +138,13 @@ impl Write for OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        if !self.committed {
+        if let Some(destination) = self
+            .destination
+            .as_ref()
+            .filter(|destination| destination.is_named)
+        {
             // Nothing more can be done about a file that cannot be removed; its hidden name says what it is.
-            let _stays = fs::remove_file(&self.temporary);
+            let _stays = fs::remove_file(&destination.hidden);
         }
     }
 }
@@ -111,7 +167,7 @@ mod tests {
         let path = directory.path().join("a.v8mini");
         let mut file = OutputFile::create(&path).unwrap();
         file.write_all(b"bytes").unwrap();
-        assert!(!path.exists() && names(directory.path()).len() == 1);
+        assert!(!path.exists());
         file.commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"bytes");
         assert_eq!(
@@ -128,6 +184,34 @@ mod tests {
         file.write_all(b"bytes").unwrap();
         drop(file);
         assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn pipes_and_links_stay_what_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        let mut file = OutputFile::create(&pipe).unwrap();
+        file.write_all(b"bytes").unwrap();
+        file.commit().unwrap();
+        assert_eq!(reader.join().unwrap(), b"bytes");
+        assert!(!fs::metadata(&pipe).unwrap().is_file());
+
+        let (path, link) = (
+            directory.path().join("a.v8mini"),
+            directory.path().join("latest"),
+        );
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let mut file = OutputFile::create(&link).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]
