@@ -1,7 +1,9 @@
 //! The command line.
 
 mod capture;
+mod destination;
 mod list;
+mod summary;
 
 use std::process::ExitCode;
 

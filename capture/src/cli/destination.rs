@@ -1,0 +1,105 @@
+//! Where a capture goes.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use v8mini_capture::linux::{Captured, OutputFile};
+use v8mini_format::model::Statistics;
+use v8mini_format::{WriteOptions, Written};
+
+/// Where a capture goes.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// Nowhere: it is compressed all the same, to know its size.
+    Nowhere,
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File {
+        /// The open file.
+        file: OutputFile,
+        /// Its name to be.
+        path: PathBuf,
+    },
+}
+
+impl Destination {
+    /// Opens the output: before the process is stopped, so that it is not stopped in vain.
+    ///
+    /// The default is `node.PID.TIME.v8mini` in the current directory, with the time in UTC:
+    /// `node.4711.20261122T181500Z.v8mini`.
+    pub(super) fn open(output: Option<&Path>, pid: i32) -> anyhow::Result<Self> {
+        if output == Some(Path::new("-")) {
+            if io::stdout().is_terminal() {
+                anyhow::bail!(
+                    "standard output is a terminal, and a capture is binary: redirect it, or name a file with -o FILE"
+                );
+            }
+            return Ok(Self::Stdout);
+        }
+        let path = output.map_or_else(
+            || {
+                let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+                PathBuf::from(format!("node.{pid}.{time}.v8mini"))
+            },
+            Path::to_owned,
+        );
+        match OutputFile::create(&path) {
+            Ok(file) => Ok(Self::File { file, path }),
+            Err(error) => Err(no_file(&path, error.into())),
+        }
+    }
+
+    /// What the summary calls it.
+    pub(super) fn name(&self) -> Option<String> {
+        match self {
+            Self::Nowhere => None,
+            Self::Stdout => Some("-".to_owned()),
+            Self::File { path, .. } => Some(path.display().to_string()),
+        }
+    }
+
+    /// Writes the capture, to the last byte and beyond: a file is durable afterwards.
+    pub(super) fn write(
+        self,
+        captured: &Captured,
+        options: WriteOptions,
+        progress: &mut dyn FnMut(u64),
+    ) -> anyhow::Result<(Written, Statistics)> {
+        match self {
+            Self::Nowhere => {
+                let (_, written, statistics) = captured.write(io::sink(), options, progress)?;
+                Ok((written, statistics))
+            }
+            Self::Stdout => {
+                let (_, written, statistics) =
+                    captured.write(io::stdout().lock(), options, progress)?;
+                Ok((written, statistics))
+            }
+            Self::File { file, path } => {
+                let write = || -> anyhow::Result<_> {
+                    let (file, written, statistics) = captured.write(file, options, progress)?;
+                    file.commit()?;
+                    Ok((written, statistics))
+                };
+                write().map_err(|error| no_file(&path, error))
+            }
+        }
+    }
+}
+
+/// Says that there is no file, and for a full disk what to do.
+fn no_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    let full = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|io| io.kind() == io::ErrorKind::StorageFull)
+    });
+    let advice = if full {
+        " (free some space, or name another place with -o FILE)"
+    } else {
+        ""
+    };
+    error.context(format!("nothing was written to {}{advice}", path.display()))
+}
