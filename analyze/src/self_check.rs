@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::heap::{ClassKind, Classifier, HeapObject, PageSelection, Sample, Tally, Visitor, walk};
+use crate::heap::{ClassKind, Classifier, PageSelection, Sample, Tally};
 use crate::layout::Field;
 use crate::v8::{Address, Objects};
 
@@ -20,17 +20,22 @@ pub struct Check {
     pub detail: String,
 }
 
-/// Oddballs are no more than a handful in each read-only heap; more than this need not be looked at.
+/// There are a handful of oddballs in each isolate; in a damaged heap there may seem to be many.
 const ODDBALLS_LOOKED_AT: usize = 64;
 
-/// Runs all checks.
-pub fn self_check(objects: &Objects, tally: &Tally) -> Vec<Check> {
-    vec![
-        meta_maps(objects),
-        oddballs(objects),
-        constructors(objects, tally),
-        coverage(tally),
-    ]
+/// Under this part of the bytes walked, figures are called incomplete.
+pub const ENOUGH_COVERAGE: f64 = 0.99;
+
+/// Runs all checks on what was counted of the selected pages.
+pub fn self_check(objects: &Objects, selection: PageSelection, tally: &Tally) -> Vec<Check> {
+    let mut checks = vec![meta_maps(objects)];
+    // From V8 10 on the oddballs lie in pages that belong to no isolate.
+    if selection == PageSelection::default() {
+        checks.push(oddballs(objects, tally));
+    }
+    checks.push(constructors(objects, tally));
+    checks.push(coverage(tally));
+    checks
 }
 
 fn meta_maps(objects: &Objects) -> Check {
@@ -46,40 +51,15 @@ fn meta_maps(objects: &Objects) -> Check {
     }
 }
 
-#[derive(Default)]
-struct Oddballs {
-    instance_type: Option<u16>,
-    found: Vec<Address>,
-}
-
-impl Visitor for Oddballs {
-    fn visit(&mut self, object: &HeapObject<'_>) {
-        if Some(object.map.instance_type) == self.instance_type
-            && self.found.len() < ODDBALLS_LOOKED_AT
-        {
-            self.found.push(object.address);
-        }
-    }
-}
-
-fn oddballs(objects: &Objects) -> Check {
-    let instance_type = objects.layout().types.number("ODDBALL_TYPE");
-    let make = || Oddballs {
-        instance_type,
-        found: Vec::new(),
+fn oddballs(objects: &Objects, tally: &Tally) -> Check {
+    let name = |oddball: &Address| {
+        let name = objects
+            .tagged_field(*oddball, Field::OddballToString)
+            .ok()?;
+        Some(objects.read_string(name.strong()?, 32).ok()?.to_text())
     };
-    let (visitors, _) = walk(objects, PageSelection::default(), make);
-    let mut names: Vec<String> = visitors
-        .into_iter()
-        .flat_map(|visitor| visitor.found)
-        .filter_map(|oddball| {
-            let name = objects
-                .tagged_field(oddball, Field::OddballToString)
-                .ok()?
-                .strong()?;
-            Some(objects.read_string(name, 32).ok()?.to_text())
-        })
-        .collect();
+    let oddballs = tally.oddballs.iter().take(ODDBALLS_LOOKED_AT);
+    let mut names: Vec<String> = oddballs.filter_map(name).collect();
     names.sort();
     names.dedup();
     let wanted = ["false", "null", "true", "undefined"];
@@ -127,7 +107,7 @@ fn coverage(tally: &Tally) -> Check {
     let total = tally.coverage.total();
     Check {
         name: "coverage",
-        passed: tally.coverage.ratio() >= 0.99,
+        passed: tally.coverage.ratio() >= ENOUGH_COVERAGE,
         detail: format!(
             "{} of {} bytes of the pages are objects or known to be free",
             total.walked(),

@@ -118,7 +118,10 @@ fn show(program: &Path, line: &[&str]) -> Result<Outcome> {
     command(&line.join(" "));
     let outcome = tools::run(program, &line[1..])?.success()?;
     // The summary of a capture goes to standard error: standard output may be the capture itself.
-    println!("{}", format!("{}{}", outcome.text(), outcome.stderr).trim_end());
+    println!(
+        "{}",
+        format!("{}{}", outcome.text(), outcome.stderr).trim_end()
+    );
     Ok(outcome)
 }
 

@@ -1,23 +1,18 @@
 //! What every command does with its FILE: open it, and say how much of the answer it can give.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
 use v8mini_format::Integrity;
-use v8mini_format::model::{GcState, Isolate};
+use v8mini_format::model::Isolate;
 
-use super::output::{Outcome, Output, WARNING, human_bytes, percent};
+use super::output::Outcome;
 use super::progress;
-use crate::heap::{Coverage, PageSelection};
+use crate::heap::PageSelection;
 use crate::image::{self, OpenOptions};
 use crate::layout::Layout;
 use crate::v8::Objects;
-
-/// Under this part of the bytes walked, figures are called incomplete.
-const ENOUGH_COVERAGE: f64 = 0.99;
 
 /// Which file a command is about.
 #[derive(Debug, Args)]
@@ -55,19 +50,6 @@ pub(super) struct FileArgs {
 pub(super) struct Opened {
     pub(super) objects: Objects,
     pub(super) integrity: Integrity,
-}
-
-/// The coverage as JSON has it.
-#[derive(Debug, Serialize)]
-pub(super) struct CoverageReport {
-    /// Part of the walkable bytes that was walked, 0 to 1.
-    ratio: f64,
-    walked_bytes: u64,
-    walkable_bytes: u64,
-    unknown_bytes: u64,
-    missing_bytes: u64,
-    /// Whether the figures can be taken as complete.
-    complete: bool,
 }
 
 impl InputArgs {
@@ -133,109 +115,12 @@ impl Opened {
         &self.objects.image().metadata.isolates
     }
 
-    /// What a reader must know before believing the figures.
-    pub(super) fn warnings(&self, coverage: &Coverage) -> Vec<String> {
-        let metadata = &self.objects.image().metadata;
-        let layout = self.objects.layout();
-        let mut warnings = Vec::new();
-        if !self.integrity.is_intact() {
-            warnings.push(format!("the file is not whole: {}", self.integrity));
-        }
-        if !layout.within_range {
-            warnings.push(format!(
-                "V8 {} is newer or older than all layout tables; {} was taken as the nearest, so check the coverage",
-                layout.version, layout.table
-            ));
-        }
-        for (number, isolate) in metadata.isolates.iter().enumerate() {
-            if isolate.gc_state == GcState::Collecting {
-                warnings.push(format!(
-                    "isolate {number} was in the middle of a garbage collection: objects may be counted twice or not at all"
-                ));
-            }
-        }
-        for problem in &metadata.problems {
-            warnings.push(format!("capture: {}", problem.message));
-        }
-        if !self.is_complete(coverage) {
-            let total = coverage.total();
-            warnings.push(format!(
-                "{} of {} could not be walked ({} unknown in {} places, {} not in the file)",
-                human_bytes(total.unknown + total.missing),
-                human_bytes(total.walkable()),
-                human_bytes(total.unknown),
-                total.gaps,
-                human_bytes(total.missing)
-            ));
-        }
-        warnings
-    }
-
-    fn is_complete(&self, coverage: &Coverage) -> bool {
-        coverage.ratio() >= ENOUGH_COVERAGE
-    }
-
-    /// The coverage for JSON.
-    pub(super) fn coverage_report(&self, coverage: &Coverage) -> CoverageReport {
-        let total = coverage.total();
-        CoverageReport {
-            ratio: coverage.ratio(),
-            walked_bytes: total.walked(),
-            walkable_bytes: total.walkable(),
-            unknown_bytes: total.unknown,
-            missing_bytes: total.missing,
-            complete: self.is_complete(coverage) && self.integrity.is_intact(),
-        }
-    }
-
-    /// The coverage as a last line, and the warnings.
-    pub(super) fn write_coverage(
-        &self,
-        output: &mut Output,
-        coverage: &Coverage,
-    ) -> io::Result<()> {
-        let total = coverage.total();
-        write!(
-            output,
-            "coverage: {} of {} walked",
-            percent(coverage.ratio()),
-            human_bytes(total.walkable())
-        )?;
-        if total.unknown > 0 {
-            write!(
-                output,
-                ", {} in {} places not recognised",
-                human_bytes(total.unknown),
-                total.gaps
-            )?;
-        }
-        if total.missing > 0 {
-            write!(output, ", {} not in the file", human_bytes(total.missing))?;
-        }
-        writeln!(output)?;
-        for warning in self.warnings(coverage) {
-            writeln!(output, "{WARNING}warning:{WARNING:#} {warning}")?;
-        }
-        Ok(())
-    }
-
     /// How a command went that looked at single objects only.
     pub(super) fn outcome_without_walk(&self) -> Outcome {
         if self.integrity.is_intact() {
             Outcome::Done
         } else {
             Outcome::Incomplete
-        }
-    }
-
-    /// How a command went that walked the heap.
-    pub(super) fn outcome(&self, coverage: &Coverage, found: bool) -> Outcome {
-        if !self.is_complete(coverage) || !self.integrity.is_intact() {
-            Outcome::Incomplete
-        } else if found {
-            Outcome::Done
-        } else {
-            Outcome::NothingFound
         }
     }
 }

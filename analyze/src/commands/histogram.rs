@@ -11,6 +11,7 @@ use v8mini_format::model::Space;
 
 use super::file::{FileArgs, Opened};
 use super::output::{DIM, Outcome, Output, grouped, human_bytes};
+use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Class, ClassKind, Classifier, Count, Sample, Tally};
 use crate::v8::{Address, MapInfo};
 
@@ -89,7 +90,7 @@ struct Report<'a> {
     rows: &'a [Row],
     /// Of all rows that match, shown or not.
     totals: &'a Totals,
-    coverage: &'a super::file::CoverageReport,
+    coverage: CoverageReport,
     warnings: &'a [String],
 }
 
@@ -127,8 +128,7 @@ impl Histogram {
         } else {
             self.limit.min(rows.len())
         };
-        let coverage = opened.coverage_report(&tally.coverage);
-        let warnings = opened.warnings(&tally.coverage);
+        let verdict = Verdict::of(&opened, selection, &tally);
         let found = rows.get(..shown).unwrap_or_default();
         if self.file.json {
             output.json(&Report {
@@ -136,14 +136,14 @@ impl Histogram {
                 includes_unreachable: true,
                 rows: found,
                 totals: &totals,
-                coverage: &coverage,
-                warnings: &warnings,
+                coverage: verdict.coverage(),
+                warnings: &verdict.warnings,
             })?;
         } else {
             self.text(output, found, &totals)?;
-            opened.write_coverage(output, &tally.coverage)?;
+            verdict.write(output)?;
         }
-        Ok(opened.outcome(&tally.coverage, !rows.is_empty()))
+        Ok(verdict.outcome(!rows.is_empty()))
     }
 
     fn rows(&self, opened: &Opened, tally: &Tally) -> Vec<Row> {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use v8mini_format::model::{GcState, Isolate, Metadata};
 
-use super::file::{CoverageReport, FileArgs, Opened};
+use super::file::{FileArgs, Opened};
 use super::output::{DIM, HEADING, Outcome, Output, WARNING, grouped, human_bytes, human_duration};
+use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Coverage, GapStart, Tally};
-use crate::self_check::{Check, self_check};
+use crate::self_check::Check;
 use crate::v8::Objects;
 
 /// So many kinds of unrecognised ranges are shown as text; JSON has all.
@@ -137,20 +138,19 @@ impl Info {
         let opened = self.file.open()?;
         let selection = self.file.selection(&opened)?;
         let tally = Tally::count(&opened.objects, selection);
-        let checks = self_check(&opened.objects, &tally);
+        let verdict = Verdict::of(&opened, selection, &tally);
         if self.file.json {
-            output.json(&report(&opened, &tally, &checks))?;
+            output.json(&report(&opened, &tally, &verdict))?;
         } else {
-            text(output, &opened, &tally, &checks)?;
+            text(output, &opened, &tally, &verdict)?;
         }
-        Ok(opened.outcome(&tally.coverage, true))
+        Ok(verdict.outcome(true))
     }
 }
 
-fn report<'a>(opened: &'a Opened, tally: &Tally, checks: &'a [Check]) -> Report<'a> {
+fn report<'a>(opened: &'a Opened, tally: &Tally, verdict: &'a Verdict) -> Report<'a> {
     let metadata = &opened.objects.image().metadata;
     let layout = opened.objects.layout();
-    let coverage = &tally.coverage;
     let process = &metadata.process;
     Report {
         process: ProcessReport {
@@ -183,7 +183,7 @@ fn report<'a>(opened: &'a Opened, tally: &Tally, checks: &'a [Check]) -> Report<
                 isolate: isolate_number(metadata, thread.isolate),
             })
             .collect(),
-        spaces: spaces(coverage),
+        spaces: spaces(&tally.coverage),
         not_recognised: gaps(&opened.objects, tally),
         memory: metadata
             .accounting
@@ -199,10 +199,10 @@ fn report<'a>(opened: &'a Opened, tally: &Tally, checks: &'a [Check]) -> Report<
             within_range: layout.within_range,
             verified_on: &layout.verified,
             v8dbg_constants: metadata.constants.len(),
-            checks,
+            checks: &verdict.checks,
         },
-        coverage: opened.coverage_report(coverage),
-        warnings: opened.warnings(coverage),
+        coverage: verdict.coverage(),
+        warnings: verdict.warnings.clone(),
     }
 }
 
@@ -297,9 +297,9 @@ fn text(
     output: &mut Output,
     opened: &Opened,
     tally: &Tally,
-    checks: &[Check],
+    verdict: &Verdict,
 ) -> anyhow::Result<()> {
-    let report = report(opened, tally, checks);
+    let report = report(opened, tally, verdict);
     let fact = |output: &mut Output, name: &str, value: &str| {
         writeln!(output, "{HEADING}{name:<10}{HEADING:#} {value}")
     };
@@ -377,7 +377,7 @@ fn text(
             }
         ),
     )?;
-    for check in checks {
+    for check in &verdict.checks {
         let mark = if check.passed { "ok" } else { "FAILED" };
         let style = if check.passed { DIM } else { WARNING };
         writeln!(
@@ -388,7 +388,7 @@ fn text(
     }
     writeln!(output)?;
     tables(output, &report)?;
-    opened.write_coverage(output, &tally.coverage)?;
+    verdict.write(output)?;
     Ok(())
 }
 

@@ -6,8 +6,9 @@ use clap::Args;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::file::{CoverageReport, FileArgs, Opened};
+use super::file::{FileArgs, Opened};
 use super::output::{DIM, NAME, Outcome, Output, grouped};
+use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Classifier, HeapObject, Sample, Tally, Visitor, walk};
 use crate::v8::Address;
 
@@ -48,7 +49,7 @@ struct Report<'a> {
     offset: usize,
     includes_unreachable: bool,
     instances: &'a [Instance],
-    coverage: &'a CoverageReport,
+    coverage: CoverageReport,
     warnings: &'a [String],
 }
 
@@ -72,8 +73,9 @@ impl Instances {
         let opened = self.file.open()?;
         let selection = self.file.selection(&opened)?;
         let tally = Tally::count(&opened.objects, selection);
+        let verdict = Verdict::of(&opened, selection, &tally);
         let (maps, boilerplates) = self.maps(&opened, &tally);
-        let (visitors, coverage) = walk(&opened.objects, selection, || Collector {
+        let (visitors, _) = walk(&opened.objects, selection, || Collector {
             maps: &maps,
             found: Vec::new(),
         });
@@ -108,8 +110,8 @@ impl Instances {
                 offset: self.offset,
                 includes_unreachable: true,
                 instances: &shown,
-                coverage: &opened.coverage_report(&coverage),
-                warnings: &opened.warnings(&coverage),
+                coverage: verdict.coverage(),
+                warnings: &verdict.warnings,
             })?;
         } else {
             for instance in &shown {
@@ -141,9 +143,9 @@ impl Instances {
                     grouped(bytes)
                 )?,
             }
-            opened.write_coverage(output, &coverage)?;
+            verdict.write(output)?;
         }
-        Ok(opened.outcome(&coverage, !found.is_empty()))
+        Ok(verdict.outcome(!found.is_empty()))
     }
 
     /// The maps of the class, and whether it is a class of boilerplates.

@@ -10,6 +10,7 @@ mod instances;
 mod output;
 mod print;
 mod progress;
+mod verdict;
 
 use std::process::ExitCode;
 

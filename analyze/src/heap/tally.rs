@@ -59,6 +59,8 @@ pub struct Tally {
     pub boilerplates: FxHashMap<(Address, Space), Count>,
     /// Addresses of the boilerplates.
     pub boilerplate_addresses: FxHashSet<Address>,
+    /// The oddballs: `true`, `false`, `undefined`, `null` and V8's own, of each isolate.
+    pub oddballs: Vec<Address>,
     /// How much of the heap was counted.
     pub coverage: Coverage,
     /// What was not recognised, by space and by what stands at the beginning: the number of places, and their bytes.
@@ -87,8 +89,8 @@ impl Tally {
 
     /// Counts the objects of the selected pages.
     pub fn count(objects: &Objects, selection: PageSelection) -> Self {
-        let site = AllocationSites::of(objects);
-        let (counters, coverage) = walk(objects, selection, || Counter::new(site));
+        let wanted = Wanted::of(objects);
+        let (counters, coverage) = walk(objects, selection, || Counter::new(wanted));
         let mut tally = Self {
             coverage,
             ..Self::default()
@@ -100,6 +102,7 @@ impl Tally {
                 }
             }
             tally.boilerplate_addresses.extend(counter.boilerplates);
+            tally.oddballs.extend(counter.oddballs);
             for (space, word, bytes) in counter.gaps {
                 let map = Tagged(word).strong().and_then(|map| objects.map(map));
                 let start = map.map_or(GapStart::NoMap, |map| GapStart::Object(map.instance_type));
@@ -141,21 +144,21 @@ impl Tally {
     }
 }
 
-/// Where allocation sites keep their boilerplates.
+/// What is looked at besides being counted.
 #[derive(Clone, Copy)]
-struct AllocationSites {
-    instance_type: Option<u16>,
+struct Wanted {
+    allocation_site: Option<u16>,
     boilerplate: Option<Place>,
+    oddball: Option<u16>,
 }
 
-impl AllocationSites {
+impl Wanted {
     fn of(objects: &Objects) -> Self {
+        let layout = objects.layout();
         Self {
-            instance_type: objects.layout().types.number("ALLOCATION_SITE_TYPE"),
-            boilerplate: objects
-                .layout()
-                .place(Field::AllocationSiteBoilerplate)
-                .ok(),
+            allocation_site: layout.types.number("ALLOCATION_SITE_TYPE"),
+            boilerplate: layout.place(Field::AllocationSiteBoilerplate).ok(),
+            oddball: layout.types.number("ODDBALL_TYPE"),
         }
     }
 }
@@ -165,21 +168,23 @@ type Counts = Vec<Option<(Address, Count)>>;
 
 /// The counter of one run of pages.
 struct Counter {
-    sites: AllocationSites,
+    wanted: Wanted,
     spaces: Vec<(Space, Counts)>,
     current: usize,
     boilerplates: Vec<Address>,
+    oddballs: Vec<Address>,
     /// Space, first word, bytes.
     gaps: Vec<(Space, u64, u64)>,
 }
 
 impl Counter {
-    fn new(sites: AllocationSites) -> Self {
+    fn new(wanted: Wanted) -> Self {
         Self {
-            sites,
+            wanted,
             spaces: Vec::new(),
             current: 0,
             boilerplates: Vec::new(),
+            oddballs: Vec::new(),
             gaps: Vec::new(),
         }
     }
@@ -213,12 +218,14 @@ impl Visitor for Counter {
             let (_, count) = slot.get_or_insert((object.map.address, Count::default()));
             count.add(object.address, object.size);
         }
-        if Some(object.map.instance_type) == self.sites.instance_type
-            && let Some(word) = self
-                .sites
-                .boilerplate
-                .and_then(|place| place.load(object.bytes))
-            && let Some(boilerplate) = Tagged(word).strong()
+        let instance_type = Some(object.map.instance_type);
+        if instance_type == self.wanted.oddball {
+            self.oddballs.push(object.address);
+        } else if instance_type == self.wanted.allocation_site
+            && let Some(place) = self.wanted.boilerplate
+            && let Some(boilerplate) = place
+                .load(object.bytes)
+                .and_then(|word| Tagged(word).strong())
         {
             self.boilerplates.push(boilerplate);
         }

@@ -147,7 +147,7 @@ impl Printer {
                 push_rest(&mut parts, elements, "more");
                 if !parts.is_empty() {
                     text.push_plain(" ");
-                    text.push(&self.braces(["[", "]"], parts, level));
+                    text.push(&self.braces(["[", "]"], &parts, level));
                 }
                 text
             }
@@ -199,12 +199,12 @@ impl Printer {
         );
         let braces = if is_list { ["[", "]"] } else { ["{", "}"] };
         text.push_plain(" ");
-        text.push(&self.braces(braces, parts, level));
+        text.push(&self.braces(braces, &parts, level));
         text
     }
 
     /// What is in braces: on one line if it fits, else each part on its own.
-    fn braces(&self, [open, close]: [&str; 2], parts: Vec<Text>, level: usize) -> Text {
+    fn braces(&self, [open, close]: [&str; 2], parts: &[Text], level: usize) -> Text {
         if parts.is_empty() {
             return Text::plain(&format!("{open}{close}"));
         }
@@ -224,7 +224,7 @@ impl Printer {
         let (outer, inner) = (level * INDENT, (level + 1) * INDENT);
         let mut text = open.to_owned();
         if open == "[" && parts.iter().all(|part| !part.lines && part.width <= SHORT) {
-            text.push_str(&fill(&parts, inner, self.line));
+            text.push_str(&fill(parts, inner, self.line));
             text.push_str(&format!("\n{:outer$}{close}", ""));
             return Text {
                 text,
@@ -433,7 +433,7 @@ impl Printer {
             .collect();
         push_rest(&mut parts, &scope.variables, "more variables");
         text.push_plain(" ");
-        text.push(&self.braces(["{", "}"], parts, level));
+        text.push(&self.braces(["{", "}"], &parts, level));
         text
     }
 }
