@@ -22,13 +22,24 @@ pub fn check(tools: &Tools, file: &Path, truth: &Value) -> Result<Verdict> {
         .as_object()
         .context("no subjects in the truth")?
     {
-        let found = inspect(tools, file, subject)?;
+        let instances = tools.query("instances", file, &[subject])?;
+        ensure!(
+            instances["count"] == 1,
+            "{subject} has {} instances",
+            instances["count"]
+        );
+        let found = inspect(tools, file, &instances["instances"][0])?;
         for specimen in specimens.as_array().context("a subject is no array")? {
             let name = specimen["name"]
                 .as_str()
                 .context("a specimen has no name")?;
+            let truth = &specimen["value"];
             let differences = match property(&found, name) {
-                Some(value) => Comparison::of(&specimen["value"], value),
+                // All functions of a module share their scopes, so only the object that is asked for shows its own.
+                Some(value) if truth["context"].is_object() => {
+                    Comparison::of(truth, &inspect(tools, file, value)?)
+                }
+                Some(value) => Comparison::of(truth, value),
                 None => vec!["no such property".to_owned()],
             };
             let wrong = !differences.is_empty();
@@ -38,29 +49,18 @@ pub fn check(tools: &Tools, file: &Path, truth: &Value) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// What `inspect` says of the only instance of a subject.
-fn inspect(tools: &Tools, file: &Path, subject: &str) -> Result<Value> {
-    let instances = tools.query("instances", file, &[subject])?;
-    ensure!(
-        instances["count"] == 1,
-        "{subject} has {} instances",
-        instances["count"]
-    );
-    let address = instances["instances"][0]["address"]
+/// All of what an object holds.
+fn inspect(tools: &Tools, file: &Path, object: &Value) -> Result<Value> {
+    let address = object["address"]
         .as_str()
-        .context("an instance has no address")?;
-    // The scopes of functions lead to the whole module, and so to every specimen: they are not followed far.
-    let [depth, string_length, array_length] = match subject {
-        "Functions" | "Suspended" => ["3", "1000", "100"],
-        _ => ["8", "10000000", "100000"],
-    };
+        .context("an object has no address")?;
     let options = [
         "--depth",
-        depth,
+        "8",
         "--string-length",
-        string_length,
+        "10000000",
         "--array-length",
-        array_length,
+        "100000",
     ];
     tools.query("inspect", file, &[&[address], options.as_slice()].concat())
 }
