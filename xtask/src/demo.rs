@@ -96,6 +96,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     heading("What does one hold?");
     show(&tools.analyze, &["v8mini", "inspect", &path, session])?;
+    let found = tools.query("inspect", &file, &[session])?;
+    let properties = found["properties"].as_array().into_iter().flatten();
+    let listener = properties.filter(|property| property["name"] == "onPrice");
+    let listener = listener
+        .filter_map(|property| property["value"]["address"].as_str())
+        .next();
+
+    heading("And what does its listener, which nobody removes, keep alive?");
+    let listener = listener.context("the session has no listener")?;
+    show(
+        &tools.analyze,
+        &["v8mini", "inspect", &path, listener, "--depth", "0"],
+    )?;
 
     println!("\n{QUIET}The capture stays in {path}; the service is stopped.{QUIET:#}");
     Ok(())
