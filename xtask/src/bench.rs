@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// Node.js release
     #[arg(long, default_value = nodes::USUAL)]
     node: String,
+    /// Finally let the process write its own heap snapshot (v8.writeHeapSnapshot): takes minutes and much memory
+    #[arg(long)]
+    snapshot: bool,
     /// Write the figures of every round as JSON
     #[arg(long)]
     json: bool,
@@ -42,6 +45,14 @@ struct Round {
     histogram: Usage,
     /// What the capture tool says about itself.
     capture: serde_json::Value,
+}
+
+/// What the process's own heap snapshot cost.
+#[derive(Debug, Clone, Copy)]
+struct Snapshot {
+    dump: Dump,
+    /// How much more memory was resident at the worst moment than before.
+    extra_bytes: u64,
 }
 
 /// A dump of the process.
@@ -138,6 +149,35 @@ fn round(tools: &Tools, process: &mut NodeProcess, dir: &Path) -> Result<Round> 
         histogram,
         capture,
     })
+}
+
+fn snapshot(process: &mut NodeProcess, dir: &Path) -> Result<Snapshot> {
+    eprintln!("v8.writeHeapSnapshot");
+    let file = dir.join("big.heapsnapshot");
+    let before = resident(process.pid(), "VmRSS:")?;
+    process.ask("gap")?;
+    let start = Instant::now();
+    process.ask(&format!("snapshot {}", file.display()))?;
+    let wall = start.elapsed();
+    // The process itself writes it, so that it stands still all the time.
+    let dump = Dump {
+        pause: wall,
+        wall,
+        file_bytes: fs::metadata(&file)?.len(),
+    };
+    fs::remove_file(&file)?;
+    Ok(Snapshot {
+        dump,
+        extra_bytes: resident(process.pid(), "VmHWM:")?.saturating_sub(before),
+    })
+}
+
+/// A figure of `/proc/PID/status`, in bytes.
+fn resident(pid: u32, name: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with(name));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("/proc/{pid}/status has no {name}"))? * 1024)
 }
 
 /// Takes a dump, while the process itself watches for how long it stands still.

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Dump, Round};
+use super::{Dump, Round, Snapshot};
 
 /// All rounds, and what the workload said about its heap.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) truth: Value,
     pub(crate) rounds: Vec<Round>,
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// The aims that the project sets itself, as ratios to gcore and absolute figures on two cores.
@@ -80,6 +81,15 @@ impl Report {
             peak / 1e6,
             ""
         );
+        if let Some(Snapshot { dump, extra_bytes }) = self.snapshot {
+            let _ = writeln!(
+                out,
+                "v8.writeHeapSnapshot: stands still {:.1} s, file {:.0} MB, {:.0} MB more memory",
+                dump.pause.as_secs_f64(),
+                dump.file_bytes as f64 / 1e6,
+                extra_bytes as f64 / 1e6
+            );
+        }
         out
     }
 
@@ -101,7 +111,10 @@ impl Report {
                 })
             })
             .collect();
-        json!({ "workload": self.truth, "rounds": rounds })
+        let snapshot = self.snapshot.as_ref().map(|snapshot| {
+            json!({ "dump": dump_json(&snapshot.dump), "extra_bytes": snapshot.extra_bytes })
+        });
+        json!({ "workload": self.truth, "rounds": rounds, "snapshot": snapshot })
     }
 
     /// The medians of a figure of our dumps and of gcore's.
