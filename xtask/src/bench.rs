@@ -84,9 +84,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         eprintln!("round {number} of {}", arguments.rounds);
         rounds.push(round(&tools, &mut process, &dir)?);
     }
+    let snapshot = if arguments.snapshot {
+        Some(snapshot(&mut process, &dir)?)
+    } else {
+        None
+    };
     let report = Report {
         truth: process.truth.clone(),
         rounds,
+        snapshot,
     };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report.json())?);
