@@ -7,9 +7,10 @@ use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::file::{FileArgs, Opened};
-use super::output::{DIM, NAME, Outcome, Output, grouped};
+use super::output::{DIM, HEADING, Outcome, Output, grouped};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Classifier, HeapObject, Sample, Tally, Visitor, walk};
+use crate::inspect::{Options, describe, one_line};
 use crate::v8::Address;
 
 /// Lists the objects of one class: their addresses, their sizes and what is in them, in one line each
@@ -38,6 +39,8 @@ struct Instance {
     /// Tagged.
     address: String,
     shallow_bytes: u64,
+    /// What is in it, in one line for people.
+    summary: String,
 }
 
 #[derive(Serialize)]
@@ -99,6 +102,11 @@ impl Instances {
             .map(|(address, size)| Instance {
                 address: address.to_string(),
                 shallow_bytes: *size,
+                summary: one_line(&describe(
+                    &opened.objects,
+                    address.tagged(),
+                    &Options::ONE_LINE,
+                )),
             })
             .collect();
         let bytes = found.iter().map(|(_, size)| size).sum();
@@ -114,11 +122,15 @@ impl Instances {
                 warnings: &verdict.warnings,
             })?;
         } else {
+            if !shown.is_empty() {
+                writeln!(output, "{HEADING}{:>8}  Object{HEADING:#}", "Bytes")?;
+            }
             for instance in &shown {
                 writeln!(
                     output,
-                    "{NAME}{}{NAME:#} {DIM}{} bytes{DIM:#}",
-                    instance.address, instance.shallow_bytes
+                    "{DIM}{:>8}{DIM:#}  {}",
+                    grouped(instance.shallow_bytes),
+                    instance.summary
                 )?;
             }
             let (first, last) = (

@@ -9,8 +9,6 @@ use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use serde::Serialize;
 
-/// Emphasis for what the eye should find first: names.
-pub(super) const NAME: Style = AnsiColor::Cyan.on_default();
 /// Emphasis for headings.
 pub(super) const HEADING: Style = Style::new().bold();
 /// For what matters less.

@@ -76,6 +76,12 @@ impl<'a> Classifier<'a> {
                 name: "(function)".to_owned(),
             };
         }
+        if objects.is_type(map.instance_type, "JS_BOUND_FUNCTION_TYPE") {
+            return Class {
+                kind: ClassKind::Function,
+                name: "(bound function)".to_owned(),
+            };
+        }
         if !objects.is_receiver_type(map.instance_type) {
             return match objects.representation(map.instance_type) {
                 Some(representation) => string_class(representation),

@@ -29,6 +29,16 @@ pub struct Options {
     pub print_map: bool,
 }
 
+impl Options {
+    /// For one line: objects inside the object stay closed, and what is long is cut.
+    pub const ONE_LINE: Self = Self {
+        depth: 0,
+        string_length: 100,
+        array_length: 10,
+        print_map: false,
+    };
+}
+
 /// Deepest description: it is built and rendered level by level.
 pub const MAX_DEPTH: usize = 64;
 /// Most values of one description, whatever the options ask for: an object may be reached on very many ways.
