@@ -5,6 +5,7 @@
 //! the process with the truth that it told about itself, and the programs that must find the same truth in its memory.
 
 pub mod battery;
+pub mod core_dump;
 pub mod heapsnapshot;
 pub mod nodes;
 pub mod process;

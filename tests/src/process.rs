@@ -2,8 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,6 +43,14 @@ impl Workload {
         }
     }
 
+    /// A bare command in `dir`, whose core the kernel writes there if it dies: for programs that are no workload.
+    pub fn command_dumping_core(node: impl AsRef<OsStr>, dir: &Path) -> Command {
+        let mut command = Command::new(node);
+        command.current_dir(dir);
+        without_limit_on_cores(&mut command);
+        command
+    }
+
     /// Adds an argument for Node.js itself.
     #[must_use]
     pub fn node_argument(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -54,6 +62,14 @@ impl Workload {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Has the kernel write a core into `dir` if the process dies: see [`crate::core_dump`].
+    #[must_use]
+    pub fn dumping_core_to(mut self, dir: &Path) -> Self {
+        self.command.current_dir(dir);
+        without_limit_on_cores(&mut self.command);
         self
     }
 
@@ -147,6 +163,14 @@ impl NodeProcess {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Waits for the end of the process.
+    ///
+    /// # Errors
+    /// If the operating system refuses.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+
     /// Kills the process and waits for its end.
     ///
     /// # Errors
@@ -210,3 +234,26 @@ fn let_itself_be_traced(command: &mut Command) {
 
 #[cfg(not(target_os = "linux"))]
 fn let_itself_be_traced(_: &mut Command) {}
+
+#[cfg(target_os = "linux")]
+fn without_limit_on_cores(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+
+    // SAFETY: getrlimit and setrlimit are async-signal-safe and allocate nothing, as is required between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            let mut limit = std::mem::zeroed::<libc::rlimit>();
+            if libc::getrlimit(libc::RLIMIT_CORE, &raw mut limit) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            limit.rlim_cur = limit.rlim_max;
+            if libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn without_limit_on_cores(_: &mut Command) {}

@@ -67,8 +67,33 @@ pub fn open(file: &File, options: &CoreOptions) -> Result<CoreImage, CoreError> 
     // documentation of the module says.
     let map = unsafe { Mmap::map(file) }.map_err(CoreError::Map)?;
     let map = Arc::new(map);
-    let headers = Headers::parse(&map)?;
-    let mut core = Core::read(&headers, &map);
+    // Looking for pages touches a word in every 256 KiB: reading ahead would read the whole file. Walking them does not.
+    expect(&map, Access::Scattered);
+    let image = read(&map, options);
+    expect(&map, Access::Sequential);
+    image
+}
+
+/// How a mapping will be read.
+enum Access {
+    Scattered,
+    Sequential,
+}
+
+/// Tells the system how a mapping will be read. Where it does not want to know, reading is slower, that is all.
+fn expect(map: &Mmap, access: Access) {
+    #[cfg(unix)]
+    let _ = map.advise(match access {
+        Access::Scattered => memmap2::Advice::Random,
+        Access::Sequential => memmap2::Advice::Normal,
+    });
+    #[cfg(not(unix))]
+    let _ = (map, access);
+}
+
+fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> {
+    let headers = Headers::parse(map)?;
+    let mut core = Core::read(&headers, map);
     let (binary, remarks) = binary::Search {
         memory: &core.memory,
         modules: &core.modules,

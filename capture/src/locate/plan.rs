@@ -39,7 +39,8 @@ impl ReadPlan {
         let isolates = pair_isolates(memory, pages, threads, clues);
         for isolate in &isolates {
             let block = isolate_block(memory, isolate.address, isolate.heap);
-            plan.add(block.start, block.end());
+            // The allocator's word in front tells an isolate from other things without symbols.
+            plan.add(block.start.saturating_sub(8), block.end());
         }
         // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
         let idle = isolates

@@ -1,0 +1,113 @@
+//! ELF cores of workloads: written by the kernel when one dies, or by `gcore` while it lives.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::NodeProcess;
+
+/// What a process dies of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// As `abort()` and failed assertions do.
+    Abort,
+    /// As a wild pointer does.
+    Segv,
+    /// As a mapped file that was cut does.
+    Bus,
+}
+
+impl Signal {
+    #[cfg(unix)]
+    const fn number(self) -> libc::c_int {
+        match self {
+            Self::Abort => libc::SIGABRT,
+            Self::Segv => libc::SIGSEGV,
+            Self::Bus => libc::SIGBUS,
+        }
+    }
+}
+
+/// Writes a core of a process with `gcore`; the process goes on.
+///
+/// # Errors
+/// If gdb is not installed, or fails.
+pub fn gcore(process: &NodeProcess, path: &Path) -> Result<()> {
+    let pid = process.pid().to_string();
+    let output = Command::new("gcore")
+        .arg("-o")
+        .arg(path)
+        .arg(&pid)
+        .stdin(Stdio::null())
+        .output();
+    let output = match output {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "gcore, a part of gdb, is not installed: install gdb (`cargo xtask ci` does it where it may)"
+        ),
+        other => other.context("cannot run gcore")?,
+    };
+    let mut written = path.as_os_str().to_owned();
+    written.push(format!(".{pid}"));
+    ensure!(
+        Path::new(&written).is_file(),
+        "gcore wrote no core: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::rename(written, path)?;
+    Ok(())
+}
+
+/// Whether the kernel writes the core of a process into its directory. Else it goes to a program of the host
+/// (`systemd-coredump`, `apport`), where a test has no business.
+pub fn kernel_writes_here() -> bool {
+    fs::read_to_string("/proc/sys/kernel/core_pattern")
+        .is_ok_and(|pattern| !pattern.starts_with('|') && !pattern.contains('/'))
+}
+
+/// Ends a workload with a signal, and returns the core: the kernel's if the kernel writes it to `dir`, else one that
+/// `gcore` wrote just before.
+///
+/// The workload must have been started with [`crate::Workload::dumping_core_to`] the same directory.
+///
+/// # Errors
+/// If there is no core afterwards.
+#[cfg(unix)]
+pub fn kill_with(process: &mut NodeProcess, signal: Signal, dir: &Path) -> Result<PathBuf> {
+    if !kernel_writes_here() {
+        eprintln!("the kernel hands cores to a program: this one is of gcore");
+        let path = dir.join("gcore");
+        gcore(process, &path)?;
+        process.kill()?;
+        return Ok(path);
+    }
+    let pid = libc::pid_t::try_from(process.pid())?;
+    // SAFETY: a system call without memory; the process is a child that was not waited for, so its number is its own.
+    let result = unsafe { libc::kill(pid, signal.number()) };
+    ensure!(
+        result == 0,
+        "cannot kill {pid}: {}",
+        io::Error::last_os_error()
+    );
+    process.wait()?;
+    kernel_core(dir)
+}
+
+/// The core that the kernel left in a directory.
+///
+/// # Errors
+/// If there is none.
+pub fn kernel_core(dir: &Path) -> Result<PathBuf> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let mut magic = [0; 4];
+        let read = fs::File::open(entry.path())
+            .and_then(|mut file| io::Read::read_exact(&mut file, &mut magic));
+        if read.is_ok() && magic == *b"\x7fELF" && !entry.path().ends_with("node") {
+            return Ok(entry.path());
+        }
+    }
+    bail!("the kernel left no core in {}", dir.display())
+}
