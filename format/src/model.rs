@@ -332,6 +332,12 @@ pub struct Problem {
     pub bytes: u64,
 }
 
+impl Problem {
+    /// Stage of the problem that a core was cut before it was turned into a capture: whatever is counted in it may be too
+    /// little, however well the rest can be read.
+    pub const TRUNCATED: &'static str = "truncated";
+}
+
 /// Figures of the capture itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {

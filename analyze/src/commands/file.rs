@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use v8mini_format::Integrity;
-use v8mini_format::model::Isolate;
+use v8mini_format::model::{Isolate, Problem};
 
 use super::output::Outcome;
 use super::progress;
@@ -115,9 +115,18 @@ impl Opened {
         &self.objects.image().metadata.isolates
     }
 
+    /// Whether nothing was cut off: neither of the file, nor of the core that it was made from.
+    pub(super) fn is_whole(&self) -> bool {
+        let problems = &self.objects.image().metadata.problems;
+        self.integrity.is_intact()
+            && !problems
+                .iter()
+                .any(|problem| problem.stage == Problem::TRUNCATED)
+    }
+
     /// How a command went that looked at single objects only.
     pub(super) fn outcome_without_walk(&self) -> Outcome {
-        if self.integrity.is_intact() {
+        if self.is_whole() {
             Outcome::Done
         } else {
             Outcome::Incomplete

@@ -170,7 +170,7 @@ fn report<'a>(opened: &'a Opened, tally: &Tally, verdict: &'a Verdict) -> Report
             writer: &process.writer,
             pause_ns: metadata.statistics.map(|statistics| statistics.pause_ns),
             total_ns: metadata.statistics.map(|statistics| statistics.total_ns),
-            complete: opened.integrity.is_intact(),
+            complete: opened.is_whole(),
         },
         isolates: isolates(metadata),
         threads: metadata

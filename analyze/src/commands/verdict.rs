@@ -79,8 +79,7 @@ impl Verdict {
                 human_bytes(total.missing)
             ));
         }
-        let complete =
-            opened.integrity.is_intact() && !collecting && checks.iter().all(|check| check.passed);
+        let complete = opened.is_whole() && !collecting && checks.iter().all(|check| check.passed);
         Self {
             checks,
             warnings,

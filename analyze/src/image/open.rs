@@ -141,7 +141,7 @@ fn open_spooled(spooled: Spooled, options: &CoreOptions) -> Result<Opened, OpenE
     let mut opened = open_file(spooled.file, options)?;
     if let (Opened::Core(core), Some(message)) = (&mut opened, spooled.damage) {
         core.metadata.problems.push(Problem {
-            stage: "truncated".to_owned(),
+            stage: Problem::TRUNCATED.to_owned(),
             message,
             address: 0,
             bytes: 0,

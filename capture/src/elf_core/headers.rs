@@ -8,7 +8,7 @@ use object::elf::{
 use object::read::ReadRef;
 use object::read::elf::{FileHeader, ProgramHeader};
 use v8mini_format::memory::MemoryRange;
-use v8mini_format::model::Permissions;
+use v8mini_format::model::{Permissions, Problem};
 
 use super::error::CoreError;
 use super::memory::Backed;
@@ -182,7 +182,7 @@ impl<'data> Headers<'data> {
             .unwrap_or(rest);
         if (present.len() as u64) < wanted {
             self.problems.push((
-                "truncated",
+                Problem::TRUNCATED,
                 format!(
                     "the file ends before or within the core's notes ({} of {wanted} bytes at offset {offset:#x}): threads, file names or the command line are missing",
                     present.len()
@@ -208,7 +208,7 @@ impl<'data> Headers<'data> {
         let count = cut().count();
         let end = cut().map(|s| s.offset.saturating_add(s.stored_len)).max();
         self.problems.push((
-            "truncated",
+            Problem::TRUNCATED,
             format!(
                 "the core is cut: the file has {file_len} of {} bytes; {missing} bytes of memory in {count} segment{} are missing",
                 end.unwrap_or(file_len),
@@ -259,7 +259,7 @@ fn table<'data>(
             let message = format!(
                 "the core is cut before the section that counts its segments; {count} were taken from the place of the notes"
             );
-            problems.push(("truncated", message, 0));
+            problems.push((Problem::TRUNCATED, message, 0));
             count
         }
         (count, Err(_)) => u64::from(count),
@@ -267,7 +267,7 @@ fn table<'data>(
     let count = promised.min(present).min(MAX_SEGMENTS);
     if count < promised {
         problems.push((
-            "truncated",
+            Problem::TRUNCATED,
             format!("only {count} of {promised} program headers could be read: the memory of the others is missing"),
             0,
         ));

@@ -75,6 +75,7 @@ pub fn open(file: &File, options: &CoreOptions) -> Result<CoreImage, CoreError> 
 }
 
 /// How a mapping will be read.
+#[derive(Clone, Copy)]
 enum Access {
     Scattered,
     Sequential,
