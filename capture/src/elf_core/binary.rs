@@ -1,6 +1,6 @@
 //! Finding the binary that holds V8, and making sure that it is the one that the process ran.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -235,10 +235,11 @@ impl Search<'_> {
 }
 
 fn map(path: &Path) -> io::Result<Arc<Mmap>> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // The path may come from the core: opening a pipe would wait for its other end.
+    if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
     }
+    let file = File::open(path)?;
     // SAFETY: the mapping is private and only read. If someone cuts the file meanwhile, this program ends with SIGBUS.
     unsafe { Mmap::map(&file) }.map(Arc::new)
 }

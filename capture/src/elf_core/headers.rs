@@ -22,6 +22,9 @@ pub(super) const USUAL_PAGE_BYTES: u32 = 4096;
 /// Segments that are looked at. Linux allows a process 65,530 mappings unless told otherwise (`vm.max_map_count`).
 const MAX_SEGMENTS: u64 = 1 << 19;
 
+/// Segments of notes that are looked at. The kernel writes one, `gcore` another one.
+const MAX_NOTE_SEGMENTS: usize = 64;
+
 const PROGRAM_HEADER_BYTES: u64 = size_of::<ProgramHeader64<LittleEndian>>() as u64;
 
 /// Machines whose registers are known.
@@ -112,9 +115,12 @@ impl<'data> Headers<'data> {
             notes: Vec::new(),
             problems,
         };
+        // Bytes of the file that segments have claimed. Every byte was in memory once, so they never come to more than the file:
+        // a core in which they do would make a small file a large memory.
+        let mut claimed = 0_u64;
         for entry in table {
             match entry.p_type(ENDIAN) {
-                PT_LOAD => headers.push_segment(entry, data.len() as u64),
+                PT_LOAD => headers.push_segment(entry, data.len() as u64, &mut claimed),
                 PT_NOTE => headers.push_notes(entry, data),
                 _ => {}
             }
@@ -140,18 +146,33 @@ impl<'data> Headers<'data> {
         ranges
     }
 
-    fn push_segment(&mut self, entry: &ProgramHeader64<LittleEndian>, file_len: u64) {
+    fn push_segment(
+        &mut self,
+        entry: &ProgramHeader64<LittleEndian>,
+        file_len: u64,
+        claimed: &mut u64,
+    ) {
         let start = entry.p_vaddr(ENDIAN);
         let offset = entry.p_offset(ENDIAN);
         let room = u64::MAX - start;
         let stored_len = entry.p_filesz(ENDIAN);
         let memory_len = entry.p_memsz(ENDIAN).max(stored_len);
         if memory_len > room || offset.checked_add(stored_len).is_none() {
-            self.problems.push((
+            self.report_once(
                 "headers",
-                format!("the segment of {memory_len:#x} bytes at {start:#x} reaches beyond the address space and was left out"),
-                0,
-            ));
+                format!(
+                    "the segment of {memory_len:#x} bytes at {start:#x} reaches beyond the address space: it and all like it were left out"
+                ),
+            );
+            return;
+        }
+        let present_len = stored_len.min(file_len.saturating_sub(offset));
+        *claimed = claimed.saturating_add(present_len);
+        if *claimed > file_len {
+            self.report_once(
+                "headers",
+                "segments of the core share bytes of the file: all that go beyond its length were left out".to_owned(),
+            );
             return;
         }
         let flags = entry.p_flags(ENDIAN).0;
@@ -160,7 +181,7 @@ impl<'data> Headers<'data> {
             memory_len,
             offset,
             stored_len,
-            present_len: stored_len.min(file_len.saturating_sub(offset)),
+            present_len,
             permissions: Permissions {
                 read: flags & PF_R.0 != 0,
                 write: flags & PF_W.0 != 0,
@@ -170,7 +191,17 @@ impl<'data> Headers<'data> {
         });
     }
 
+    /// Reports what may be wrong a hundred thousand times, for the first time.
+    fn report_once(&mut self, stage: &'static str, message: String) {
+        if !self.problems.iter().any(|(other, ..)| *other == stage) {
+            self.problems.push((stage, message, 0));
+        }
+    }
+
     fn push_notes(&mut self, entry: &ProgramHeader64<LittleEndian>, data: &'data [u8]) {
+        if self.notes.len() >= MAX_NOTE_SEGMENTS {
+            return self.report_once("headers", "there are too many segments of notes".to_owned());
+        }
         let offset = entry.p_offset(ENDIAN);
         let wanted = entry.p_filesz(ENDIAN);
         let rest = usize::try_from(offset)

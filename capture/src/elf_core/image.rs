@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use v8mini_format::memory::{Memory as _, MemoryRange};
 use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics, Thread};
 
@@ -72,6 +72,21 @@ pub fn open(file: &File, options: &CoreOptions) -> Result<CoreImage, CoreError> 
     let image = read(&map, options);
     expect(&map, Access::Sequential);
     image
+}
+
+/// Opens a core that is in memory, as [`open`] does.
+///
+/// # Errors
+/// See [`CoreError`].
+pub fn open_bytes(bytes: &[u8], options: &CoreOptions) -> Result<CoreImage, CoreError> {
+    let mut map = MmapMut::map_anon(bytes.len().max(1)).map_err(CoreError::Map)?;
+    if let Some(part) = map.get_mut(..bytes.len()) {
+        part.copy_from_slice(bytes);
+    }
+    read(
+        &Arc::new(map.make_read_only().map_err(CoreError::Map)?),
+        options,
+    )
 }
 
 /// How a mapping will be read.

@@ -24,6 +24,9 @@ mod stack_bottom;
 mod versions;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::CoreError;
-pub use image::{CoreImage, CoreOptions, is_elf, open};
+pub use image::{CoreImage, CoreOptions, is_elf, open, open_bytes};
 pub use planned::PlannedMemory;

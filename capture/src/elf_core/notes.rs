@@ -11,6 +11,8 @@ use super::headers::{ENDIAN, Machine};
 const MAX_THREADS: usize = 1 << 16;
 /// File mappings that are kept.
 const MAX_FILES: usize = 1 << 17;
+/// Damaged notes that are described.
+const MAX_DAMAGED: usize = 16;
 /// Bytes of a path that are kept: Linux's `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 
@@ -80,7 +82,7 @@ impl Notes {
                         NT_FILE => self.file_mappings(desc),
                         _ => Some(()),
                     };
-                    if understood.is_none() {
+                    if understood.is_none() && self.damaged.len() < MAX_DAMAGED {
                         let message = format!(
                             "note of type {:#x} with {} bytes",
                             note.n_type(ENDIAN).0,

@@ -11,6 +11,9 @@ const HEADER_BYTES: usize = 4096;
 /// Longest note segment looked at, in bytes.
 const MAX_NOTES: u64 = 64 << 10;
 
+/// Modules that are listed: more than any program loads.
+const MAX_MODULES: usize = 4096;
+
 /// Suffix that the kernel adds to the name of a mapped file that is gone.
 const DELETED: &str = " (deleted)";
 
@@ -21,6 +24,9 @@ pub fn modules(memory: &dyn Memory, regions: &[Region]) -> Vec<Module> {
         let path = path_of(region);
         if region.file_offset != 0 || modules.iter().any(|module| module.path == path) {
             continue;
+        }
+        if modules.len() >= MAX_MODULES {
+            break;
         }
         let Some(image) = ModuleImage::read(memory, region.start) else {
             continue;
