@@ -339,7 +339,7 @@ impl Describer<'_> {
                     .variables
                     .into_iter()
                     .take(shown)
-                    .map(|(name, value)| (name, self.word(value)))
+                    .map(|(name, value)| (name, self.property_value(value)))
                     .collect();
                 ScopeDescription {
                     context: scope.context,

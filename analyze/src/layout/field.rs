@@ -325,6 +325,24 @@ fields! {
     BigUint64Elements = "ElementsKind.biguint64",
     /// Elements kind of `BigInt64Array` (V8 6.6 and later).
     BigInt64Elements = "ElementsKind.bigint64",
+    /// Elements kind of `Uint8Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalUint8Elements = "ElementsKind.external_uint8",
+    /// Elements kind of `Int8Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalInt8Elements = "ElementsKind.external_int8",
+    /// Elements kind of `Uint16Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalUint16Elements = "ElementsKind.external_uint16",
+    /// Elements kind of `Int16Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalInt16Elements = "ElementsKind.external_int16",
+    /// Elements kind of `Uint32Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalUint32Elements = "ElementsKind.external_uint32",
+    /// Elements kind of `Int32Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalInt32Elements = "ElementsKind.external_int32",
+    /// Elements kind of `Float32Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalFloat32Elements = "ElementsKind.external_float32",
+    /// Elements kind of `Float64Array` with its elements outside of the heap (V8 4.5 only).
+    ExternalFloat64Elements = "ElementsKind.external_float64",
+    /// Elements kind of `Uint8ClampedArray` with its elements outside of the heap (V8 4.5 only).
+    ExternalUint8ClampedElements = "ElementsKind.external_uint8_clamped",
     /// What to add to an elements kind for that of the same array on a resizable buffer (V8 9.6 and later).
     ResizableElementsDistance = "ElementsKind.rab_gsab_distance",
 
@@ -395,6 +413,13 @@ fields! {
     IteratorSource = "JSIterator.source",
     /// Where it has got to.
     IteratorIndex = "JSIterator.index",
+
+    /// Value of a context slot that lives in a cell of its own (V8 14 and later).
+    ContextCellTaggedValue = "ContextCell.tagged_value",
+    /// Which of the values of the cell counts: 2 an integer, 3 a double, else the tagged one.
+    ContextCellState = "ContextCell.state",
+    /// The double, or in its low half the integer.
+    ContextCellDoubleValue = "ContextCell.double_value",
 
     // What only the garbage collector and the compiler see
     /// The literal that a boilerplate is copied from.

@@ -54,7 +54,7 @@ pub enum ElementType {
 }
 
 impl ElementType {
-    const FIELDS: [(Field, Self); 12] = [
+    const FIELDS: [(Field, Self); 21] = [
         (Field::Uint8Elements, Self::Uint8),
         (Field::Int8Elements, Self::Int8),
         (Field::Uint16Elements, Self::Uint16),
@@ -67,6 +67,15 @@ impl ElementType {
         (Field::Uint8ClampedElements, Self::Uint8Clamped),
         (Field::BigUint64Elements, Self::BigUint64),
         (Field::BigInt64Elements, Self::BigInt64),
+        (Field::ExternalUint8Elements, Self::Uint8),
+        (Field::ExternalInt8Elements, Self::Int8),
+        (Field::ExternalUint16Elements, Self::Uint16),
+        (Field::ExternalInt16Elements, Self::Int16),
+        (Field::ExternalUint32Elements, Self::Uint32),
+        (Field::ExternalInt32Elements, Self::Int32),
+        (Field::ExternalFloat32Elements, Self::Float32),
+        (Field::ExternalFloat64Elements, Self::Float64),
+        (Field::ExternalUint8ClampedElements, Self::Uint8Clamped),
     ];
 
     /// Bytes of an element.

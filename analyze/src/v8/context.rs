@@ -1,6 +1,6 @@
 //! Contexts: the variables that closures share.
 
-use super::{Address, FixedArray, ObjectError, Objects, Tagged};
+use super::{Address, FixedArray, ObjectError, Objects, PropertyValue, Tagged};
 use crate::layout::Field;
 
 /// Deepest nesting of contexts that is followed.
@@ -14,7 +14,7 @@ pub struct Scope {
     /// What kind of scope it is: `function`, `block`, `catch`, `module`, …
     pub kind: String,
     /// Names and values; a hole stands for a variable that is not initialised yet.
-    pub variables: Vec<(String, Tagged)>,
+    pub variables: Vec<(String, PropertyValue)>,
 }
 
 impl Objects {
@@ -62,7 +62,7 @@ impl Objects {
             };
             let names = self.context_local_names(scope_info)?;
             for (name, slot) in names.into_iter().zip(first..slots.length) {
-                variables.push((name, slots.get(self, slot)?));
+                variables.push((name, self.slot_value(slots.get(self, slot)?)?));
             }
         }
         Ok(Some((
@@ -73,6 +73,24 @@ impl Objects {
             },
             previous,
         )))
+    }
+
+    /// The value in a context slot, which from V8 14 on may live in a cell of its own.
+    pub(super) fn slot_value(&self, word: Tagged) -> Result<PropertyValue, ObjectError> {
+        const INT32: u64 = 2;
+        const FLOAT64: u64 = 3;
+        let Some(cell) = word
+            .strong()
+            .filter(|cell| self.has_type(*cell, "CONTEXT_CELL_TYPE"))
+        else {
+            return Ok(PropertyValue::Tagged(word));
+        };
+        let double = self.field(cell, Field::ContextCellDoubleValue)?;
+        Ok(match self.field(cell, Field::ContextCellState)? {
+            INT32 => PropertyValue::Double(f64::from(double as u32 as i32).to_bits()),
+            FLOAT64 => PropertyValue::Double(double),
+            _ => PropertyValue::Tagged(self.tagged_field(cell, Field::ContextCellTaggedValue)?),
+        })
     }
 
     /// Up to V8 6 contexts have no types of their own but maps of one type; there the outermost is told by having none

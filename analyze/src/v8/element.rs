@@ -174,8 +174,7 @@ impl Objects {
             let Some(slot) = slot.smi().and_then(|slot| u64::try_from(slot).ok()) else {
                 continue;
             };
-            let value = slots.get(self, slot)?;
-            all.push((index, PropertyValue::Tagged(value)));
+            all.push((index, self.slot_value(slots.get(self, slot)?)?));
         }
         all.sort_by_key(|(index, _)| *index);
         for (index, value) in all {

@@ -130,7 +130,10 @@ impl Objects {
                 .as_ref()
                 .is_some_and(|text| WELL_KNOWN.iter().any(|name| text.is(name)))
         };
-        let flag = |field| self.field(address, field).is_ok_and(|bit| bit != 0);
+        let flag = |field| {
+            self.compute(address, field)
+                .is_ok_and(|bit| bit.is_some_and(|bit| bit != 0))
+        };
         let kind = if flag(Field::SymbolIsPrivateBrand) {
             SymbolKind::PrivateBrand
         } else if flag(Field::SymbolIsPrivateName) {
