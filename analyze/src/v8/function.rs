@@ -72,13 +72,6 @@ impl Objects {
     /// # Errors
     /// If the `SharedFunctionInfo` cannot be read.
     pub fn function_positions(&self, shared: Address) -> Result<Option<(u64, u64)>, ObjectError> {
-        // Up to V8 6 the function says it itself.
-        if let (Ok(start), Ok(end)) = (
-            self.layout().place(Field::SharedStartPosition),
-            self.layout().place(Field::SharedEndPosition),
-        ) {
-            return Ok(Some((self.load(shared, start)?, self.load(shared, end)?)));
-        }
         if let Some(scope_info) = self.function_scope_info(shared)?
             && let Some(positions) = self.scope_positions(scope_info)?
         {
@@ -88,6 +81,13 @@ impl Objects {
             let start = self.field(data, Field::UncompiledDataStartPosition)?;
             let end = self.field(data, Field::UncompiledDataEndPosition)?;
             return Ok(Some((start, end)));
+        }
+        // Up to V8 6.8 the function says it itself.
+        if let (Ok(start), Ok(end)) = (
+            self.layout().place(Field::SharedStartPosition),
+            self.layout().place(Field::SharedEndPosition),
+        ) {
+            return Ok(Some((self.load(shared, start)?, self.load(shared, end)?)));
         }
         Ok(None)
     }
