@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use v8mini_capture::locate::{IsolateClues, Pages, find_isolates, locate_pages};
+use v8mini_capture::locate::{
+    ExternalStringShape, IsolateClues, Pages, find_external_strings, find_isolates, locate_pages,
+};
+use v8mini_capture::symbols::{CurrentIsolate, V8Symbols};
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
-use v8mini_format::model::{AllocationArea, Permissions, Region, Space, V8Version};
+use v8mini_format::model::{
+    AllocationArea, GcState, Permissions, Region, Register, Space, Thread, V8Version,
+};
 
 /// An address space of 4 KiB blocks, zero where nothing was written.
 #[derive(Default)]
@@ -572,4 +577,202 @@ fn allocation_areas_without_a_start() {
             limit
         }]
     );
+}
+
+/// The thread's control block, and the isolates that hold the two heaps.
+const THREAD: u64 = 0x7f00_0000_1000;
+const ISOLATE: u64 = HEAP - 0x1230;
+const OTHER_ISOLATE: u64 = OTHER_HEAP - 0x1230;
+
+fn thread(tid: u32, fs_base: u64) -> Thread {
+    Thread {
+        tid,
+        registers: vec![Register {
+            name: "fs_base".to_owned(),
+            value: fs_base,
+        }],
+        ..Thread::default()
+    }
+}
+
+/// A heap with thread-local memory for two threads.
+fn heap_with_threads() -> (Synthetic, Vec<Thread>) {
+    let (_, _, align, lay, ids) = SHAPES[7];
+    let mut memory = heap(align, lay, ids);
+    memory.map(THREAD - 0x1000, 0x4000, "rw", "");
+    (
+        memory,
+        vec![
+            thread(11, THREAD),
+            thread(12, THREAD + 0x2000),
+            thread(13, 0),
+        ],
+    )
+}
+
+/// Which thread has entered which isolate.
+fn paired(
+    memory: &Synthetic,
+    threads: &mut [Thread],
+    clues: IsolateClues<'_>,
+) -> Vec<(u64, u64, u32)> {
+    let pages = locate_pages(memory, &memory.regions, None).expect("pages");
+    let isolates = find_isolates(memory, &pages, threads, clues);
+    isolates
+        .iter()
+        .map(|isolate| (isolate.heap, isolate.address, isolate.tid))
+        .collect()
+}
+
+#[test]
+fn isolates_by_thread_local_variable() {
+    let (mut memory, mut threads) = heap_with_threads();
+    memory.word(THREAD - 0x68, OTHER_ISOLATE);
+    let symbols = V8Symbols {
+        current_isolate: Some(CurrentIsolate::ThreadLocal {
+            below_thread_pointer: 0x68,
+        }),
+        gc_state_offset: Some(0x198),
+        ..V8Symbols::default()
+    };
+    memory.word(HEAP + 0x198, 2);
+    let clues = IsolateClues {
+        symbols: Some(&symbols),
+        load_bias: 0,
+    };
+    // The other isolate has been entered by no thread, but lies as the first does.
+    let expected = [(OTHER_HEAP, OTHER_ISOLATE, 11), (HEAP, ISOLATE, 0)];
+    assert_eq!(paired(&memory, &mut threads, clues), expected);
+    assert_eq!(
+        threads
+            .iter()
+            .map(|thread| thread.isolate)
+            .collect::<Vec<_>>(),
+        [OTHER_ISOLATE, 0, 0]
+    );
+    let pages = locate_pages(&memory, &memory.regions, None).expect("pages");
+    let states = find_isolates(&memory, &pages, &mut threads, clues);
+    assert_eq!(
+        states
+            .iter()
+            .map(|isolate| isolate.gc_state)
+            .collect::<Vec<_>>(),
+        [GcState::Idle, GcState::Collecting]
+    );
+    let unknown = find_isolates(&memory, &pages, &mut threads, IsolateClues::default());
+    assert!(
+        unknown
+            .iter()
+            .all(|isolate| isolate.gc_state == GcState::Unknown)
+    );
+}
+
+#[test]
+fn isolates_by_key() {
+    let (mut memory, mut threads) = heap_with_threads();
+    // The binary is loaded at a bias; its key variable says 3. glibc: 16 bytes per key from 0x310 on, the value second.
+    let (bias, variable) = (0x0100_0000, 0x2_0000);
+    memory.word(bias + variable, 3);
+    memory.word(THREAD + 0x310 + 3 * 16 + 8, ISOLATE);
+    memory.word(THREAD + 0x2000 + 0x310 + 3 * 16 + 8, OTHER_ISOLATE);
+    let symbols = V8Symbols {
+        current_isolate: Some(CurrentIsolate::PthreadKey { address: variable }),
+        ..V8Symbols::default()
+    };
+    let clues = IsolateClues {
+        symbols: Some(&symbols),
+        load_bias: bias,
+    };
+    let expected = [(HEAP, ISOLATE, 11), (OTHER_HEAP, OTHER_ISOLATE, 12)];
+    assert_eq!(paired(&memory, &mut threads, clues), expected);
+}
+
+#[test]
+fn isolates_without_symbols() {
+    let (mut memory, mut threads) = heap_with_threads();
+    // Something in thread-local memory that points near the heap, but is no allocation around it; then the isolate, with the
+    // allocator's size in front.
+    memory.word(THREAD - 0x10, HEAP - 0x400);
+    memory.word(THREAD - 0x20, ISOLATE);
+    memory.word(ISOLATE - 8, 0x6000 | 1);
+    let expected = [(HEAP, ISOLATE, 11), (OTHER_HEAP, OTHER_ISOLATE, 0)];
+    assert_eq!(
+        paired(&memory, &mut threads, IsolateClues::default()),
+        expected
+    );
+}
+
+/// `v8dbg_*` of V8 12.4, as far as strings are concerned.
+fn string_constants() -> BTreeMap<String, i64> {
+    [
+        ("FirstNonstringType", 128),
+        ("StringRepresentationMask", 7),
+        ("ExternalStringTag", 2),
+        ("StringEncodingMask", 8),
+        ("OneByteStringTag", 8),
+        ("class_Map__instance_type__uint16_t", 12),
+        ("class_String__length__int32_t", 12),
+        ("class_ExternalString__resource__Object", 16),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+#[test]
+fn contents_of_external_strings() {
+    let (_, version, align, lay, ids) = SHAPES[7];
+    let mut memory = heap(align, lay, ids);
+    memory.map(0x0040_0000, 0x2000, "r", "/usr/bin/node");
+    let (vtable, characters, resources) = (0x0040_0100, 0x0040_1000, 0x0128_0000);
+    // In the read-only space: the map of maps, and those of external strings of one and of two bytes per character.
+    let read_only = PAGES_FROM + 14 * align;
+    let (meta_map, one_byte, two_byte) = (read_only + 0x200, read_only + 0x300, read_only + 0x400);
+    memory.words(meta_map, &[meta_map + 1, 0x00f5_0000_0000]);
+    memory.words(one_byte, &[meta_map + 1, 0x000a_0000_0000]);
+    memory.words(two_byte, &[meta_map + 1, 0x0002_0000_0000]);
+    let mut string = |at: u64, map: u64, length: u64, resource: u64, data: u64| {
+        memory.words(PAGES_FROM + at, &[map + 1, length << 32, resource, data]);
+    };
+    string(0x1000, one_byte, 100, resources, characters);
+    string(0x1100, two_byte, 30, resources + 0x40, characters + 0x800);
+    // Not cached: where the address would be, the next object begins.
+    string(0x1200, one_byte, 7, resources + 0x80, meta_map + 1);
+    // A word that equals a map, and what follows it: no resource, no vtable, a hostile length, another's characters.
+    string(0x1300, one_byte, 50, 0, characters);
+    string(0x1400, one_byte, 50, resources + 0xc0, characters);
+    string(0x1500, one_byte, 0x7fff_ffff, resources, characters);
+    string(0x1600, one_byte, 50, resources, 0x0100_0000);
+    memory.words(resources, &[vtable, characters, 100]);
+    memory.words(resources + 0x40, &[vtable, 0x5555, characters + 0x800]);
+    memory.words(resources + 0x80, &[vtable, characters + 0x900, 7]);
+    memory.words(resources + 0xc0, &[0x0100_0000, characters]);
+    let pages = locate_pages(&memory, &memory.regions, Some(version)).expect("pages");
+    let shape = ExternalStringShape::new(&string_constants()).expect("all constants");
+    let found = find_external_strings(&memory, &memory, &memory.regions, &pages, &shape);
+    let range = |start, len| MemoryRange { start, len };
+    assert_eq!(
+        found,
+        [
+            range(characters, 100),
+            range(characters + 0x800, 60),
+            range(characters + 0x900, 7),
+            range(resources, 48),
+            range(resources + 0x40, 48),
+            range(resources + 0x80, 48),
+        ]
+    );
+}
+
+#[test]
+fn external_strings_need_their_constants() {
+    for missing in string_constants().keys() {
+        let mut constants = string_constants();
+        constants.remove(missing);
+        assert_eq!(ExternalStringShape::new(&constants), None, "{missing}");
+    }
+    // V8 up to 6.5: types of one byte, lengths as Smis.
+    let mut old = string_constants();
+    old.remove("class_Map__instance_type__uint16_t");
+    old.insert("class_Map__instance_attributes__int".to_owned(), 12);
+    assert!(ExternalStringShape::new(&old).is_some());
 }

@@ -351,7 +351,12 @@ impl Planner for HeapPlanner<'_> {
         let version = clues.symbols.and_then(|symbols| symbols.v8_version);
         let pages = target.pages.again(frozen.memory, frozen.regions, version);
         let bottom = checked_stack_bottom(frozen.regions, target.stat.start_stack);
-        let plan = ReadPlan::of_heap(frozen.memory, &pages, frozen.threads, bottom, clues);
+        // Not knowing where the main thread's stack begins, it is left out: the environment lies above.
+        let threads = match bottom {
+            Some(_) => frozen.threads,
+            None => frozen.threads.get(1..).unwrap_or_default(),
+        };
+        let plan = ReadPlan::of_heap(frozen.memory, &pages, threads, bottom, clues);
         plan.finish(&frozen.memory.ranges())
     }
 }

@@ -131,23 +131,12 @@ pub fn pair_isolates(
             ..Isolate::default()
         })
         .collect();
-    for thread in threads {
-        let entered = match clues.symbols.and_then(|symbols| symbols.current_isolate) {
-            Some(_) => clues.current(memory, thread),
-            None => search_thread(memory, thread, &heaps),
-        };
-        let Some(address) = entered else { continue };
-        // The nearest heap above: isolates of several threads may lie close together.
-        let inside = found
-            .iter_mut()
-            .filter(|isolate| encloses(address, isolate.heap));
-        let Some(isolate) = inside.min_by_key(|isolate| isolate.heap) else {
-            continue;
-        };
-        isolate.address = address;
-        if isolate.tid == 0 {
-            isolate.tid = thread.tid;
-        }
+    enter(&mut found, threads, |thread| clues.current(memory, thread));
+    if found.iter().all(|isolate| isolate.address == 0) {
+        // No symbols, or a C library that keeps its thread-local memory elsewhere.
+        enter(&mut found, threads, |thread| {
+            search_thread(memory, thread, &heaps)
+        });
     }
     // Every isolate of one build has its heap at the same place.
     let offset = found
@@ -168,6 +157,26 @@ pub fn pair_isolates(
     };
     found.sort_by_key(|isolate| (order(isolate.tid), isolate.heap));
     found
+}
+
+/// Notes which isolates threads have entered, where that is the isolate of one of the heaps.
+fn enter(isolates: &mut [Isolate], threads: &[Thread], entered: impl Fn(&Thread) -> Option<u64>) {
+    for thread in threads {
+        let Some(address) = entered(thread) else {
+            continue;
+        };
+        // The nearest heap above: isolates of several threads may lie close together.
+        let inside = isolates
+            .iter_mut()
+            .filter(|isolate| encloses(address, isolate.heap));
+        let Some(isolate) = inside.min_by_key(|isolate| isolate.heap) else {
+            continue;
+        };
+        isolate.address = address;
+        if isolate.tid == 0 {
+            isolate.tid = thread.tid;
+        }
+    }
 }
 
 /// Finds all that is known of the isolates, and tells the threads which isolate they have entered.

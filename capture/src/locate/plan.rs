@@ -148,9 +148,7 @@ impl ReadPlan {
     }
 }
 
-/// The region of the main thread's stack bottom must not be guessed: without it, nothing above the stack pointer's frame is taken.
-///
-/// Returns the bottom if it lies in a mapping of `regions`.
+/// Where the main thread's stack began, if that lies in a mapping: the kernel says 0 to those who may not know.
 pub fn checked_stack_bottom(regions: &[Region], bottom: u64) -> Option<u64> {
     regions
         .iter()
