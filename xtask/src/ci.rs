@@ -31,6 +31,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
         "portable capture",
         &mut cargo("check --package v8mini-capture --no-default-features"),
     )?;
+    ci.timed("gdb", install_gdb)?;
     ci.step("tests", &mut cargo("test --workspace --all-features"))?;
     ci.step(
         "documentation",
@@ -104,6 +105,21 @@ fn cargo_deny(arguments: &str) -> Command {
         .current_dir(workspace_root())
         .args(arguments.split(' '));
     command
+}
+
+/// The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
+fn install_gdb() -> Result<()> {
+    let gcore = Command::new("gcore")
+        .arg("-h")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if gcore.is_ok() {
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends", "gdb"]);
+    must_succeed(&mut install).context("gcore is not here, and cannot be installed: install gdb")
 }
 
 /// Builds cargo-deny from crates.io, unless that version is there already.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod constants;
 mod demo;
 mod docs;
 mod http;
@@ -18,6 +19,7 @@ use clap::Parser;
 enum Task {
     Bench(bench::Arguments),
     Ci(ci::Arguments),
+    Constants(constants::Arguments),
     Demo(demo::Arguments),
     Docs(docs::Arguments),
     Matrix(matrix::Arguments),
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),
+        Task::Constants(arguments) => constants::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
         Task::Matrix(arguments) => matrix::run(&arguments),

@@ -331,8 +331,26 @@ impl Core {
             _ => String::new(),
         };
         let message = format!(
-            "the binary{which} was not found: strings outside the heap, such as the source of Node's own modules, and the state of the collector are missing, and offsets come from the table for this V8 alone; name the binary with --exe"
+            "the binary{which} was not found, so strings that lie in it, such as the source of Node's own modules, and whether a collection was under way are not known; name it with --exe"
         );
+        self.problem("binary", message, 0);
+    }
+
+    /// Without its binary, a core is read with the constants of the official release of the same V8.
+    fn stand_in_for_binary(&mut self, symbols: &mut V8Symbols) {
+        if !symbols.constants.is_empty() {
+            return;
+        }
+        let message = match symbols.v8_version {
+            None => "the heap does not name its version of V8, so objects cannot be read without the binary".to_owned(),
+            Some(version) => match symbols::known_constants(version) {
+                Some(constants) => {
+                    symbols.constants = constants;
+                    format!("the heap names V8 {version}: it was read with the constants of Node's official build of that V8; those of another build may differ")
+                }
+                None => format!("the heap names V8 {version}, of which no constants are known here: without the binary, only what the layout table has can be read"),
+            },
+        };
         self.problem("binary", message, 0);
     }
 
@@ -353,6 +371,7 @@ impl Core {
             let found = versions::find(&self.memory, &pages.pages);
             symbols.v8_version = found.v8;
             symbols.node_version = symbols.node_version.or(found.node);
+            self.stand_in_for_binary(&mut symbols);
             pages = pages.again(&self.memory, &self.regions, symbols.v8_version);
         }
         let clues = IsolateClues {

@@ -6,6 +6,7 @@
 
 mod elf;
 mod gc_state;
+mod known_constants;
 mod module;
 mod node_version;
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 use v8mini_format::model::V8Version;
 
 pub use elf::Binary;
+pub use known_constants::known_constants;
 pub use module::{ModuleImage, by_likelihood, modules, path_of};
 pub(crate) use node_version::find as find_node_version;
 
