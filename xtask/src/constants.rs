@@ -28,6 +28,10 @@ pub(crate) struct Arguments {
 
 /// (major, minor) of V8.
 type Minor = (u32, u32);
+/// (build, patch) of V8.
+type Patch = (u32, u32);
+/// Constants by name, and the patch that they are of, by version.
+type Constants = BTreeMap<Minor, (Patch, BTreeMap<String, i64>)>;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let releases = if arguments.releases.is_empty() {
@@ -38,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         arguments.releases.clone()
     };
     // Of several releases with one minor version of V8, the latest counts.
-    let mut latest: BTreeMap<Minor, ((u32, u32), BTreeMap<String, i64>)> = BTreeMap::new();
+    let mut latest = Constants::new();
     for release in releases {
         let path = if release.contains('/') {
             PathBuf::from(&release)
@@ -73,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn text(versions: &BTreeMap<Minor, ((u32, u32), BTreeMap<String, i64>)>) -> Result<String> {
+fn text(versions: &Constants) -> Result<String> {
     let mut text = HEAD.to_owned();
     let listed: Vec<String> = versions
         .keys()
