@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use v8mini_format::memory::{Memory, MemoryRange};
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::{Page, Region, V8Version};
 
 use super::header::{HEADER_KINDS, HeaderKind};
@@ -71,7 +71,7 @@ pub fn locate_pages(
     regions: &[Region],
     version: Option<V8Version>,
 ) -> Option<Pages> {
-    let candidates = candidates(memory, regions);
+    let candidates = not_empty(memory, &candidates(memory, regions));
     let mut best: Option<((usize, usize, bool), Pages)> = None;
     for kind in &HEADER_KINDS {
         for owner_variant in 0..kind.owner_variants() {
@@ -118,6 +118,30 @@ fn candidates(memory: &dyn Memory, regions: &[Region]) -> Vec<MemoryRange> {
                 start,
                 len: end.saturating_sub(start),
             });
+        }
+    }
+    found
+}
+
+/// Every shape has its pages at multiples of this.
+const FINEST_ALIGNMENT: u64 = 256 << 10;
+
+/// Leaves out of `candidates` where a page would begin with nothing: most of a sparse core, and looked at once instead of
+/// once for each shape. All headers have something in their first two words.
+fn not_empty(memory: &dyn Memory, candidates: &[MemoryRange]) -> Vec<MemoryRange> {
+    let mut found: Vec<MemoryRange> = Vec::new();
+    for range in candidates {
+        let mut next = range.start.checked_next_multiple_of(FINEST_ALIGNMENT);
+        while let Some(base) = next.filter(|&base| base < range.end()) {
+            next = base.checked_add(FINEST_ALIGNMENT);
+            if memory.read_array(base).unwrap_or([0_u8; 16]) == [0; 16] {
+                continue;
+            }
+            let len = FINEST_ALIGNMENT.min(range.end() - base);
+            match found.last_mut() {
+                Some(last) if last.end() == base => last.len += len,
+                _ => found.push(MemoryRange { start: base, len }),
+            }
         }
     }
     found
