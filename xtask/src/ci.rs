@@ -21,60 +21,68 @@ pub(crate) struct Arguments {}
 
 pub(crate) fn run(_: &Arguments) -> Result<()> {
     let mut ci = Ci::default();
-    ci.step("format", &mut cargo("fmt --all --check"))?;
-    ci.step(
-        "lints",
-        &mut cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
-    )?;
+    ci.step("format", || must_succeed(&mut cargo("fmt --all --check")));
+    ci.step("lints", || {
+        must_succeed(&mut cargo(
+            "clippy --workspace --all-targets --all-features -- -D warnings",
+        ))
+    });
     // The library that locates V8, as the analyzer uses it: without what belongs to Linux.
-    ci.step(
-        "portable capture",
-        &mut cargo("check --package v8mini-capture --no-default-features"),
-    )?;
-    ci.timed("gdb", install_gdb)?;
-    ci.step("tests", &mut cargo("test --workspace --all-features"))?;
-    ci.step(
-        "documentation",
-        cargo("doc --workspace --all-features --no-deps").env("RUSTDOCFLAGS", "-D warnings"),
-    )?;
-    ci.timed("help texts", || docs::run(&docs::Arguments { check: true }))?;
-    ci.timed("cargo-deny", install_cargo_deny)?;
-    ci.step(
-        "dependencies",
-        &mut cargo_deny("check licenses bans sources"),
-    )?;
-    ci.timed("advisories", advisories)?;
-    ci.report();
-    Ok(())
+    ci.step("portable capture", || {
+        must_succeed(&mut cargo(
+            "check --package v8mini-capture --no-default-features",
+        ))
+    });
+    ci.step("documentation", || {
+        let mut doc = cargo("doc --workspace --all-features --no-deps");
+        must_succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    ci.step("help texts", || docs::run(&docs::Arguments { check: true }));
+    ci.step("gdb", install_gdb);
+    ci.step("cargo-deny", install_cargo_deny);
+    ci.step("dependencies", || {
+        must_succeed(&mut cargo_deny("check licenses bans sources"))
+    });
+    ci.step("advisories", advisories);
+    ci.step("tests", || {
+        must_succeed(&mut cargo("test --workspace --all-features --no-fail-fast"))
+    });
+    ci.report()
 }
 
-/// The steps so far, and how long they took.
+/// The steps so far, how long they took, and how they ended.
 #[derive(Debug, Default)]
 struct Ci {
-    times: Vec<(&'static str, Duration)>,
+    steps: Vec<(&'static str, Duration, Result<()>)>,
 }
 
 impl Ci {
-    /// Runs a command that must succeed.
-    fn step(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
-        self.timed(name, || must_succeed(command))
-    }
-
-    fn timed(&mut self, name: &'static str, run: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// Runs a step. The ones after it run even if it fails, so that one run shows all that is wrong.
+    fn step(&mut self, name: &'static str, run: impl FnOnce() -> Result<()>) {
         println!("\n==> {name}");
         let start = Instant::now();
-        run().with_context(|| format!("{name} failed; what passed before it is printed above"))?;
-        self.times.push((name, start.elapsed()));
-        Ok(())
+        let result = run();
+        if let Err(error) = &result {
+            println!("{name} failed: {error:#}");
+        }
+        self.steps.push((name, start.elapsed(), result));
     }
 
-    fn report(&self) {
-        println!("\n==> all checks passed");
-        for (name, time) in &self.times {
-            println!("{name:<18}{:>7.1} s", time.as_secs_f64());
+    fn report(self) -> Result<()> {
+        println!();
+        let total: Duration = self.steps.iter().map(|(_, time, _)| *time).sum();
+        for (name, time, result) in &self.steps {
+            let mark = if result.is_ok() { "ok" } else { "FAILED" };
+            println!("{name:<18}{:>7.1} s  {mark}", time.as_secs_f64());
         }
-        let total: Duration = self.times.iter().map(|(_, time)| *time).sum();
         println!("{:<18}{:>7.1} s", "total", total.as_secs_f64());
+        let failed = self
+            .steps
+            .iter()
+            .filter(|(_, _, result)| result.is_err())
+            .count();
+        ensure!(failed == 0, "{failed} of {} steps failed", self.steps.len());
+        Ok(())
     }
 }
 
@@ -117,9 +125,11 @@ fn install_gdb() -> Result<()> {
     if gcore.is_ok() {
         return Ok(());
     }
+    let hint = "gcore is not here, and cannot be installed: install gdb";
+    must_succeed(Command::new("apt-get").arg("update")).context(hint)?;
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--no-install-recommends", "gdb"]);
-    must_succeed(&mut install).context("gcore is not here, and cannot be installed: install gdb")
+    must_succeed(&mut install).context(hint)
 }
 
 /// Builds cargo-deny from crates.io, unless that version is there already.

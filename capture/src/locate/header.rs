@@ -18,7 +18,7 @@ const SIZE_GRANULE: u64 = 0x1000;
 /// User addresses of x86-64 and arm64 lie below.
 const MAX_ADDRESS: u64 = 1 << 48;
 
-/// One shape of the header. Offsets are in bytes from where the header's fields lie: the page itself, or [`OffPage`] memory.
+/// One shape of the header. Offsets are in bytes from where the header's fields lie: the page itself, or off-page memory.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HeaderKind {
     /// Short name of the shape.
