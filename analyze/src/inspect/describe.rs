@@ -57,7 +57,7 @@ impl Describer<'_> {
     fn object(&mut self, address: Address) -> Result<Description, ObjectError> {
         let objects = self.objects;
         let map = objects.map_of(address)?;
-        let value = match objects.kind(map.instance_type) {
+        let value = match objects.kind_of(address, &map) {
             Kind::String => {
                 Value::String(objects.read_string(address, self.options.string_length)?)
             }

@@ -233,6 +233,8 @@ fields! {
     BoundTarget = "JSBoundFunction.bound_target_function",
     /// `this` that it calls it with.
     BoundThis = "JSBoundFunction.bound_this",
+    /// Target, `this` and first arguments of a bound function that is a plain function (up to V8 4.8).
+    FunctionBindings = "JSFunction.bindings",
     /// Arguments that it calls it with first.
     BoundArguments = "JSBoundFunction.bound_arguments",
 

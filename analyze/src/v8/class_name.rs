@@ -137,6 +137,24 @@ impl Objects {
         self.constructor_name(constructor?)
     }
 
+    /// Whether the prototype of a class is in a map's prototype chain.
+    pub(super) fn inherits_from(&self, map: &MapInfo, class: &str) -> bool {
+        let mut prototype = map.prototype;
+        for _ in 0..MAX_PROTOTYPES {
+            let Some(object) = prototype.strong() else {
+                return false;
+            };
+            let Ok(map) = self.map_of(object) else {
+                return false;
+            };
+            if self.prototype_class_name(object).as_deref() == Some(class) {
+                return true;
+            }
+            prototype = map.prototype;
+        }
+        false
+    }
+
     /// Whether an instance type is that of an object of the language: everything from proxies up.
     pub fn is_receiver_type(&self, instance_type: u16) -> bool {
         [

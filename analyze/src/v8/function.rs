@@ -92,11 +92,37 @@ impl Objects {
         Ok(None)
     }
 
+    /// The bindings of a function, if it is a bound one of V8 4.8 or earlier, where these are functions like all others:
+    /// the array holds the target where the literals of others hold no function.
+    fn function_bindings(&self, function: Address) -> Option<FixedArray> {
+        let place = self.layout().place(Field::FunctionBindings).ok()?;
+        let bindings = Tagged(self.load(function, place).ok()?).strong()?;
+        let array = FixedArray::read(self, bindings).ok()?;
+        let target = array.get(self, 0).ok()?.strong()?;
+        self.instance_type(target)
+            .is_some_and(|found| self.is_function_type(found))
+            .then_some(array)
+    }
+
+    /// Whether a function is a bound one, in the versions where the type does not tell.
+    pub(super) fn is_bound_by_bindings(&self, function: Address) -> bool {
+        self.function_bindings(function).is_some()
+    }
+
     /// The bound function at `address`.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn read_bound_function(&self, address: Address) -> Result<BoundFunctionValue, ObjectError> {
+        if let Some(bindings) = self.function_bindings(address) {
+            return Ok(BoundFunctionValue {
+                target: bindings.get(self, 0)?,
+                this: bindings.get(self, 1)?,
+                arguments: (2..bindings.length.min(MAX_BOUND_ARGUMENTS))
+                    .map(|index| bindings.get(self, index))
+                    .collect::<Result<_, _>>()?,
+            });
+        }
         let arguments = match self.tagged_field(address, Field::BoundArguments)?.strong() {
             None => Vec::new(),
             Some(arguments) => {

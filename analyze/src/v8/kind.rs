@@ -1,6 +1,6 @@
 //! Kinds of objects: what a program can tell apart, behind V8's instance types.
 
-use super::Objects;
+use super::{Address, MapInfo, Objects};
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,7 +111,29 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 impl Objects {
-    /// What objects of an instance type are.
+    /// What an object is.
+    ///
+    /// In V8 up to 5, errors and promises are objects like all others, and bound functions are functions; they are told by
+    /// what is in them.
+    pub fn kind_of(&self, object: Address, map: &MapInfo) -> Kind {
+        let types = &self.layout().types;
+        match self.kind(map.instance_type) {
+            Kind::Function if self.is_bound_by_bindings(object) => Kind::BoundFunction,
+            Kind::Object
+                if types.number("JS_ERROR_TYPE").is_none() && self.inherits_from(map, "Error") =>
+            {
+                Kind::Error
+            }
+            Kind::Object
+                if self.promises_are_plain_objects() && self.inherits_from(map, "Promise") =>
+            {
+                Kind::Promise
+            }
+            kind => kind,
+        }
+    }
+
+    /// What objects of an instance type are, as far as it tells.
     pub fn kind(&self, instance_type: u16) -> Kind {
         if self.is_string_type(instance_type) {
             return Kind::String;

@@ -1,6 +1,6 @@
 //! Promises.
 
-use super::{Address, ObjectError, Objects, Tagged};
+use super::{Address, Name, ObjectError, Objects, PropertyValue, Tagged};
 use crate::layout::Field;
 
 /// Most reactions that are followed.
@@ -47,6 +47,9 @@ impl Objects {
     /// # Errors
     /// [`ObjectError::Implausible`] if its state is none of the three; other errors if it cannot be read.
     pub fn read_promise(&self, address: Address) -> Result<PromiseValue, ObjectError> {
+        if self.promises_are_plain_objects() {
+            return self.read_plain_promise(address);
+        }
         let state = match self.field(address, Field::PromiseStatus)? {
             0 => PromiseState::Pending,
             1 => PromiseState::Fulfilled,
@@ -74,6 +77,63 @@ impl Objects {
             } else {
                 Vec::new()
             },
+        })
+    }
+
+    /// Whether promises are written in JavaScript and keep their state under private symbols, as up to V8 5.7.
+    pub(super) fn promises_are_plain_objects(&self) -> bool {
+        self.layout().place(Field::PromiseStatus).is_err()
+    }
+
+    fn read_plain_promise(&self, address: Address) -> Result<PromiseValue, ObjectError> {
+        const STATUS: [&str; 3] = [
+            "Promise#status",
+            "promise_status_symbol",
+            "promise_state_symbol",
+        ];
+        const RESULT: [&str; 3] = [
+            "Promise#value",
+            "promise_value_symbol",
+            "promise_result_symbol",
+        ];
+        const HAS_HANDLER: &str = "promise_has_handler_symbol";
+        let (mut status, mut result, mut has_handler) = (None, None, false);
+        for property in self.properties(address)?.list {
+            let PropertyValue::Tagged(value) = property.value else {
+                continue;
+            };
+            let Ok(Name::Symbol(symbol)) = self.read_name(property.key) else {
+                continue;
+            };
+            let name = symbol
+                .description
+                .map_or_else(String::new, |name| name.to_text());
+            if STATUS.contains(&name.as_str()) {
+                status = value.smi();
+            } else if RESULT.contains(&name.as_str()) {
+                result = Some(value);
+            } else if name == HAS_HANDLER {
+                has_handler = true;
+            }
+        }
+        let state = match status {
+            Some(0) => PromiseState::Pending,
+            Some(1) => PromiseState::Fulfilled,
+            Some(-1) => PromiseState::Rejected,
+            other => {
+                return Err(ObjectError::Implausible {
+                    address,
+                    what: "state",
+                    value: other.map_or(0, |state| state as u64),
+                    why: "a promise is pending (0), fulfilled (1) or rejected (-1)",
+                });
+            }
+        };
+        Ok(PromiseValue {
+            state,
+            result: result.filter(|_| state != PromiseState::Pending),
+            has_handler: Some(has_handler),
+            reactions: Vec::new(),
         })
     }
 

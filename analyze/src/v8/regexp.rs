@@ -41,7 +41,7 @@ impl Objects {
             address,
             word: word.0,
         })?;
-        let bits = self.field(address, Field::RegExpFlags)?;
+        let bits = self.compute(address, Field::RegExpFlags)?.unwrap_or(0);
         Ok(RegExpValue {
             source: self.read_string(source, max_units)?,
             flags: FLAGS

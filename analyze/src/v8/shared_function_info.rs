@@ -4,13 +4,8 @@ use super::name::MAX_NAME_UNITS;
 use super::{Address, ObjectError, Objects, StringValue, Tagged};
 use crate::layout::Field;
 
-/// Types that hold what is known of a function before it is compiled.
-const UNCOMPILED_DATA_TYPES: [&str; 4] = [
-    "UNCOMPILED_DATA_WITH_PREPARSE_DATA_TYPE",
-    "UNCOMPILED_DATA_WITHOUT_PREPARSE_DATA_TYPE",
-    "UNCOMPILED_DATA_WITH_PREPARSE_DATA_AND_JOB_TYPE",
-    "UNCOMPILED_DATA_WITHOUT_PREPARSE_DATA_WITH_JOB_TYPE",
-];
+/// How the types are called that hold what is known of a function before it is compiled.
+const UNCOMPILED_DATA: &str = "UNCOMPILED_DATA_WITH";
 
 /// What compiled code and source have to do with a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,10 +137,10 @@ impl Objects {
             if self.has_type(data, "FUNCTION_TEMPLATE_INFO_TYPE") {
                 return Ok(FunctionData::Template(data));
             }
-            if UNCOMPILED_DATA_TYPES
-                .iter()
-                .any(|name| self.has_type(data, name))
-            {
+            let found = self
+                .instance_type(data)
+                .and_then(|number| self.layout().types.name_of(number));
+            if found.is_some_and(|name| name.starts_with(UNCOMPILED_DATA)) {
                 return Ok(FunctionData::Uncompiled(data));
             }
         }
