@@ -21,12 +21,12 @@ pub enum Signal {
 }
 
 impl Signal {
-    #[cfg(unix)]
-    const fn number(self) -> libc::c_int {
+    /// As `kill` names it.
+    const fn name(self) -> &'static str {
         match self {
-            Self::Abort => libc::SIGABRT,
-            Self::Segv => libc::SIGSEGV,
-            Self::Bus => libc::SIGBUS,
+            Self::Abort => "ABRT",
+            Self::Segv => "SEGV",
+            Self::Bus => "BUS",
         }
     }
 }
@@ -74,7 +74,6 @@ pub fn kernel_writes_here() -> bool {
 ///
 /// # Errors
 /// If there is no core afterwards.
-#[cfg(unix)]
 pub fn kill_with(process: &mut NodeProcess, signal: Signal, dir: &Path) -> Result<PathBuf> {
     if !kernel_writes_here() {
         eprintln!("the kernel hands cores to a program: this one is of gcore");
@@ -83,14 +82,12 @@ pub fn kill_with(process: &mut NodeProcess, signal: Signal, dir: &Path) -> Resul
         process.kill()?;
         return Ok(path);
     }
-    let pid = libc::pid_t::try_from(process.pid())?;
-    // SAFETY: a system call without memory; the process is a child that was not waited for, so its number is its own.
-    let result = unsafe { libc::kill(pid, signal.number()) };
-    ensure!(
-        result == 0,
-        "cannot kill {pid}: {}",
-        io::Error::last_os_error()
-    );
+    let status = Command::new("kill")
+        .args(["-s", signal.name()])
+        .arg(process.pid().to_string())
+        .status()
+        .context("cannot run kill")?;
+    ensure!(status.success(), "kill ended with {status}");
     process.wait()?;
     kernel_core(dir)
 }

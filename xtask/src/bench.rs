@@ -43,6 +43,8 @@ struct Round {
     /// Size of gcore's file after `zstd -3`, in bytes; absent where zstd is not installed.
     gcore_zstd_bytes: Option<u64>,
     histogram: Usage,
+    /// The same on gcore's file. Its peak counts the pages of the core that are mapped, which the system may take back.
+    core_histogram: Option<Usage>,
     /// What the capture tool says about itself.
     capture: serde_json::Value,
 }
@@ -110,12 +112,15 @@ fn round(tools: &Tools, process: &mut NodeProcess, dir: &Path) -> Result<Round> 
         capture = tools.capture_to(pid, &file)?;
         Ok(file.clone())
     })?;
-    let mut line = Command::new(&tools.analyze);
-    line.arg("histogram")
-        .arg(&file)
-        .args(["--limit", "20"])
-        .stdout(Stdio::null());
-    let histogram = run_measured(&mut line)?;
+    let histogram = |file: &Path| {
+        let mut line = Command::new(&tools.analyze);
+        line.arg("histogram")
+            .arg(file)
+            .args(["--limit", "20"])
+            .stdout(Stdio::null());
+        run_measured(&mut line)
+    };
+    let of_capture = histogram(&file)?;
 
     let prefix = dir.join("core");
     let core = dir.join(format!("core.{pid}"));
@@ -131,6 +136,7 @@ fn round(tools: &Tools, process: &mut NodeProcess, dir: &Path) -> Result<Round> 
         })
     });
     let gcore = gcore.transpose()?;
+    let of_core = gcore.map(|_| histogram(&core)).transpose()?;
     let gcore_zstd_bytes = (gcore.is_some() && found("zstd")).then(|| {
         let packed = dir.join("core.zst");
         quietly(
@@ -152,7 +158,8 @@ fn round(tools: &Tools, process: &mut NodeProcess, dir: &Path) -> Result<Round> 
         ours,
         gcore,
         gcore_zstd_bytes,
-        histogram,
+        histogram: of_capture,
+        core_histogram: of_core,
         capture,
     })
 }

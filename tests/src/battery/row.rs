@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{Verdict, isolates, population, specimens};
+use crate::core_dump::{self, Signal};
 use crate::nodes::{self, Version};
 use crate::{Tools, Workload};
 
 /// What a release is tried for, in the order of [`Row::results`].
-pub const ABILITIES: [&str; 3] = ["populations", "values", "worker threads"];
+pub const ABILITIES: [&str; 4] = ["populations", "cores", "values", "worker threads"];
 
 /// Worker threads are on by default since this release.
 const FIRST_WITH_WORKERS: Version = Version(12, 0, 0);
@@ -40,6 +41,15 @@ pub enum Trial {
     Failed(String),
     /// The release does not have what is tried.
     Absent,
+}
+
+impl Trial {
+    fn of(judged: Result<Verdict>, what: &str, release: &str) -> Self {
+        match judged.with_context(|| format!("{what} on Node.js {release}")) {
+            Ok(verdict) => Self::Judged(verdict),
+            Err(error) => Self::Failed(format!("{error:#}")),
+        }
+    }
 }
 
 impl fmt::Display for Trial {
@@ -89,12 +99,8 @@ pub fn run(tools: &Tools, release: &str) -> Result<Row> {
         let process = Workload::new(workload, &release)?.spawn()?;
         let judged = tools
             .capture_to(process.pid(), &file)
-            .and_then(|_| check(tools, &file, &process.truth))
-            .with_context(|| format!("{workload} on Node.js {release}"));
-        Ok(match judged {
-            Ok(verdict) => Trial::Judged(verdict),
-            Err(error) => Trial::Failed(format!("{error:#}")),
-        })
+            .and_then(|_| check(tools, &file, &process.truth));
+        Ok(Trial::of(judged, workload, &release))
     };
     let values = trial("specimens.js", specimens::check)?;
     let workers = match version >= FIRST_WITH_WORKERS {
@@ -102,14 +108,28 @@ pub fn run(tools: &Tools, release: &str) -> Result<Row> {
         false => Trial::Absent,
     };
     // Last, so that its capture is the one that the other columns are read from.
-    let populations = trial("population.js", population::check)?;
+    let mut process = Workload::new("population.js", &release)?
+        .dumping_core_to(dir.path())
+        .spawn()?;
+    let captured = tools.capture_to(process.pid(), &file);
+    let populations = Trial::of(
+        captured.and_then(|_| population::check(tools, &file, &process.truth)),
+        "population.js",
+        &release,
+    );
+    let core = core_dump::kill_with(&mut process, Signal::Abort, dir.path());
+    let cores = Trial::of(
+        core.and_then(|core| population::check(tools, &core, &process.truth)),
+        "the core of population.js",
+        &release,
+    );
     let info = tools.query("info", &file, &[]).unwrap_or_default();
     Ok(Row {
         node: release,
         v8: text(&info["v8_version"]),
         layout: text(&info["layout"]["table"]),
         coverage_percent: info["coverage"]["ratio"].as_f64().unwrap_or(0.0) * 100.0,
-        results: vec![populations, values, workers],
+        results: vec![populations, cores, values, workers],
     })
 }
 

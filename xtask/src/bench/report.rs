@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::measure::Usage;
 use super::{Dump, Round, Snapshot};
 
 /// All rounds, and what the workload said about its heap.
@@ -81,6 +82,24 @@ impl Report {
             peak / 1e6,
             ""
         );
+        let of_core = |figure: fn(&Usage) -> f64| {
+            median(
+                self.rounds
+                    .iter()
+                    .filter_map(|round| round.core_histogram.as_ref().map(figure)),
+            )
+        };
+        if let (Some(wall), Some(peak)) = (
+            of_core(|usage| usage.wall.as_secs_f64()),
+            of_core(|usage| usage.peak_bytes as f64 / 1e6),
+        ) {
+            let _ = writeln!(out, "{:<38}{wall:>12.2}", "histogram of the core, s");
+            let _ = writeln!(
+                out,
+                "{:<38}{peak:>12.1}",
+                "its peak with the mapped core, MB"
+            );
+        }
         if let Some(Snapshot { dump, extra_bytes }) = self.snapshot {
             let _ = writeln!(
                 out,
@@ -102,11 +121,8 @@ impl Report {
                     "v8mini": dump_json(&round.ours),
                     "gcore": round.gcore.as_ref().map(dump_json),
                     "gcore_zstd_bytes": round.gcore_zstd_bytes,
-                    "histogram": {
-                        "wall_ms": milliseconds(round.histogram.wall),
-                        "cpu_ms": milliseconds(round.histogram.cpu),
-                        "peak_bytes": round.histogram.peak_bytes,
-                    },
+                    "histogram": usage_json(&round.histogram),
+                    "core_histogram": round.core_histogram.as_ref().map(usage_json),
                     "capture": round.capture,
                 })
             })
@@ -134,6 +150,14 @@ impl Report {
     fn usage(&self, figure: impl Fn(&Round) -> f64) -> f64 {
         median(self.rounds.iter().map(figure)).unwrap_or(f64::NAN)
     }
+}
+
+fn usage_json(usage: &Usage) -> Value {
+    json!({
+        "wall_ms": milliseconds(usage.wall),
+        "cpu_ms": milliseconds(usage.cpu),
+        "peak_bytes": usage.peak_bytes,
+    })
 }
 
 fn dump_json(dump: &Dump) -> Value {
