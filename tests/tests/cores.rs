@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -471,6 +471,49 @@ fn uncaught_exception() -> Result<()> {
         .and_then(serde_json::Value::as_u64);
     ensure!(count == Some(1234), "{histogram}");
     converts(&core, &[])?;
+    Ok(())
+}
+
+/// Whatever is in the headers and notes, the program says what it makes of it: it neither crashes nor runs for ever.
+#[test]
+fn flipped_bytes() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (_, core) = died(nodes::USUAL, Signal::Abort, dir.path())?;
+    let flipped = dir.path().join("flipped");
+    fs::copy(&core, &flipped)?;
+    let mut file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&flipped)?;
+    // A fixed seed: a run that fails can be repeated.
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for round in 0..60 {
+        let mut changed = Vec::new();
+        for _ in 0..4 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            // The header, the program headers, and the notes with their threads and files.
+            let at = random % (32 << 10);
+            let mut byte = [0];
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut byte)?;
+            changed.push((at, byte));
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(&[(random >> 32) as u8])?;
+        }
+        let outcome = ask(&["info"], &flipped, &[])?;
+        ensure!(
+            matches!(outcome.code(), Some(0 | 2 | 3)),
+            "round {round}, {changed:?}: {:?}, {}",
+            outcome.status,
+            outcome.stderr
+        );
+        for (at, byte) in changed.into_iter().rev() {
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(&byte)?;
+        }
+    }
     Ok(())
 }
 

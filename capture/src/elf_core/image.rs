@@ -427,7 +427,7 @@ impl Core {
             "; is this the core of a Node.js process?"
         };
         CoreError::NoHeap {
-            memory_bytes: self.memory.len_bytes(),
+            memory_bytes: headers.segments.iter().map(|s| s.present_len).sum(),
             segments: headers.segments.len(),
             hint: hint.to_owned(),
         }
