@@ -28,7 +28,7 @@ impl Describer<'_> {
         let (elements, properties) = if open && kind != Kind::Proxy {
             (
                 self.elements(address, map, kind, &detail),
-                self.properties(address, kind),
+                self.properties(self.property_holder(address, map), kind),
             )
         } else {
             (List::default(), List::default())
@@ -45,6 +45,19 @@ impl Describer<'_> {
             detail,
             elements,
             properties,
+        }
+    }
+
+    /// The object whose properties a program sees as an object's own: those of `globalThis`, which is a proxy without any, are
+    /// in the global object behind it.
+    fn property_holder(&self, address: Address, map: &MapInfo) -> Address {
+        if self
+            .objects
+            .is_type(map.instance_type, "JS_GLOBAL_PROXY_TYPE")
+        {
+            map.prototype.strong().unwrap_or(address)
+        } else {
+            address
         }
     }
 
@@ -270,21 +283,23 @@ impl Describer<'_> {
             word.strong()
                 .and_then(|text| objects.read_string(text, limit).ok())
         };
-        let (mut message, mut stack) = (None, None);
+        let (mut message, mut own_stack, mut hidden_stack) = (None, None, None);
         for property in objects.properties(address)?.list {
             let PropertyValue::Tagged(value) = property.value else {
                 continue;
             };
             match objects.read_name(property.key) {
                 Ok(name) if name.is("message") => message = string(value),
-                Ok(name) if name.is("stack") => stack = stack.or_else(|| string(value)),
-                // `error_stack_symbol`: in a release build of V8, internal symbols have no description.
+                Ok(name) if name.is("stack") => own_stack = string(value),
+                // `error_stack_symbol` is the first that V8 sets, `error_message_symbol` may follow. In a release build
+                // internal symbols have no description.
                 Ok(Name::Symbol(symbol)) if symbol.kind == SymbolKind::Internal => {
-                    stack = stack.or_else(|| string(objects.formatted_stack(value)));
+                    hidden_stack.get_or_insert(value);
                 }
                 _ => {}
             }
         }
+        let stack = own_stack.or_else(|| string(objects.formatted_stack(hidden_stack?)));
         Ok(Detail::Error { message, stack })
     }
 

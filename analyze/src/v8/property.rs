@@ -321,16 +321,16 @@ impl Objects {
         )))
     }
 
-    /// An entry of a `GlobalDictionary`, or `None` if it is empty or deleted. Up to V8 5 it has the form of a
-    /// `NameDictionary`'s whose values are cells; later it is the cell, which knows name and details.
+    /// An entry of a `GlobalDictionary`, or `None` if it is empty or deleted. Up to V8 5 it is key and cell, later the cell,
+    /// which knows its name. The cell has the details.
     fn global_entry(
         &self,
         entry: u64,
         words: &[u64],
     ) -> Result<Option<(u64, Property)>, ObjectError> {
-        let (key, cell, details) = match *words {
-            [key, cell, details] => (Tagged(key), Tagged(cell).strong(), Some(details)),
-            [cell] => (Tagged(cell), Tagged(cell).strong(), None),
+        let (key, cell) = match *words {
+            [key, cell] => (Some(Tagged(key)), Tagged(cell).strong()),
+            [cell] => (None, Tagged(cell).strong()),
             _ => return Ok(None),
         };
         let Some(cell) = cell.filter(|cell| {
@@ -339,16 +339,15 @@ impl Objects {
         }) else {
             return Ok(None);
         };
-        let (key, details) = match details {
-            Some(details) => (key, details),
-            None => (
-                self.tagged_field(cell, Field::PropertyCellName)?,
-                self.word(
-                    cell,
-                    self.layout().place(Field::PropertyCellDetails)?.offset,
-                )?,
-            ),
+        let key = match key {
+            Some(key) => key,
+            None => self.tagged_field(cell, Field::PropertyCellName)?,
         };
+        // The layout gives the details' place in the cell; their bits are unpacked as in a descriptor.
+        let details = self.word(
+            cell,
+            self.layout().place(Field::PropertyCellDetails)?.offset,
+        )?;
         let Some(key) = self.as_name(key) else {
             return Ok(None);
         };
