@@ -97,15 +97,22 @@ impl<'a> Classifier<'a> {
                     .is_some_and(|object| objects.is_prototype_object(object));
         if is_prototype {
             // The map of a prototype object names Object; the object itself names the class.
-            let name = sample
+            let owner = sample
                 .address
-                .and_then(|prototype| objects.prototype_class_name(prototype))
-                .or_else(|| objects.class_name(map))
-                .unwrap_or_else(by_type);
-            return Class {
-                kind: ClassKind::Prototype,
-                name: format!("{name}.prototype"),
-            };
+                .and_then(|prototype| objects.prototype_class_name(prototype));
+            let class = objects.class_name(map);
+            // One that no class owns may be an instance that serves as a prototype; and V8 up to 6 also marks objects whose
+            // properties its inline caches have looked up.
+            let is_instance = sample.address.is_some()
+                && owner.is_none()
+                && class.as_deref().is_some_and(|class| class != "Object");
+            if !is_instance {
+                let name = owner.or(class).unwrap_or_else(by_type);
+                return Class {
+                    kind: ClassKind::Prototype,
+                    name: format!("{name}.prototype"),
+                };
+            }
         }
         let name = objects.class_name(map).unwrap_or_else(by_type);
         Class {
