@@ -9,5 +9,5 @@ mod walk;
 pub use class::{Class, ClassKind, Classifier};
 pub use coverage::{Coverage, SpaceCoverage};
 pub use page_walk::HeapObject;
-pub use tally::{Count, GapStart, Sample, Tally};
+pub use tally::{Count, GapStart, Gaps, Sample, Tally};
 pub use walk::{PageSelection, Visitor, walk};

@@ -127,21 +127,22 @@ impl<'a> PageWalk<'a> {
         let mut at = span.start;
         let mut in_step = starts_with_object;
         while at < span.end() {
-            if let Some(area) = unallocated.iter().find(|area| area.contains(&at)) {
+            // The top of an allocation area is where the next object will start. One that lies inside an object is none: what
+            // was taken for an area was something else.
+            if let Some(area) = unallocated.iter().find(|area| area.start == at) {
                 let next = area.end.min(span.end());
                 coverage.unallocated += next - at;
                 at = next;
                 in_step = true;
                 continue;
             }
-            // An object never reaches into an allocation area: its top is where the next object will start.
             let next_area = unallocated
                 .iter()
                 .map(|area| area.start)
                 .find(|start| *start > at);
             let piece = span.until(next_area.unwrap_or(u64::MAX));
             if (in_step || self.is_in_step(piece, at))
-                && let Some(size) = self.step(piece, at, visitor, coverage)
+                && let Some(size) = self.step(span, at, visitor, coverage)
             {
                 at += size;
                 in_step = true;
@@ -167,9 +168,29 @@ impl<'a> PageWalk<'a> {
         at
     }
 
-    /// Whether the first word leads to a map.
-    pub(super) fn begins_with_object(&mut self, bytes: &[u8]) -> bool {
-        self.entry(bytes).is_some()
+    /// Whether a page of the semispace in use, `span` from its first object on, is not in use itself.
+    ///
+    /// V8 fills the pages of a semispace one after the other. From V8 11 on those that are still unused hold one free-list
+    /// entry; before, they hold what the last collection left there: objects that died, and forwarding addresses in the
+    /// place of the maps of those that moved. A page in use has neither.
+    pub(super) fn is_left_over(&mut self, span: Span<'_>, unallocated: &[Range<u64>]) -> bool {
+        let objects = self.objects;
+        let mut at = span.start;
+        while at < span.end() && !unallocated.iter().any(|area| area.start == at) {
+            let size = span.tail(at).and_then(|tail| {
+                let entry = self.entry(tail)?;
+                entry.size_of(objects, tail, span.limit.saturating_sub(at))
+            });
+            match size {
+                Some(size) => at += size,
+                None => {
+                    let word = span.word(at);
+                    let is_forwarding = word & 3 == 0 && objects.pages().room_at(word).is_some();
+                    return at == span.start || is_forwarding;
+                }
+            }
+        }
+        false
     }
 
     /// Visits the one object of a large page, of whose `room` bytes only the first are at hand, and returns its size.

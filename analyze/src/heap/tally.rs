@@ -63,8 +63,19 @@ pub struct Tally {
     pub oddballs: Vec<Address>,
     /// How much of the heap was counted.
     pub coverage: Coverage,
-    /// What was not recognised, by space and by what stands at the beginning: the number of places, and their bytes.
-    pub gaps: BTreeMap<(Space, GapStart), (u64, u64)>,
+    /// What was not recognised, by space and by what stands at the beginning.
+    pub gaps: BTreeMap<(Space, GapStart), Gaps>,
+}
+
+/// Ranges in which no object was recognised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many there are.
+    pub places: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Where the largest begins (untagged), and its bytes.
+    pub largest: (u64, u64),
 }
 
 /// What stands at the beginning of a range in which no object was recognised.
@@ -103,12 +114,16 @@ impl Tally {
             }
             tally.boilerplate_addresses.extend(counter.boilerplates);
             tally.oddballs.extend(counter.oddballs);
-            for (space, word, bytes) in counter.gaps {
+            for (space, word, range) in counter.gaps {
                 let map = Tagged(word).strong().and_then(|map| objects.map(map));
                 let start = map.map_or(GapStart::NoMap, |map| GapStart::Object(map.instance_type));
-                let (places, sum) = tally.gaps.entry((space, start)).or_default();
-                *places += 1;
-                *sum += bytes;
+                let bytes = range.end - range.start;
+                let gaps = tally.gaps.entry((space, start)).or_default();
+                gaps.places += 1;
+                gaps.bytes += bytes;
+                if bytes > gaps.largest.1 {
+                    gaps.largest = (range.start, bytes);
+                }
             }
         }
         tally.set_boilerplates_apart(objects);
@@ -173,8 +188,8 @@ struct Counter {
     current: usize,
     boilerplates: Vec<Address>,
     oddballs: Vec<Address>,
-    /// Space, first word, bytes.
-    gaps: Vec<(Space, u64, u64)>,
+    /// Space, first word, range.
+    gaps: Vec<(Space, u64, Range<u64>)>,
 }
 
 impl Counter {
@@ -192,8 +207,7 @@ impl Counter {
 
 impl Visitor for Counter {
     fn gap(&mut self, page: &Page, range: Range<u64>, first_word: u64) {
-        self.gaps
-            .push((page.space, first_word, range.end - range.start));
+        self.gaps.push((page.space, first_word, range));
     }
 
     fn page(&mut self, page: &Page) {

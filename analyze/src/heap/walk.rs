@@ -154,26 +154,19 @@ fn walk_page<'a, V: Visitor>(
             in_step = false;
             continue;
         }
-        if is_unused(page, start, walk, buffer) {
-            coverage.idle += end - start;
-            continue;
-        }
         let span = Span {
             start,
             bytes: buffer,
             limit: area_end,
         };
+        if page.space == Space::New && start == area_start && walk.is_left_over(span, areas) {
+            coverage.idle += end - start;
+            continue;
+        }
         at = walk.span(page, span, in_step, areas, visitor, coverage);
         in_step = true;
     }
     coverage.absent(objects.pages(), at..area_end);
-}
-
-/// Whether a page of the semispace in use is not in use yet: V8 fills the pages of a semispace one after the other. From
-/// V8 11 on the unused ones hold one free-list entry; before, they hold what the last collection left there, which begins
-/// with forwarding addresses. A page in use begins with an object.
-fn is_unused(page: &Page, start: u64, walk: &mut PageWalk<'_>, bytes: &[u8]) -> bool {
-    page.space == Space::New && start == page.area_start && !walk.begins_with_object(bytes)
 }
 
 fn walk_large_page<'a, V: Visitor>(

@@ -142,6 +142,14 @@ impl Finder<'_> {
         if top > limit || top & 7 != 0 {
             return None;
         }
+        // V8 5.4 to 6.x keep the original top before the top: between the two are objects, which must not be hidden. There the
+        // third word is the limit.
+        let third_is_limit = rest
+            .first()
+            .is_some_and(|third| third > limit && within(page, *third));
+        if third_is_limit && self.is_object(*top) {
+            return None;
+        }
         let limit = self.limit(page, *limit, rest)?;
         if *top < limit {
             found.push(AllocationArea {
@@ -175,11 +183,15 @@ impl Finder<'_> {
         holds.then_some(page)
     }
 
-    /// Whether an object seems to begin at `address`: its first word is a tagged pointer into a page, as to a map.
+    /// Whether an object begins at `address`: its map's map is its own map, as in every V8.
     fn is_object(&self, address: u64) -> bool {
-        self.memory
-            .read_u64(address)
-            .is_ok_and(|map| map & 3 == 1 && self.pages.containing(map - 1).is_some())
+        let pointer = |address: u64| {
+            let word = self.memory.read_u64(address).ok()?;
+            let target = word.checked_sub(1)?;
+            (word & 3 == 1 && self.pages.containing(target).is_some()).then_some(target)
+        };
+        let meta_map = pointer(address).and_then(pointer);
+        meta_map.is_some_and(|meta_map| pointer(meta_map) == Some(meta_map))
     }
 }
 

@@ -100,6 +100,8 @@ pub(super) struct GapReport {
     pub(super) begins_with: String,
     pub(super) places: u64,
     pub(super) bytes: u64,
+    pub(super) largest_at: String,
+    pub(super) largest_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -241,14 +243,16 @@ fn gaps(objects: &Objects, tally: &Tally) -> Vec<GapReport> {
     let mut gaps: Vec<GapReport> = tally
         .gaps
         .iter()
-        .map(|((space, start), (places, bytes))| GapReport {
+        .map(|((space, start), gaps)| GapReport {
             space: space.name(),
             begins_with: match start {
                 GapStart::NoMap => "no map".to_owned(),
                 GapStart::Object(instance_type) => objects.type_name(*instance_type),
             },
-            places: *places,
-            bytes: *bytes,
+            places: gaps.places,
+            bytes: gaps.bytes,
+            largest_at: format!("{:#x}", gaps.largest.0),
+            largest_bytes: gaps.largest.1,
         })
         .collect();
     gaps.sort_by_key(|gap| std::cmp::Reverse(gap.bytes));

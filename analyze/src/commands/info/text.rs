@@ -185,12 +185,19 @@ fn tables(output: &mut Output, report: &Report<'_>) -> anyhow::Result<()> {
                 gap.begins_with.clone(),
                 grouped(gap.places),
                 grouped(gap.bytes),
+                gap.largest_at.clone(),
             ]
         })
         .collect();
     if !rows.is_empty() {
         output.table(
-            &["Not recognised", "Begins with", "Places", "Bytes"],
+            &[
+                "Not recognised",
+                "Begins with",
+                "Places",
+                "Bytes",
+                "Largest at",
+            ],
             &[2, 3],
             rows,
         )?;
