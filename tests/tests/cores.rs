@@ -215,6 +215,56 @@ fn packed_and_piped() -> Result<()> {
 }
 
 #[test]
+fn converted_through_pipes() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let (process, core) = died(nodes::USUAL, Signal::Abort, dir.path())?;
+    let capture = dir.path().join("piped.v8mini");
+    let status = Command::new(&Tools::get().analyze)
+        .args(["convert", "-", "-o", "-", "--level", "3"])
+        .stdin(File::open(&core)?)
+        .stdout(File::create(&capture)?)
+        .status()?;
+    ensure!(status.success(), "{status}");
+    battery::population::check(Tools::get(), &capture, &process.truth)?.into_result()?;
+    same_answers(&capture, &core, &[], is_about_memory)?;
+    // A device stays one, and a directory is no file.
+    let convert = |to: &Path| {
+        let line: [&OsStr; 4] = [
+            "convert".as_ref(),
+            core.as_ref(),
+            "-o".as_ref(),
+            to.as_ref(),
+        ];
+        Tools::get().analyze(line)
+    };
+    let device = dir.path().join("device");
+    std::os::unix::fs::symlink("/dev/null", &device)?;
+    convert(&device)?.success()?;
+    ensure!(
+        !fs::metadata(&device)?.is_file(),
+        "a file took the place of a device"
+    );
+    let outcome = convert(dir.path())?;
+    ensure!(
+        outcome.code() == Some(2) && outcome.stderr.contains("it is a directory"),
+        "{}",
+        outcome.stderr
+    );
+    let again = Tools::get().analyze([
+        "convert".as_ref(),
+        capture.as_os_str(),
+        "-o".as_ref(),
+        "x".as_ref(),
+    ])?;
+    ensure!(
+        again.stderr.contains("is a capture already"),
+        "{}",
+        again.stderr
+    );
+    Ok(())
+}
+
+#[test]
 fn cut_anywhere() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let (_, core) = died(nodes::USUAL, Signal::Abort, dir.path())?;

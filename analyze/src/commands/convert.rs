@@ -1,6 +1,6 @@
 //! `v8mini convert`: a capture from a core.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -110,7 +110,19 @@ fn write<W: Write>(
 
 /// Writes a file that appears under its name only when it is complete. Only its owner may read it: a heap holds whatever the
 /// program had in memory.
+///
+/// What exists and is no regular file (a pipe, a device) is written to as it is: a file of its name would take its place.
 fn write_file(core: &CoreImage, path: &Path, options: WriteOptions) -> anyhow::Result<Written> {
+    let path = match fs::metadata(path) {
+        Ok(existing) if existing.is_dir() => bail!("it is a directory; name a file"),
+        Ok(existing) if !existing.is_file() => {
+            let file = OpenOptions::new().write(true).open(path)?;
+            return Ok(write(core, file, options)?.1);
+        }
+        // Through a symbolic link, the file behind it is replaced and not the link.
+        Ok(_) => path.canonicalize()?,
+        Err(_) => path.to_owned(),
+    };
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
