@@ -20,7 +20,7 @@ pub(super) const ENDIAN: LittleEndian = LittleEndian;
 pub(super) const USUAL_PAGE_BYTES: u32 = 4096;
 
 /// Segments that are looked at. Linux allows a process 65,530 mappings unless told otherwise (`vm.max_map_count`).
-const MAX_SEGMENTS: u64 = 1 << 19;
+const MAX_SEGMENTS: u64 = 1 << 18;
 
 /// Segments of notes that are looked at. The kernel writes one, `gcore` another one.
 const MAX_NOTE_SEGMENTS: usize = 64;

@@ -10,7 +10,7 @@ use super::headers::{ENDIAN, Machine};
 /// Threads that are kept: what the `.v8mini` file can hold.
 const MAX_THREADS: usize = 1 << 16;
 /// File mappings that are kept.
-const MAX_FILES: usize = 1 << 17;
+const MAX_FILES: usize = 1 << 16;
 /// Damaged notes that are described.
 const MAX_DAMAGED: usize = 16;
 /// Bytes of a path that are kept: Linux's `PATH_MAX`.
