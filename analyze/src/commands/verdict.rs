@@ -61,6 +61,12 @@ impl Verdict {
                 ));
             }
         }
+        match opened.objects.pages().rejected() {
+            0 => {}
+            rejected => warnings.push(format!(
+                "{rejected} pages were left out: they overlap others, or no page can be where they are"
+            )),
+        }
         for problem in &metadata.problems {
             warnings.push(format!("capture: {}", problem.message));
         }

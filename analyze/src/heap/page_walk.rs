@@ -1,5 +1,6 @@
 //! The walk over one page: object after object, each as long as its map and its own words say.
 
+use std::collections::hash_map::Entry as MapEntry;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use crate::v8::{Address, MapInfo, Objects};
 const RESYNC_OBJECTS: usize = 3;
 /// …out of the next so many, unless the range ends before.
 const RESYNC_LOOKAHEAD: usize = 6;
+
+/// So many words that lead to no map are remembered.
+const NO_MAPS: usize = 4096;
 
 /// An object met in the walk.
 #[derive(Debug, Clone, Copy)]
@@ -95,9 +99,11 @@ impl<'a> Span<'a> {
 /// Walks pages one after the other, keeping what it learns about maps.
 pub(super) struct PageWalk<'a> {
     objects: &'a Objects,
-    /// By map word. `None` if the word leads to no map.
-    maps: FxHashMap<u64, Option<Entry<'a>>>,
-    next_index: usize,
+    /// By map word.
+    maps: FxHashMap<u64, Entry<'a>>,
+    /// Words that lead to no map, each in the one place that its bits give it: what the walk meets again and again while it is
+    /// out of step is remembered, and a page full of rubbish costs no memory.
+    no_maps: Box<[u64; NO_MAPS]>,
     free_types: [Option<u16>; 2],
 }
 
@@ -107,14 +113,20 @@ impl<'a> PageWalk<'a> {
         Self {
             objects,
             maps: FxHashMap::default(),
-            next_index: 0,
+            no_maps: Box::new([0; NO_MAPS]),
             free_types: [types.number("FREE_SPACE_TYPE"), types.number("FILLER_TYPE")],
         }
     }
 
+    /// Begins with a new visitor: maps are numbered anew, so that what a visitor keeps for each grows with its own pages and not
+    /// with all that were walked before.
+    pub(super) fn begin(&mut self) {
+        self.maps.clear();
+    }
+
     /// Walks a span of a page and returns where the walk ended: after the span's last byte, or, where the last object
     /// reaches over memory that is not there, after that. `starts_with_object` is false where the span begins somewhere in the middle. `unallocated`
-    /// are the ranges that hold no objects yet, sorted.
+    /// are the ranges that hold no objects yet, sorted by where they begin.
     pub(super) fn span<V: Visitor>(
         &mut self,
         page: &Page,
@@ -126,21 +138,25 @@ impl<'a> PageWalk<'a> {
     ) -> u64 {
         let mut at = span.start;
         let mut in_step = starts_with_object;
+        let mut areas = unallocated;
         while at < span.end() {
             // The top of an allocation area is where the next object will start. One that lies inside an object is none: what
             // was taken for an area was something else.
-            if let Some(area) = unallocated.iter().find(|area| area.start == at) {
+            while let Some((area, later)) = areas.split_first()
+                && area.start < at
+            {
+                areas = later;
+            }
+            let area = areas.first();
+            if let Some(area) = area.filter(|area| area.start == at) {
                 let next = area.end.min(span.end());
                 coverage.unallocated += next - at;
                 at = next;
                 in_step = true;
                 continue;
             }
-            let next_area = unallocated
-                .iter()
-                .map(|area| area.start)
-                .find(|start| *start > at);
-            let piece = span.until(next_area.unwrap_or(u64::MAX));
+            let next_area = area.map_or(u64::MAX, |area| area.start);
+            let piece = span.until(next_area);
             if (in_step || self.is_in_step(piece, at))
                 && let Some(size) = self.step(span, at, visitor, coverage)
             {
@@ -268,35 +284,33 @@ impl<'a> PageWalk<'a> {
         if word & 3 != 1 {
             return None;
         }
-        let Self {
-            objects,
-            maps,
-            next_index,
-            free_types,
-        } = self;
-        let objects: &'a Objects = objects;
-        maps.entry(word)
-            .or_insert_with(|| {
-                let map = objects.map(Address(word & !3))?;
-                let size = match map.instance_size {
-                    0 => objects
-                        .layout()
-                        .types
-                        .size_of(map.instance_type)
-                        .map_or(Size::Unknown, Size::Computed),
-                    fixed => Size::Fixed(fixed),
-                };
-                let index = *next_index;
-                *next_index += 1;
-                let is_free_space = free_types.contains(&Some(map.instance_type));
-                Some(Entry {
-                    map,
-                    size,
-                    index,
-                    is_free_space,
-                })
-            })
-            .as_ref()
+        let index = self.maps.len();
+        let vacant = match self.maps.entry(word) {
+            MapEntry::Occupied(known) => return Some(known.into_mut()),
+            MapEntry::Vacant(vacant) => vacant,
+        };
+        let no_map = self.no_maps.get_mut((word >> 3) as usize % NO_MAPS)?;
+        if *no_map == word {
+            return None;
+        }
+        let Some(map) = self.objects.map(Address(word & !3)) else {
+            *no_map = word;
+            return None;
+        };
+        let types = &self.objects.layout().types;
+        let size = match map.instance_size {
+            0 => types
+                .size_of(map.instance_type)
+                .map_or(Size::Unknown, Size::Computed),
+            fixed => Size::Fixed(fixed),
+        };
+        let is_free_space = self.free_types.contains(&Some(map.instance_type));
+        Some(vacant.insert(Entry {
+            map,
+            size,
+            index,
+            is_free_space,
+        }))
     }
 }
 

@@ -78,6 +78,16 @@ pub struct Gaps {
     pub largest: (u64, u64),
 }
 
+impl Gaps {
+    fn merge(&mut self, other: &Self) {
+        self.places += other.places;
+        self.bytes += other.bytes;
+        if other.largest.1 > self.largest.1 {
+            self.largest = other.largest;
+        }
+    }
+}
+
 /// What stands at the beginning of a range in which no object was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GapStart {
@@ -101,7 +111,7 @@ impl Tally {
     /// Counts the objects of the selected pages.
     pub fn count(objects: &Objects, selection: PageSelection) -> Self {
         let wanted = Wanted::of(objects);
-        let (counters, coverage) = walk(objects, selection, || Counter::new(wanted));
+        let (counters, coverage) = walk(objects, selection, || Counter::new(objects, wanted));
         let mut tally = Self {
             coverage,
             ..Self::default()
@@ -114,16 +124,8 @@ impl Tally {
             }
             tally.boilerplate_addresses.extend(counter.boilerplates);
             tally.oddballs.extend(counter.oddballs);
-            for (space, word, range) in counter.gaps {
-                let map = Tagged(word).strong().and_then(|map| objects.map(map));
-                let start = map.map_or(GapStart::NoMap, |map| GapStart::Object(map.instance_type));
-                let bytes = range.end - range.start;
-                let gaps = tally.gaps.entry((space, start)).or_default();
-                gaps.places += 1;
-                gaps.bytes += bytes;
-                if bytes > gaps.largest.1 {
-                    gaps.largest = (range.start, bytes);
-                }
+            for (gap, found) in counter.gaps {
+                tally.gaps.entry(gap).or_default().merge(&found);
             }
         }
         tally.set_boilerplates_apart(objects);
@@ -182,32 +184,46 @@ impl Wanted {
 type Counts = Vec<Option<(Address, Count)>>;
 
 /// The counter of one run of pages.
-struct Counter {
+struct Counter<'a> {
+    objects: &'a Objects,
     wanted: Wanted,
     spaces: Vec<(Space, Counts)>,
     current: usize,
     boilerplates: Vec<Address>,
     oddballs: Vec<Address>,
-    /// Space, first word, range.
-    gaps: Vec<(Space, u64, Range<u64>)>,
+    /// As in [`Tally::gaps`].
+    gaps: BTreeMap<(Space, GapStart), Gaps>,
 }
 
-impl Counter {
-    fn new(wanted: Wanted) -> Self {
+impl<'a> Counter<'a> {
+    fn new(objects: &'a Objects, wanted: Wanted) -> Self {
         Self {
+            objects,
             wanted,
             spaces: Vec::new(),
             current: 0,
             boilerplates: Vec::new(),
             oddballs: Vec::new(),
-            gaps: Vec::new(),
+            gaps: BTreeMap::new(),
         }
     }
 }
 
-impl Visitor for Counter {
+impl Visitor for Counter<'_> {
     fn gap(&mut self, page: &Page, range: Range<u64>, first_word: u64) {
-        self.gaps.push((page.space, first_word, range));
+        let map = Tagged(first_word).strong();
+        let start = map
+            .and_then(|map| self.objects.map(map))
+            .map_or(GapStart::NoMap, |map| GapStart::Object(map.instance_type));
+        let bytes = range.end - range.start;
+        self.gaps
+            .entry((page.space, start))
+            .or_default()
+            .merge(&Gaps {
+                places: 1,
+                bytes,
+                largest: (range.start, bytes),
+            });
     }
 
     fn page(&mut self, page: &Page) {

@@ -2,6 +2,7 @@
 //!
 //! It is linear: page by page, object by object, so it also meets objects that are dead but not yet swept.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -62,6 +63,7 @@ pub fn walk<V: Visitor>(
         .map_init(
             || (PageWalk::new(objects), Vec::new()),
             |(walk, buffer), pages| {
+                walk.begin();
                 let mut visitor = make();
                 let mut coverage = Coverage::default();
                 for page in pages {
@@ -107,19 +109,14 @@ fn walk_page<'a, V: Visitor>(
     visitor: &mut V,
     coverage: &mut SpaceCoverage,
 ) {
-    let page_end = page.address.saturating_add(page.size);
-    let area_start = page
-        .area_start
-        .clamp(page.address, page_end)
-        .next_multiple_of(8);
-    let area_end = page.area_end.clamp(area_start, page_end) & !7;
+    // The index has seen to it that the area lies within the page.
+    let (area_start, area_end) = (page.area_start, page.area_end);
     coverage.pages += 1;
     coverage.committed += page.size;
     if page.space == Space::NewFrom {
         coverage.idle += page.size;
         return;
     }
-    let area_end = area_end.max(area_start);
     coverage.overhead += page.size - (area_end - area_start);
     if objects.pages().is_large(page) {
         walk_large_page(
@@ -133,7 +130,7 @@ fn walk_page<'a, V: Visitor>(
         );
         return;
     }
-    let areas = overlapping(areas, area_start, area_end);
+    let areas = beginning_in(areas, area_start, area_end);
     let mut at = area_start;
     let mut in_step = true;
     let first = stored.partition_point(|range| range.end() <= area_start);
@@ -207,7 +204,8 @@ fn read_into(objects: &Objects, start: u64, len: u64, buffer: &mut Vec<u8>) -> b
     objects.memory().read_at(start, buffer).is_ok()
 }
 
-/// Where the isolates' allocation areas are still empty, sorted.
+/// Where the isolates' allocation areas are still empty, sorted, one for each address that they begin at: a hostile capture
+/// may hold a million for one page.
 fn unallocated_areas(objects: &Objects) -> Vec<Range<u64>> {
     let isolates = &objects.image().metadata.isolates;
     let mut areas: Vec<_> = isolates
@@ -224,12 +222,15 @@ fn unallocated_areas(objects: &Objects) -> Vec<Range<u64>> {
         })
         .filter(|area| !area.is_empty())
         .collect();
-    areas.sort_by_key(|area| area.start);
+    // Of those that begin at one address, the longest stays.
+    areas.sort_unstable_by_key(|area| (area.start, Reverse(area.end)));
+    areas.dedup_by_key(|area| area.start);
     areas
 }
 
-fn overlapping(areas: &[Range<u64>], start: u64, end: u64) -> &[Range<u64>] {
-    let first = areas.partition_point(|area| area.end <= start);
+/// The areas that begin in a range.
+fn beginning_in(areas: &[Range<u64>], start: u64, end: u64) -> &[Range<u64>] {
+    let first = areas.partition_point(|area| area.start < start);
     let last = areas.partition_point(|area| area.start < end);
     areas.get(first..last.max(first)).unwrap_or_default()
 }

@@ -2,12 +2,14 @@
 
 mod open;
 mod page_index;
+mod ranges;
 mod spool;
 
 use v8mini_format::{Memory, Metadata};
 
 pub use open::{OpenError, OpenOptions, Opened, open};
 pub use page_index::PageIndex;
+pub(crate) use ranges::disjoint;
 
 /// A captured process.
 pub struct Image {

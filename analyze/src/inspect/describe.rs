@@ -97,6 +97,11 @@ impl Describer<'_> {
         }
     }
 
+    /// Counts work that goes into no description of its own.
+    pub(super) fn spend(&mut self, values: usize) {
+        self.values = self.values.saturating_add(values);
+    }
+
     /// Whether the object that is being described is the one that was asked for. Only a function asked for shows what it
     /// closes over: all functions of a module share their scopes.
     pub(super) fn is_root(&self) -> bool {

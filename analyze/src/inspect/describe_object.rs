@@ -68,6 +68,8 @@ impl Describer<'_> {
         };
         let mut described = List::default();
         let total = found.list.len();
+        // Reading them has cost as much as describing so many values, shown or not.
+        self.spend(total);
         for property in found.list {
             // What V8 computes is said by the object's kind: `length` of arrays, `name` of functions, ….
             let is_implied = matches!(property.value, PropertyValue::Native(_))

@@ -5,6 +5,8 @@ use crate::layout::Field;
 
 /// Longest chain of transitions that is followed. A map has at most 1020 properties, and few transitions more.
 const MAX_TRANSITIONS: usize = 4096;
+/// So many properties of a prototype are looked at.
+const MAX_PROTOTYPE_PROPERTIES: usize = 4096;
 /// Longest prototype chain that is followed; real ones are a handful long.
 const MAX_PROTOTYPES: usize = 256;
 
@@ -106,20 +108,22 @@ impl Objects {
             if !self.is_receiver_type(map.instance_type) {
                 break;
             }
-            if let Some(name) = self.name_from_prototype(object) {
-                if name != "Object" {
-                    return Some(name);
+            let name = self.prototype_name(object, || self.name_from_prototype(object));
+            if let Some(name) = name {
+                if &*name != "Object" {
+                    return Some(name.as_ref().to_owned());
                 }
                 last = Some(name);
             }
             prototype = map.prototype;
         }
-        last
+        last.map(|name| name.as_ref().to_owned())
     }
 
     fn name_from_prototype(&self, prototype: Address) -> Option<String> {
         let mut constructor = None;
-        for property in self.properties(prototype).ok()?.list {
+        let properties = self.properties(prototype).ok()?.list;
+        for property in properties.into_iter().take(MAX_PROTOTYPE_PROPERTIES) {
             let PropertyValue::Tagged(value) = property.value else {
                 continue;
             };

@@ -9,6 +9,14 @@ use super::{Address, MapInfo, ObjectError, Tagged};
 use crate::image::{Image, PageIndex};
 use crate::layout::{Field, Layout, Place, Subject, Value};
 
+/// So many maps are believed in any image…
+const MAPS_ANYWHERE: u64 = 1 << 16;
+/// …and one more for so many bytes of its memory. A map alone takes 72, and has a descriptor array and instances besides; in
+/// a heap made to hurt, maps may overlap and each cost more memory here than there.
+const BYTES_PER_MAP: u64 = 256;
+/// So many addresses are remembered at which there is no map.
+const NO_MAPS_REMEMBERED: usize = 1 << 16;
+
 /// An image seen as V8 objects: its memory, its layout, and the maps met so far.
 ///
 /// A word is believed to be a map only if its own map is a *meta-map*, an object whose map is itself and whose type is
@@ -18,7 +26,39 @@ pub struct Objects {
     layout: Layout,
     pages: PageIndex,
     meta_maps: RwLock<FxHashSet<Address>>,
-    maps: RwLock<FxHashMap<Address, Option<Arc<MapInfo>>>>,
+    maps: RwLock<Maps>,
+    /// The class name that a prototype object gives, of those asked for so far.
+    prototype_names: RwLock<FxHashMap<Address, Option<Arc<str>>>>,
+}
+
+/// What is known of addresses that were taken for maps.
+#[derive(Debug)]
+struct Maps {
+    known: FxHashMap<Address, Arc<MapInfo>>,
+    rejected: FxHashSet<Address>,
+    /// Most maps that are believed.
+    max: usize,
+}
+
+impl Maps {
+    fn get(&self, address: Address) -> Option<Option<Arc<MapInfo>>> {
+        match self.known.get(&address) {
+            Some(map) => Some(Some(Arc::clone(map))),
+            None => self.rejected.contains(&address).then_some(None),
+        }
+    }
+
+    fn insert(&mut self, address: Address, map: Option<MapInfo>) -> Option<Arc<MapInfo>> {
+        let full = self.known.len() >= self.max && !self.known.contains_key(&address);
+        let Some(map) = map.filter(|_| !full) else {
+            if self.rejected.len() < NO_MAPS_REMEMBERED {
+                self.rejected.insert(address);
+            }
+            return None;
+        };
+        let map = self.known.entry(address).or_insert_with(|| Arc::new(map));
+        Some(Arc::clone(map))
+    }
 }
 
 impl std::fmt::Debug for Objects {
@@ -33,13 +73,42 @@ impl Objects {
     /// Sees an image through a layout.
     pub fn new(image: Image, layout: Layout) -> Self {
         let pages = PageIndex::new(&image.metadata.pages, &image.metadata.regions);
+        let ranges = image.memory.ranges();
+        let bytes = ranges
+            .iter()
+            .fold(0, |sum: u64, range| sum.saturating_add(range.len));
+        let max = MAPS_ANYWHERE.saturating_add(bytes / BYTES_PER_MAP);
         Self {
             image,
             layout,
             pages,
             meta_maps: RwLock::default(),
-            maps: RwLock::default(),
+            maps: RwLock::new(Maps {
+                known: FxHashMap::default(),
+                rejected: FxHashSet::default(),
+                max: usize::try_from(max).unwrap_or(usize::MAX),
+            }),
+            prototype_names: RwLock::default(),
         }
+    }
+
+    /// The class name that a prototype object gives, found out by `read` when it is asked for the first time: thousands of maps
+    /// may have the same prototype, and looking through its properties takes long.
+    pub(super) fn prototype_name(
+        &self,
+        prototype: Address,
+        read: impl FnOnce() -> Option<String>,
+    ) -> Option<Arc<str>> {
+        let names = self.prototype_names.read();
+        if let Some(known) = names.unwrap_or_else(|e| e.into_inner()).get(&prototype) {
+            return known.clone();
+        }
+        let name = read().map(Arc::from);
+        let names = self.prototype_names.write();
+        names
+            .unwrap_or_else(|e| e.into_inner())
+            .insert(prototype, name.clone());
+        name
     }
 
     /// The image.
@@ -185,18 +254,20 @@ impl Objects {
             .maps
             .read()
             .unwrap_or_else(|e| e.into_inner())
-            .get(&address)
+            .get(address)
         {
-            return known.clone();
+            return known;
         }
-        let map = self.read_map(address).map(Arc::new);
+        let map = self.read_map(address);
         let mut maps = self.maps.write().unwrap_or_else(|e| e.into_inner());
-        maps.insert(address, map.clone());
-        map
+        maps.insert(address, map)
     }
 
     fn read_map(&self, address: Address) -> Option<MapInfo> {
-        self.pages.room_at(address.0)?;
+        // Objects lie at multiples of 8, in the object area of a page.
+        self.pages
+            .room_at(address.0)
+            .filter(|_| address.0.is_multiple_of(8))?;
         let meta_map = self.tagged(address, 0).ok()?.strong()?;
         if !self.is_meta_map(meta_map) {
             return None;
@@ -213,7 +284,8 @@ impl Objects {
         {
             return true;
         }
-        let is_own_map = self.pages.room_at(address.0).is_some()
+        let is_own_map = address.0.is_multiple_of(8)
+            && self.pages.room_at(address.0).is_some()
             && self.tagged(address, 0).ok() == Some(address.tagged());
         let found = is_own_map
             && self

@@ -13,6 +13,8 @@ const MAX_THREADS: usize = 1 << 16;
 const MAX_FILES: usize = 1 << 16;
 /// Damaged notes that are described.
 const MAX_DAMAGED: usize = 16;
+/// Entries of the auxiliary vector that are kept: Linux has some 50.
+const MAX_AUXILIARY: usize = 128;
 /// Bytes of a path that are kept: Linux's `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 
@@ -125,8 +127,8 @@ impl Notes {
 
     fn auxiliary_vector(&mut self, desc: &[u8]) -> Option<()> {
         let (words, _) = desc.as_chunks::<16>();
-        // Linux has some 50 entries; no more than that is of use.
-        for word in words.iter().take(128) {
+        let room = MAX_AUXILIARY.saturating_sub(self.auxiliary.len());
+        for word in words.iter().take(room) {
             let (key, value) = (u64_at(word, 0)?, u64_at(word, 8)?);
             if key != 0 {
                 self.auxiliary.push((key, value));

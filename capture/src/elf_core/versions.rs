@@ -58,7 +58,7 @@ pub(super) fn find(memory: &dyn Memory, pages: &[Page]) -> HeapVersions {
     found
 }
 
-/// `12.4.254.21-node.33` anywhere, or, before Node 10, a string that is `5.1.281.111` as a whole.
+/// `12.4.254.21-node.33` anywhere, or, before Node 8, a string that is `5.1.281.111` as a whole.
 fn v8_version(bytes: &[u8]) -> Option<V8Version> {
     let with_suffix = memmem::find_iter(bytes, b"-node.").find_map(|end| {
         let head = bytes.get(end.saturating_sub(MAX_VERSION)..end)?;
@@ -85,7 +85,7 @@ fn v8_version(bytes: &[u8]) -> Option<V8Version> {
 
 /// Whether a version of V8 is one that named itself without a suffix. An address of the Internet looks the same.
 fn is_old(version: &V8Version) -> bool {
-    const RELEASED: [(u32, u32); 10] = [
+    const RELEASED: [(u32, u32); 9] = [
         (4, 5),
         (4, 6),
         (5, 0),
@@ -95,7 +95,6 @@ fn is_old(version: &V8Version) -> bool {
         (5, 8),
         (6, 0),
         (6, 1),
-        (6, 2),
     ];
     RELEASED.contains(&(version.major, version.minor)) && version.build > 30
 }

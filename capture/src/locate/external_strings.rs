@@ -152,14 +152,17 @@ fn external_maps(
             meta_maps.push(word);
         }
     });
+    // In a page made to hurt, every word may be one: they are looked up, not gone through.
+    meta_maps.sort_unstable();
     let mut maps = Vec::new();
     for_each_word(memory, &places, |address, word| {
-        if meta_maps.contains(&word)
+        if meta_maps.binary_search(&word).is_ok()
             && let Some(unit) = shape.unit_bytes(memory, address)
         {
             maps.push((address + 1, unit));
         }
     });
+    maps.sort_unstable();
     maps
 }
 
@@ -199,7 +202,7 @@ struct Search<'a> {
     outside: &'a dyn Memory,
     regions: &'a [Region],
     shape: &'a ExternalStringShape,
-    /// Tagged maps and bytes per code unit.
+    /// Tagged maps and bytes per code unit, sorted.
     maps: Vec<(u64, u64)>,
 }
 
@@ -215,7 +218,8 @@ impl Search<'_> {
         let mut found = Vec::new();
         for_each_word(self.memory, pages, |address, word| {
             if (lowest..=highest).contains(&word)
-                && let Some((_, unit)) = self.maps.iter().find(|(map, _)| *map == word)
+                && let Ok(known) = self.maps.binary_search_by_key(&word, |(map, _)| *map)
+                && let Some((_, unit)) = self.maps.get(known)
                 && let Some(ranges) = self.string(address, *unit)
             {
                 found.extend(ranges);

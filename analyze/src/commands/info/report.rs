@@ -1,6 +1,7 @@
 //! What `v8mini info` says, as JSON has it.
 
 use jiff::Timestamp;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use v8mini_format::model::{GcState, Isolate, Metadata};
 
@@ -145,17 +146,8 @@ pub(super) fn report<'a>(opened: &'a Opened, tally: &Tally, verdict: &'a Verdict
             total_ns: metadata.statistics.map(|statistics| statistics.total_ns),
             complete: opened.is_whole(),
         },
-        isolates: isolates(metadata),
-        threads: metadata
-            .threads
-            .iter()
-            .map(|thread| ThreadReport {
-                tid: thread.tid,
-                name: &thread.name,
-                state: thread.state,
-                isolate: isolate_number(metadata, thread.isolate),
-            })
-            .collect(),
+        isolates: isolates(&opened.objects),
+        threads: threads(metadata),
         spaces: spaces(&tally.coverage),
         not_recognised: gaps(&opened.objects, tally),
         memory: metadata
@@ -179,14 +171,16 @@ pub(super) fn report<'a>(opened: &'a Opened, tally: &Tally, verdict: &'a Verdict
     }
 }
 
-fn isolates(metadata: &Metadata) -> Vec<IsolateReport> {
+fn isolates(objects: &Objects) -> Vec<IsolateReport> {
+    // By heap: how many pages, and their bytes. One look at each page, because nothing bounds the product of both lists.
+    let mut heaps: FxHashMap<u64, (usize, u64)> = FxHashMap::default();
+    for page in objects.pages().pages() {
+        let (count, bytes) = heaps.entry(page.heap).or_default();
+        *count += 1;
+        *bytes += page.size;
+    }
     let report = |(number, isolate): (usize, &Isolate)| {
-        let pages = || {
-            metadata
-                .pages
-                .iter()
-                .filter(|page| page.heap == isolate.heap)
-        };
+        let (pages, committed_bytes) = heaps.get(&isolate.heap).copied().unwrap_or_default();
         IsolateReport {
             number,
             address: format!("{:#x}", isolate.address),
@@ -197,8 +191,8 @@ fn isolates(metadata: &Metadata) -> Vec<IsolateReport> {
                 GcState::Collecting => "collecting",
                 _ => "unknown",
             },
-            pages: pages().count(),
-            committed_bytes: pages().map(|page| page.size).sum(),
+            pages,
+            committed_bytes,
             allocation_areas: isolate
                 .allocation_areas
                 .iter()
@@ -210,14 +204,25 @@ fn isolates(metadata: &Metadata) -> Vec<IsolateReport> {
                 .collect(),
         }
     };
-    metadata.isolates.iter().enumerate().map(report).collect()
+    let isolates = &objects.image().metadata.isolates;
+    isolates.iter().enumerate().map(report).collect()
 }
 
-fn isolate_number(metadata: &Metadata, address: u64) -> Option<usize> {
-    metadata
-        .isolates
-        .iter()
-        .position(|isolate| address != 0 && isolate.address == address)
+fn threads(metadata: &Metadata) -> Vec<ThreadReport<'_>> {
+    let isolates = metadata.isolates.iter().enumerate();
+    // Of two with the same address the first counts: it is put in last.
+    let numbers: FxHashMap<u64, usize> = isolates
+        .rev()
+        .filter(|(_, isolate)| isolate.address != 0)
+        .map(|(number, isolate)| (isolate.address, number))
+        .collect();
+    let threads = metadata.threads.iter().map(|thread| ThreadReport {
+        tid: thread.tid,
+        name: &thread.name,
+        state: thread.state,
+        isolate: numbers.get(&thread.isolate).copied(),
+    });
+    threads.collect()
 }
 
 fn spaces(coverage: &Coverage) -> Vec<SpaceReport> {
