@@ -5,6 +5,7 @@ mod ci;
 mod constants;
 mod demo;
 mod docs;
+mod fuzz;
 mod http;
 mod matrix;
 mod nodes;
@@ -21,6 +22,7 @@ enum Task {
     Ci(ci::Arguments),
     Constants(constants::Arguments),
     Demo(demo::Arguments),
+    Fuzz(fuzz::Arguments),
     Docs(docs::Arguments),
     Matrix(matrix::Arguments),
     Nodes(nodes::Arguments),
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Constants(arguments) => constants::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
         Task::Matrix(arguments) => matrix::run(&arguments),
         Task::Nodes(arguments) => nodes::run(&arguments),
