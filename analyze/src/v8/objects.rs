@@ -29,6 +29,8 @@ pub struct Objects {
     maps: RwLock<Maps>,
     /// The class name that a prototype object gives, of those asked for so far.
     prototype_names: RwLock<FxHashMap<Address, Option<Arc<str>>>>,
+    /// Where the lines of scripts begin, of those asked for so far.
+    pub(super) line_starts: RwLock<FxHashMap<Address, Option<Arc<[u32]>>>>,
 }
 
 /// What is known of addresses that were taken for maps.
@@ -89,6 +91,7 @@ impl Objects {
                 max: usize::try_from(max).unwrap_or(usize::MAX),
             }),
             prototype_names: RwLock::default(),
+            line_starts: RwLock::default(),
         }
     }
 

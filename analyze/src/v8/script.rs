@@ -1,7 +1,14 @@
 //! Scripts, and from a position in a script to line and column.
 
+use std::sync::Arc;
+
 use super::{Address, FixedArray, ObjectError, Objects, StringValue, Tagged};
 use crate::layout::Field;
+
+/// Longest source whose lines are counted; the largest bundles are a tenth of this.
+const MAX_SOURCE_UNITS: usize = 1 << 26;
+/// Most lines that are remembered, of all scripts together. A hostile image can claim more than it holds.
+const MAX_LINES: usize = 1 << 24;
 
 /// A place in a source file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +67,7 @@ impl Objects {
             .map_or_else(|| "<anonymous>".to_owned(), |name| name.to_text());
         let found = match self.line_by_line_ends(script, position) {
             Some(found) => Some(found),
-            None => self.line_by_source(script, position)?,
+            None => self.line_by_source(script, position),
         };
         let offset = |field| self.field(script, field).unwrap_or(0);
         let line_column = found.map(|(line, column)| {
@@ -114,32 +121,45 @@ impl Objects {
         Some((low, position.checked_sub(start)?))
     }
 
-    /// Line and column, from 0, by counting the line ends in the source.
-    fn line_by_source(
-        &self,
-        script: Address,
-        position: u64,
-    ) -> Result<Option<(u64, u64)>, ObjectError> {
-        let Ok(wanted) = usize::try_from(position) else {
-            return Ok(None);
-        };
-        // One more unit, for a CR before an LF.
-        let source = self.script_source(script, wanted.saturating_add(1))?;
-        let Some(before) = source
-            .as_ref()
-            .and_then(|source| source.units.get(..wanted))
-        else {
-            return Ok(None);
-        };
-        let (mut line, mut start) = (0, 0);
-        for (at, unit) in before.iter().enumerate() {
-            let next = source.as_ref().and_then(|source| source.units.get(at + 1));
-            if is_line_end(*unit, next.copied()) {
-                line += 1;
-                start = at + 1;
-            }
+    /// Line and column, from 0, by the line ends in the source.
+    fn line_by_source(&self, script: Address, position: u64) -> Option<(u64, u64)> {
+        let starts = self.line_starts(script)?;
+        let position = u32::try_from(position).ok()?;
+        let after = starts.partition_point(|start| *start <= position);
+        let line = after.checked_sub(1)?;
+        let column = position.checked_sub(*starts.get(line)?)?;
+        Some((line as u64, u64::from(column)))
+    }
+
+    /// Where each line of a script's source begins; `None` if the source is not in the image as a whole. It is read once.
+    fn line_starts(&self, script: Address) -> Option<Arc<[u32]>> {
+        // A poisoned lock means that a reader panicked between two whole insertions: the cache is still sound.
+        let known = self.line_starts.read().unwrap_or_else(|e| e.into_inner());
+        if let Some(starts) = known.get(&script) {
+            return starts.clone();
         }
-        Ok(Some((line, (wanted - start) as u64)))
+        drop(known);
+        let starts = self.read_line_starts(script);
+        let mut known = self.line_starts.write().unwrap_or_else(|e| e.into_inner());
+        let lines: usize = known.values().flatten().map(|starts| starts.len()).sum();
+        let new = starts.as_ref().map_or(0, |starts| starts.len());
+        if lines.saturating_add(new) <= MAX_LINES {
+            known.insert(script, starts.clone());
+        }
+        starts
+    }
+
+    fn read_line_starts(&self, script: Address) -> Option<Arc<[u32]>> {
+        let source = self.script_source(script, MAX_SOURCE_UNITS).ok()??;
+        if !source.is_complete() {
+            return None;
+        }
+        let next = source.units.iter().skip(1).copied().map(Some).chain([None]);
+        let ends = (1..)
+            .zip(source.units.iter().zip(next))
+            .filter(|(_, (unit, next))| is_line_end(**unit, *next))
+            .map(|(after, _)| after);
+        Some([0].into_iter().chain(ends).collect())
     }
 
     /// Whether there is a string at `address`.
