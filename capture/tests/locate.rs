@@ -506,13 +506,17 @@ fn hostile_headers_are_refused() {
     }
 }
 
-/// A tagged pointer into the heap, as the first word of an object is.
+/// A tagged pointer to a map, as the first word of an object is…
 const SOME_MAP: u64 = PAGES_FROM + 0x2000 + 1;
+/// …whose own map is its own map.
+const META_MAP: u64 = PAGES_FROM + 0x3000 + 1;
 
 #[test]
 fn allocation_areas_with_a_start() {
     let (_, version, align, lay, ids) = SHAPES[7];
     let mut memory = heap(align, lay, ids);
+    memory.word(SOME_MAP - 1, META_MAP);
+    memory.word(META_MAP - 1, META_MAP);
     let page = PAGES_FROM + 10 * align;
     let area = AllocationArea {
         start: page + 0x1000,
