@@ -34,7 +34,11 @@ impl Describer<'_> {
             (List::default(), List::default())
         };
         ObjectDescription {
-            class: self.objects.class_name(map),
+            class: match kind {
+                // By its own `Symbol.toStringTag`: there is no constructor.
+                Kind::ModuleNamespace => Some("Module".to_owned()),
+                _ => self.objects.class_name(map),
+            },
             prototype_of: if map.is_prototype {
                 self.objects.prototype_class_name(address)
             } else {
@@ -75,7 +79,11 @@ impl Describer<'_> {
             let is_implied = matches!(property.value, PropertyValue::Native(_))
                 && matches!(
                     kind,
-                    Kind::Array | Kind::Function | Kind::BoundFunction | Kind::Wrapper
+                    Kind::Array
+                        | Kind::Function
+                        | Kind::BoundFunction
+                        | Kind::Wrapper
+                        | Kind::ModuleNamespace
                 );
             if is_implied {
                 continue;

@@ -182,7 +182,18 @@ impl Printer {
         let mut parts = self.detail_parts(object, level + 1);
         self.push_elements(&mut parts, object, level + 1);
         for property in &object.properties.items {
-            parts.push(self.property(property, level + 1));
+            // The stack trace and the message of an error, which are said already.
+            let is_said = object.kind == Kind::Error
+                && matches!(
+                    property.key,
+                    Key::Symbol {
+                        kind: SymbolKind::Internal,
+                        ..
+                    }
+                );
+            if !is_said {
+                parts.push(self.property(property, level + 1));
+            }
         }
         push_rest(&mut parts, &object.properties, "more properties");
         // A date is all said in its head; an empty object shows its braces.
