@@ -9,6 +9,8 @@ mod field;
 mod place;
 mod resolve;
 mod table;
+#[cfg(test)]
+mod tables_test;
 mod terms;
 mod type_numbers;
 mod types;

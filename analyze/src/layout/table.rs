@@ -110,7 +110,7 @@ struct VersionRange {
 /// Major, minor, build, patch.
 type Release = [u32; 4];
 
-fn parse_all() -> Result<BTreeMap<&'static str, RawTable>, LayoutError> {
+pub(super) fn parse_all() -> Result<BTreeMap<&'static str, RawTable>, LayoutError> {
     let parse = |(name, text): &(&'static str, &str)| {
         toml::from_str(text)
             .map(|raw| (*name, raw))
