@@ -2,6 +2,7 @@
 
 mod describe;
 mod describe_object;
+mod describe_properties;
 mod escape;
 mod json;
 mod text;

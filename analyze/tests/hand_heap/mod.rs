@@ -1,6 +1,8 @@
 //! A small V8 heap, laid out by hand as V8 12.4 (Node.js 22) does: it shares no code and no table with the crate, so that
 //! an error in a table cannot hide behind itself.
 
+mod constants;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -9,6 +11,8 @@ use v8mini_analyze::layout::Layout;
 use v8mini_analyze::v8::{Address, Objects};
 use v8mini_format::model::{Page, Space, V8Version};
 use v8mini_format::{Memory, MemoryRange, Metadata, ReadError};
+
+use constants::CONSTANTS;
 
 /// Where the only page lies.
 const PAGE: u64 = 0x2a5c_0000_0000;
@@ -48,97 +52,6 @@ const EXTERNAL_ONE_BYTE_STRING_TYPE: u16 = 42;
 const SLICED_ONE_BYTE_STRING_TYPE: u16 = 43;
 const THIN_ONE_BYTE_STRING_TYPE: u16 = 45;
 const SEQ_ONE_BYTE_STRING_TYPE: u16 = 40;
-
-/// What the binary of such a Node.js exports, as far as these objects need it.
-const CONSTANTS: &[(&str, i64)] = &[
-    ("class_Map__instance_size_in_words__char", 8),
-    (
-        "class_Map__inobject_properties_start_or_constructor_function_index__char",
-        9,
-    ),
-    ("class_Map__instance_type__uint16_t", 12),
-    ("class_Map__bit_field2__char", 15),
-    ("class_Map__bit_field3__int", 16),
-    ("class_Map__prototype__Object", 24),
-    ("class_Map__constructor_or_back_pointer__Tagged_Object_", 32),
-    ("class_Map__instance_descriptors_offset", 40),
-    ("bit_field2_elements_kind_mask", 252),
-    ("bit_field3_number_of_own_descriptors_mask", 1_047_552),
-    ("bit_field3_is_dictionary_map_shift", 21),
-    ("class_DescriptorArray__header_size__uintptr_t", 24),
-    ("prop_kind_mask", 1),
-    ("prop_location_mask", 32),
-    ("prop_attributes_mask", 28),
-    ("prop_representation_mask", 448),
-    ("prop_index_mask", 536_346_624),
-    ("prop_representation_double", 2),
-    (
-        "class_JSReceiver__raw_properties_or_hash__Tagged_Object_",
-        8,
-    ),
-    ("class_JSObject__elements__Object", 16),
-    ("class_FixedArrayBase__length__SMI", 8),
-    ("class_FixedArray__data__uintptr_t", 16),
-    ("namedictionaryshape_prefix_size", 3),
-    ("elements_dictionary_elements", 13),
-    ("class_String__length__int32_t", 12),
-    ("class_SeqOneByteString__chars__char", 16),
-    ("class_ConsString__first__String", 16),
-    ("class_ConsString__second__String", 24),
-    ("class_SlicedString__parent__String", 16),
-    ("class_SlicedString__offset__SMI", 24),
-    ("class_ThinString__actual__String", 16),
-    ("class_ExternalString__resource__Object", 16),
-    ("FirstNonstringType", 128),
-    ("StringRepresentationMask", 7),
-    ("StringEncodingMask", 8),
-    ("SeqStringTag", 0),
-    ("ConsStringTag", 1),
-    ("ExternalStringTag", 2),
-    ("SlicedStringTag", 3),
-    ("ThinStringTag", 5),
-    ("class_Symbol__name__Object", 16),
-    ("class_HeapNumber__value__double", 8),
-    ("class_Oddball__kind__int", 40),
-    ("OddballUndefined", 4),
-    ("class_AccessorPair__getter__Tagged_Object_", 8),
-    ("class_AccessorPair__setter__Tagged_Object_", 16),
-    ("FirstJSFunctionType", 2066),
-    ("LastJSFunctionType", 2082),
-    ("class_JSFunction__shared__SharedFunctionInfo", 32),
-    ("class_JSFunction__context__Context", 40),
-    (
-        "class_SharedFunctionInfo__name_or_scope_info__Tagged_Object_",
-        16,
-    ),
-    ("class_SharedFunctionInfo__script__Tagged_HeapObject_", 32),
-    ("type_Map__MAP_TYPE", 264),
-    ("type_FixedArray__FIXED_ARRAY_TYPE", 174),
-    ("type_FixedDoubleArray__FIXED_DOUBLE_ARRAY_TYPE", 188),
-    ("type_DescriptorArray__DESCRIPTOR_ARRAY_TYPE", 241),
-    ("type_PropertyArray__PROPERTY_ARRAY_TYPE", 269),
-    ("type_AccessorPair__ACCESSOR_PAIR_TYPE", 140),
-    ("type_Symbol__SYMBOL_TYPE", 128),
-    ("type_HeapNumber__HEAP_NUMBER_TYPE", 130),
-    ("type_Oddball__ODDBALL_TYPE", 131),
-    ("type_SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE", 274),
-    ("type_JSProxy__JS_PROXY_TYPE", 291),
-    ("type_JSPrimitiveWrapper__JS_PRIMITIVE_WRAPPER_TYPE", 1041),
-    ("type_JSObject__JS_OBJECT_TYPE", 1057),
-    ("type_JSArray__JS_ARRAY_TYPE", 2115),
-    ("type_JSMap__JS_MAP_TYPE", 2110),
-    ("type_JSDate__JS_DATE_TYPE", 2120),
-    ("type_JSFunction__JS_FUNCTION_TYPE", 2066),
-    ("type_SeqOneByteString__SEQ_ONE_BYTE_STRING_TYPE", 40),
-    ("type_SeqTwoByteString__SEQ_TWO_BYTE_STRING_TYPE", 32),
-    ("type_ConsOneByteString__CONS_ONE_BYTE_STRING_TYPE", 41),
-    (
-        "type_ExternalOneByteString__EXTERNAL_ONE_BYTE_STRING_TYPE",
-        42,
-    ),
-    ("type_SlicedOneByteString__SLICED_ONE_BYTE_STRING_TYPE", 43),
-    ("type_ThinOneByteString__THIN_ONE_BYTE_STRING_TYPE", 45),
-];
 
 /// A property as [`HandHeap::object`] takes it: key, details, value.
 pub(crate) type Property = (u64, u32, u64);

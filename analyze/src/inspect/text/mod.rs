@@ -2,28 +2,24 @@
 //!
 //! Styles are ANSI escapes; whoever prints strips them where they are not wanted.
 
-use anstyle::{AnsiColor, Style};
+mod head;
+mod piece;
 
-use super::escape::{escape_units, quote};
+use head::head;
+use piece::{
+    DIM, FUNCTION, NUMBER, PROBLEM, SHORT, SPECIAL, STRING, Text, address, fill, holes,
+    is_identifier, more, push_rest, string_text, symbol_text,
+};
+
+use super::escape::quote;
 use super::{
-    Closed, Contents, Description, Detail, Key, List, ObjectDescription, PropertyDescription,
+    Closed, Contents, Description, Detail, Key, ObjectDescription, PropertyDescription,
     ScopeDescription, Value,
 };
-use crate::v8::{
-    Address, ElementValue, GeneratorState, Kind, Oddball, PromiseState, StringValue, SymbolKind,
-};
-
-const NUMBER: Style = AnsiColor::Yellow.on_default();
-const STRING: Style = AnsiColor::Green.on_default();
-const SPECIAL: Style = AnsiColor::Magenta.on_default();
-const FUNCTION: Style = AnsiColor::Cyan.on_default();
-const DIM: Style = Style::new().dimmed();
-const PROBLEM: Style = AnsiColor::Red.on_default();
+use crate::v8::{ElementValue, Kind, Oddball, SymbolKind};
 
 /// What is in braces stands on one line up to this width.
 const LINE: usize = 72;
-/// Items of a list up to this width share a line.
-const SHORT: usize = 24;
 /// Columns of one level.
 const INDENT: usize = 2;
 
@@ -43,42 +39,6 @@ pub fn one_line(description: &Description) -> String {
         line: usize::MAX,
     };
     printer.value(description, 0).text
-}
-
-/// Text with escapes, and how wide it is without them.
-#[derive(Debug, Clone, Default)]
-struct Text {
-    text: String,
-    width: usize,
-    lines: bool,
-}
-
-impl Text {
-    fn styled(style: Style, text: &str) -> Self {
-        Self {
-            text: format!("{style}{text}{style:#}"),
-            width: text.chars().count(),
-            lines: false,
-        }
-    }
-
-    fn plain(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            width: text.chars().count(),
-            lines: false,
-        }
-    }
-
-    fn push(&mut self, other: &Self) {
-        self.text.push_str(&other.text);
-        self.width += other.width;
-        self.lines |= other.lines;
-    }
-
-    fn push_plain(&mut self, text: &str) {
-        self.push(&Self::plain(text));
-    }
 }
 
 struct Printer {
@@ -446,210 +406,5 @@ impl Printer {
         text.push_plain(" ");
         text.push(&self.braces(["{", "}"], &parts, level));
         text
-    }
-}
-
-/// Class, and what this kind of object is known by.
-fn head(object: &ObjectDescription) -> Text {
-    let class = match (&object.class, &object.prototype_of) {
-        (_, Some(owner)) => format!("{owner}.prototype"),
-        (Some(class), None) => escape_units(&class.encode_utf16().collect::<Vec<_>>()),
-        (None, None) => "[no prototype]".to_owned(),
-    };
-    match &object.detail {
-        Detail::Array { length } => Text::plain(&format!("{class}({length})")),
-        Detail::Map { size, .. } | Detail::Set { size, .. } => {
-            Text::plain(&format!("{class}({size})"))
-        }
-        Detail::Date { time, iso } => {
-            let time = iso
-                .clone()
-                .unwrap_or_else(|| format!("Invalid Date ({time})"));
-            let mut text = Text::plain(&format!("{class} "));
-            text.push(&Text::styled(SPECIAL, &time));
-            text
-        }
-        Detail::RegExp { source, flags } => {
-            let source = escape_units(&source.units);
-            // A backslash in a pattern is one, not an escape of ours.
-            let source = source.replace("\\\\", "\\");
-            Text::styled(STRING, &format!("/{source}/{flags}"))
-        }
-        Detail::Error {
-            message: Some(message),
-            ..
-        } => {
-            let mut text = Text::plain(&format!("{class}: "));
-            text.push(&string_text(message));
-            text
-        }
-        Detail::Promise { state, .. } => {
-            let state = match state {
-                PromiseState::Pending => "pending",
-                PromiseState::Fulfilled => "fulfilled",
-                PromiseState::Rejected => "rejected",
-            };
-            let mut text = Text::plain(&format!("{class} "));
-            text.push(&Text::styled(SPECIAL, state));
-            text
-        }
-        Detail::Function {
-            name,
-            is_class,
-            location,
-            ..
-        } => {
-            let what = if *is_class { "class" } else { "function" };
-            let name = if name.is_empty() { "(anonymous)" } else { name };
-            let mut text = Text::styled(FUNCTION, &format!("{what} {name}"));
-            if let Some(location) = location {
-                text.push_plain(&format!(" at {location}"));
-            }
-            text
-        }
-        Detail::BoundFunction { .. } => Text::styled(FUNCTION, "bound function"),
-        Detail::ArrayBuffer {
-            byte_length,
-            is_shared,
-            is_detached,
-            ..
-        } => {
-            let class = if *is_shared && class == "ArrayBuffer" {
-                "SharedArrayBuffer".to_owned()
-            } else {
-                class
-            };
-            let detached = if *is_detached { ", detached" } else { "" };
-            Text::plain(&format!("{class}({byte_length} bytes{detached})"))
-        }
-        Detail::View {
-            length,
-            byte_length,
-            byte_offset,
-            ..
-        } => {
-            let length = length.map_or_else(|| format!("{byte_length} bytes"), |n| n.to_string());
-            let offset = match byte_offset {
-                0 => String::new(),
-                offset => format!(" at byte {offset}"),
-            };
-            Text::plain(&format!("{class}({length}{offset})"))
-        }
-        Detail::Wrapper { value } => {
-            let mut text = Text::plain(&format!("{class} "));
-            let printer = Printer {
-                print_map: false,
-                line: usize::MAX,
-            };
-            let value = printer.value(value, 0);
-            text.push_plain("(");
-            text.push(&value);
-            text.push_plain(")");
-            text
-        }
-        Detail::Generator {
-            function, state, ..
-        } => {
-            let state = match state {
-                GeneratorState::Suspended => "suspended",
-                GeneratorState::Running => "running",
-                GeneratorState::Closed => "closed",
-            };
-            // V8 names a generator's class after its function.
-            let mut text = Text::plain(&format!("Generator of {function} "));
-            text.push(&Text::styled(SPECIAL, state));
-            text
-        }
-        Detail::Proxy { .. } => Text::plain("Proxy"),
-        _ => Text::plain(&class),
-    }
-}
-
-fn string_text(string: &StringValue) -> Text {
-    let mut text = Text::styled(STRING, &quote(&string.units));
-    if let Some(missing) = &string.missing {
-        text.push(&Text::styled(
-            PROBLEM,
-            &format!(
-                "… ({} of {} units: {missing})",
-                string.units.len(),
-                string.length
-            ),
-        ));
-    } else if !string.is_complete() {
-        text.push_plain(&format!(
-            "… ({} of {} units)",
-            string.units.len(),
-            string.length
-        ));
-    }
-    text
-}
-
-fn symbol_text(description: Option<&StringValue>, kind: SymbolKind) -> String {
-    let description = description.map_or_else(String::new, |text| escape_units(&text.units));
-    match kind {
-        SymbolKind::PrivateName => description,
-        SymbolKind::PrivateBrand => format!("brand of {description}"),
-        SymbolKind::WellKnown => description,
-        SymbolKind::Registered => format!("Symbol.for({description})"),
-        SymbolKind::Plain => format!("Symbol({description})"),
-        SymbolKind::Internal if description.is_empty() => "internal symbol".to_owned(),
-        SymbolKind::Internal => format!("internal symbol {description}"),
-    }
-}
-
-fn is_identifier(name: &StringValue) -> bool {
-    let is_start = |unit: &u16| matches!(*unit, 0x24 | 0x5f | 0x41..=0x5a | 0x61..=0x7a);
-    let is_part = |unit: &u16| is_start(unit) || matches!(*unit, 0x30..=0x39);
-    name.is_complete() && name.units.first().is_some_and(is_start) && name.units.iter().all(is_part)
-}
-
-/// Short parts of a list, as many on a line as fit.
-fn fill(parts: &[Text], indent: usize, line: usize) -> String {
-    let mut text = String::new();
-    let mut width = usize::MAX;
-    for (index, part) in parts.iter().enumerate() {
-        let comma = if index + 1 < parts.len() { "," } else { "" };
-        if width.saturating_add(part.width + 2) > line {
-            text.push_str(&format!("\n{:indent$}", ""));
-            width = indent;
-        } else {
-            text.push(' ');
-            width += 1;
-        }
-        text.push_str(&part.text);
-        text.push_str(comma);
-        width += part.width + comma.len();
-    }
-    text
-}
-
-fn address(address: Option<Address>) -> Text {
-    address.map_or_else(Text::default, |address| {
-        Text::styled(DIM, &format!(" {address}"))
-    })
-}
-
-fn holes(count: u64) -> Option<Text> {
-    match count {
-        0 => None,
-        1 => Some(Text::styled(DIM, "<1 empty item>")),
-        _ => Some(Text::styled(DIM, &format!("<{count} empty items>"))),
-    }
-}
-
-fn more(count: u64, what: &str) -> Text {
-    Text::styled(DIM, &format!("… {count} {what}"))
-}
-
-fn push_rest<T>(parts: &mut Vec<Text>, list: &List<T>, what: &str) {
-    match list.more {
-        Some(0) => {}
-        Some(count) => parts.push(more(count, what)),
-        None => parts.push(Text::styled(DIM, &format!("… {what}"))),
-    }
-    if let Some(missing) = &list.missing {
-        parts.push(Text::styled(PROBLEM, &format!("<{missing}>")));
     }
 }
