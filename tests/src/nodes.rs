@@ -12,15 +12,23 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::target_dir;
 
-/// Calls a macro with the releases on which every test of V8's layouts runs: the latest of each line that layouts are
-/// kept for, and the 4.4.7 of the first llnode walk-throughs. Each has the name of its test and its version.
+/// Calls a macro with the releases on which every test of V8's layouts runs: the latest of each even major, two odd ones,
+/// and the 4.4.7 of the first llnode walk-throughs. Each has the name of its test and its version.
 #[macro_export]
 macro_rules! each_release {
     ($macro:ident) => {
         $macro! {
             node_4_4_7 "4.4.7"
+            node_6 "6.17.1"
+            node_8 "8.17.0"
+            node_10 "10.24.1"
+            node_12 "12.22.12"
+            node_14 "14.21.3"
+            node_15 "15.14.0"
+            node_16 "16.20.2"
             node_18 "18.20.8"
             node_20 "20.20.2"
+            node_21 "21.7.3"
             node_22 "22.23.3"
             node_24 "24.21.0"
             node_26 "26.10.0"

@@ -50,10 +50,14 @@ impl Tools {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .current_dir(workspace_root())
-            // The whole workspace, so that dependencies have the features that they have in `cargo test --workspace`,
-            // and are not built twice.
-            .args(["build", "--workspace", "--bins", "--profile", profile])
-            .arg("--message-format=json-render-diagnostics")
+            // With what drives them, so that dependencies have the features that they have in `cargo test` and
+            // `cargo xtask`, and are not built twice; without the fuzz targets, which nobody waits for here.
+            .args(["build", "--workspace", "--exclude", "v8mini-fuzz", "--bins"])
+            .args([
+                "--profile",
+                profile,
+                "--message-format=json-render-diagnostics",
+            ])
             .stderr(Stdio::inherit())
             .output()
             .context("cannot run cargo")?;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use v8mini_tests::{NodeProcess, Tools, Workload, battery, each_release, nodes};
 
-/// With the six releases, a little more than a hundred in all.
-const CAPTURES: u32 = 17;
+/// With fourteen releases, more than a hundred in all.
+const CAPTURES: u32 = 8;
 
 fn check(release: &str) -> Result<()> {
     let mut process = Workload::new("allocating.js", release)?.spawn()?;

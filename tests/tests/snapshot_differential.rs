@@ -97,6 +97,21 @@ fn check(release: &str) -> Result<()> {
 }
 
 #[test]
+fn node_12() -> Result<()> {
+    check("12.22.12")
+}
+
+#[test]
+fn node_14() -> Result<()> {
+    check("14.21.3")
+}
+
+#[test]
+fn node_16() -> Result<()> {
+    check("16.20.2")
+}
+
+#[test]
 fn node_18() -> Result<()> {
     check("18.20.8")
 }
