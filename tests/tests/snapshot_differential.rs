@@ -54,6 +54,8 @@ fn unwrapped(class: &str) -> &str {
     class.strip_prefix("Safe").unwrap_or(class)
 }
 
+/// Older releases name instances of a built-in's subclass by the built-in's `Symbol.toStringTag`, up to V8 9.4: a snapshot
+/// cannot witness those.
 fn check(release: &str) -> Result<()> {
     let mut process = Workload::new("population.js", release)?.spawn()?;
     let dir = tempfile::tempdir()?;
@@ -94,21 +96,6 @@ fn check(release: &str) -> Result<()> {
         differences.join("\n")
     );
     Ok(())
-}
-
-#[test]
-fn node_12() -> Result<()> {
-    check("12.22.12")
-}
-
-#[test]
-fn node_14() -> Result<()> {
-    check("14.21.3")
-}
-
-#[test]
-fn node_16() -> Result<()> {
-    check("16.20.2")
 }
 
 #[test]

@@ -102,9 +102,12 @@ impl<'a> Classifier<'a> {
                 .and_then(|prototype| objects.prototype_class_name(prototype));
             let class = objects.class_name(map);
             // One that no class owns may be an instance that serves as a prototype; and V8 up to 6 also marks objects whose
-            // properties its inline caches have looked up.
-            let is_instance = sample.address.is_some()
-                && owner.is_none()
+            // properties its inline caches have looked up. But a class may have a getter for its `constructor`, as Node's
+            // own errors have.
+            let is_instance = owner.is_none()
+                && sample
+                    .address
+                    .is_some_and(|object| !objects.has_own_constructor(object))
                 && class.as_deref().is_some_and(|class| class != "Object");
             if !is_instance {
                 let name = owner.or(class).unwrap_or_else(by_type);

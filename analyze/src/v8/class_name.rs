@@ -40,6 +40,12 @@ impl Objects {
         self.constructor_name(constructor.strong()?)
     }
 
+    /// Whether an object has a property `constructor` of its own, be it an accessor.
+    pub fn has_own_constructor(&self, object: Address) -> bool {
+        self.find_property(object, |name| name.is("constructor"))
+            .is_some()
+    }
+
     /// Whether an object is the `prototype` of the function that is its own `constructor`.
     pub fn is_prototype_object(&self, object: Address) -> bool {
         let constructor = self
