@@ -159,7 +159,11 @@ impl<'a> Classifier<'a> {
 
     /// The instance type of a map's instances, under V8's name.
     pub fn type_of(&self, map: &MapInfo) -> Class {
-        let kind = self.class_of(map, Sample::default()).kind;
+        let kind = match self.class_of(map, Sample::default()).kind {
+            // Prototype objects and instances are of the same types.
+            ClassKind::Prototype => ClassKind::Instance,
+            kind => kind,
+        };
         Class {
             kind,
             name: self.objects.type_name(map.instance_type),

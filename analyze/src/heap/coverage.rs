@@ -20,7 +20,7 @@ pub struct SpaceCoverage {
     pub free: u64,
     /// Between the top and the limit of allocation areas, and where there is nothing but zeros: no object was made there yet.
     pub unallocated: u64,
-    /// In the idle semispace, and in the pages of the other that are not in use yet.
+    /// In the idle semispace, in the pages of the other that are not in use yet, and in pages that were evacuated.
     pub idle: u64,
     /// Page headers, marking bitmaps, guard pages and other memory that the process itself cannot read.
     pub overhead: u64,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use v8mini_format::model::Page;
+use v8mini_format::model::{Page, Space};
 
 use super::{SpaceCoverage, Visitor};
 use crate::layout::{Expr, Subject};
@@ -149,7 +149,8 @@ impl<'a> PageWalk<'a> {
             }
             let area = areas.first();
             if let Some(area) = area.filter(|area| area.start == at) {
-                let next = area.end.min(span.end());
+                // V8 has not touched the rest of an area in code space, so the rest may not be in the image.
+                let next = area.end.min(span.limit);
                 coverage.unallocated += next - at;
                 at = next;
                 in_step = true;
@@ -184,13 +185,23 @@ impl<'a> PageWalk<'a> {
         at
     }
 
-    /// Whether a page of the semispace in use, `span` from its first object on, is not in use itself.
+    /// Whether a page, `span` from its first object on, holds only what the last collection left there: objects that died,
+    /// and forwarding addresses in the place of the maps of those that moved away.
     ///
-    /// V8 fills the pages of a semispace one after the other. From V8 11 on those that are still unused hold one free-list
-    /// entry; before, they hold what the last collection left there: objects that died, and forwarding addresses in the
-    /// place of the maps of those that moved. A page in use has neither.
-    pub(super) fn is_left_over(&mut self, span: Span<'_>, unallocated: &[Range<u64>]) -> bool {
+    /// V8 fills the pages of a semispace one after the other; up to V8 10 those that are still unused are left as they were.
+    /// A page of another space that was evacuated waits to be given back (seen on V8 12.9), and begins with an object that
+    /// moved.
+    pub(super) fn is_left_over(
+        &mut self,
+        page: &Page,
+        span: Span<'_>,
+        unallocated: &[Range<u64>],
+    ) -> bool {
         let objects = self.objects;
+        let is_forwarding = |word: u64| word & 3 == 0 && objects.pages().room_at(word).is_some();
+        if page.space != Space::New {
+            return is_forwarding(span.word(span.start));
+        }
         let mut at = span.start;
         while at < span.end() && !unallocated.iter().any(|area| area.start == at) {
             let size = span.tail(at).and_then(|tail| {
@@ -199,11 +210,7 @@ impl<'a> PageWalk<'a> {
             });
             match size {
                 Some(size) => at += size,
-                None => {
-                    let word = span.word(at);
-                    let is_forwarding = word & 3 == 0 && objects.pages().room_at(word).is_some();
-                    return at == span.start || is_forwarding;
-                }
+                None => return at == span.start || is_forwarding(span.word(at)),
             }
         }
         false

@@ -16,6 +16,10 @@ use crate::v8::Objects;
 /// Of a page that holds one large object, no more than this is read: its map and the words that tell its size.
 const LARGE_PAGE_PREFIX: u64 = 4096;
 
+/// So many zero bytes before the end of what is stored of a code page mean that it was not used up to there. Code ends with
+/// metadata that is not zero, and is padded to no more than this.
+const UNTOUCHED_TAIL: usize = 64;
+
 /// Pages are handed to the cores in runs of this many: long enough to learn the maps once, short enough to share out.
 const PAGES_PER_TASK: usize = 16;
 
@@ -156,14 +160,19 @@ fn walk_page<'a, V: Visitor>(
             bytes: buffer,
             limit: area_end,
         };
-        if page.space == Space::New && start == area_start && walk.is_left_over(span, areas) {
+        if start == area_start && walk.is_left_over(page, span, areas) {
             coverage.idle += end - start;
             continue;
         }
         at = walk.span(page, span, in_step, areas, visitor, coverage);
         in_step = true;
     }
-    coverage.absent(objects.pages(), at..area_end);
+    // Code space is populated as it is used: after a tail of zeros comes memory that was never touched, which no capture has.
+    if page.space == Space::Code && buffer.ends_with(&[0; UNTOUCHED_TAIL]) {
+        coverage.unallocated += area_end - at;
+    } else {
+        coverage.absent(objects.pages(), at..area_end);
+    }
 }
 
 fn walk_large_page<'a, V: Visitor>(
