@@ -5,7 +5,7 @@
 //! (`tagged@8->u32@52`), `+ - * /`, parentheses, and the functions
 //! `align(x, n)`, `ceil(x, n)` (quotient rounded up), `eq(a, b)`, `lt(a, b)` (1 or 0), `if(c, a, b)`, `max(a, b)`.
 
-use v8mini_format::{Memory, MemoryExt};
+use v8mini_format::Memory;
 
 use super::place::{self, Bits, Encoding, load_raw};
 use super::{LayoutError, Place};
@@ -185,10 +185,15 @@ impl Node {
             }
             Self::Through { pointer, inner } => {
                 let address = pointer.eval(subject)?.checked_sub(1)?;
-                // The headers that the tables look into are shorter than this.
-                let bytes = subject.memory.read_array::<128>(address).ok()?;
+                // The headers that the tables look into are shorter than this; the object may end a page.
+                let mut bytes = [0; 128];
+                let len = [128, 64, 32, 16].into_iter().find(|len| {
+                    bytes
+                        .get_mut(..*len)
+                        .is_some_and(|bytes| subject.memory.read_at(address, bytes).is_ok())
+                })?;
                 inner.eval(Subject {
-                    bytes: &bytes,
+                    bytes: bytes.get(..len)?,
                     memory: subject.memory,
                 })
             }
