@@ -189,19 +189,20 @@ impl<'a> PageWalk<'a> {
     /// and forwarding addresses in the place of the maps of those that moved away.
     ///
     /// V8 fills the pages of a semispace one after the other; up to V8 10 those that are still unused are left as they were.
-    /// A page of another space that was evacuated waits to be given back (seen on V8 12.9), and begins with an object that
-    /// moved.
+    /// A page of another space that was evacuated waits to be given back (seen on V8 12.9).
     pub(super) fn is_left_over(
         &mut self,
         page: &Page,
         span: Span<'_>,
         unallocated: &[Range<u64>],
     ) -> bool {
+        // Code is made of words that could be taken for anything.
+        if page.space == Space::Code {
+            return false;
+        }
         let objects = self.objects;
         let is_forwarding = |word: u64| word & 3 == 0 && objects.pages().room_at(word).is_some();
-        if page.space != Space::New {
-            return is_forwarding(span.word(span.start));
-        }
+        let is_new = page.space == Space::New;
         let mut at = span.start;
         while at < span.end() && !unallocated.iter().any(|area| area.start == at) {
             let size = span.tail(at).and_then(|tail| {
@@ -210,7 +211,7 @@ impl<'a> PageWalk<'a> {
             });
             match size {
                 Some(size) => at += size,
-                None => return at == span.start || is_forwarding(span.word(at)),
+                None => return (is_new && at == span.start) || is_forwarding(span.word(at)),
             }
         }
         false
