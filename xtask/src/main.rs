@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod fuzz;
 mod http;
+mod layout;
 mod matrix;
 mod nodes;
 
@@ -24,6 +25,7 @@ enum Task {
     Demo(demo::Arguments),
     Fuzz(fuzz::Arguments),
     Docs(docs::Arguments),
+    Layout(layout::Arguments),
     Matrix(matrix::Arguments),
     Nodes(nodes::Arguments),
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
+        Task::Layout(arguments) => layout::run(&arguments),
         Task::Matrix(arguments) => matrix::run(&arguments),
         Task::Nodes(arguments) => nodes::run(&arguments),
     };

@@ -1,19 +1,18 @@
-//! The tables of `spec/layouts/` against the constants of real binaries.
+//! The tables of `spec/layouts/` against the constants of official binaries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use v8mini_capture::symbols::known_constants;
 use v8mini_format::model::V8Version;
 
 use super::table;
 use super::{Field, Layout};
 
-/// `[V8 version]` lines, each followed by `NAME VALUE` lines.
-const CONSTANTS: &str = include_str!("testdata/v8dbg.txt");
-
-/// Fields that no version below has before this one.
+/// Fields that no V8 has before this version.
 const FIRST_IN: &[((u32, u32), &[&str])] = &[
+    ((4, 6), &["FixedTypedArrayBase.external_pointer"]),
     (
-        (5, 1),
+        (5, 0),
         &[
             "ElementsKind.fast_string_wrapper",
             "ElementsKind.slow_string_wrapper",
@@ -21,22 +20,20 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
         ],
     ),
     (
-        (6, 2),
+        (5, 8),
         &[
-            "FixedTypedArrayBase.external_pointer",
             "JSPromise.has_handler",
             "JSPromise.reactions_or_result",
             "JSPromise.status",
-            "PropertyCell.name",
-            "SharedFunctionInfo.is_class_constructor",
             "String.thin_tag",
             "ThinString.actual",
         ],
     ),
+    ((6, 1), &["PropertyCell.name"]),
+    ((6, 2), &["SharedFunctionInfo.is_class_constructor"]),
     (
-        (6, 8),
+        (6, 6),
         &[
-            "Context.scope_info_index",
             "ElementsKind.bigint64",
             "ElementsKind.biguint64",
             "Map.in_object_start_in_words",
@@ -44,10 +41,16 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
             "PromiseReaction.next",
             "PromiseReaction.promise_or_capability",
             "PromiseReaction.reject_handler",
+        ],
+    ),
+    ((6, 7), &["SharedFunctionInfo.name_or_scope_info"]),
+    (
+        (6, 8),
+        &[
+            "Context.scope_info_index",
             "ScopeInfo.function_name_offset",
             "ScopeInfo.inferred_name_offset",
             "ScopeInfo.position_info_offset",
-            "SharedFunctionInfo.name_or_scope_info",
         ],
     ),
     (
@@ -58,42 +61,31 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
             "UncompiledData.start_position",
         ],
     ),
+    ((7, 4), &["Symbol.is_private_name"]),
     (
-        (7, 8),
+        (7, 6),
         &[
             "JSTypedArray.base_pointer",
             "JSTypedArray.external_pointer",
             "Symbol.is_private_brand",
-            "Symbol.is_private_name",
         ],
     ),
+    ((7, 9), &["SharedFunctionInfo.function_kind"]),
+    ((8, 1), &["ScopeInfo.context_header_length"]),
+    ((9, 1), &["ScopeInfo.context_local_names_table_offset"]),
     (
-        (8, 4),
-        &[
-            "ScopeInfo.context_header_length",
-            "SharedFunctionInfo.function_kind",
-        ],
-    ),
-    (
-        (9, 4),
+        (9, 2),
         &[
             "ElementsKind.rab_gsab_distance",
             "JSArrayBuffer.is_resizable_by_js",
             "JSArrayBuffer.max_byte_length",
-            "ScopeInfo.context_local_names_table_offset",
         ],
     ),
-    ((10, 2), &["JSArrayBufferView.is_length_tracking"]),
+    ((10, 1), &["JSArrayBufferView.is_length_tracking"]),
+    ((11, 8), &["JSFunction.first_type", "JSFunction.last_type"]),
+    ((12, 4), &["ElementsKind.float16"]),
     (
-        (12, 4),
-        &[
-            "ElementsKind.float16",
-            "JSFunction.first_type",
-            "JSFunction.last_type",
-        ],
-    ),
-    (
-        (13, 6),
+        (12, 9),
         &[
             "SharedFunctionInfo.trusted_function_data",
             "SharedFunctionInfo.untrusted_function_data",
@@ -101,16 +93,11 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
     ),
 ];
 
-/// Fields that no version below has from this one on.
+/// Fields that no V8 has from this version on.
 const GONE_IN: &[((u32, u32), &[&str])] = &[
-    (
-        (6, 8),
-        &[
-            "Context.closure_index",
-            "Map.in_object_count",
-            "SharedFunctionInfo.name",
-        ],
-    ),
+    ((6, 6), &["Map.in_object_count"]),
+    ((6, 7), &["SharedFunctionInfo.name"]),
+    ((6, 8), &["Context.closure_index"]),
     (
         (7, 0),
         &[
@@ -120,14 +107,14 @@ const GONE_IN: &[((u32, u32), &[&str])] = &[
         ],
     ),
     (
-        (7, 8),
+        (7, 6),
         &[
             "FixedTypedArrayBase.base_pointer",
             "FixedTypedArrayBase.external_pointer",
         ],
     ),
     (
-        (8, 4),
+        (7, 9),
         &[
             "ElementsKind.external_float32",
             "ElementsKind.external_float64",
@@ -144,39 +131,20 @@ const GONE_IN: &[((u32, u32), &[&str])] = &[
     ),
 ];
 
-fn constants() -> Vec<(V8Version, BTreeMap<String, i64>)> {
-    let mut versions: Vec<(V8Version, BTreeMap<String, i64>)> = Vec::new();
-    for line in CONSTANTS.lines() {
-        if let Some(rest) = line.strip_prefix('[') {
-            let mut numbers = rest
-                .split(']')
-                .next()
-                .unwrap()
-                .split('.')
-                .map(|n| n.parse().unwrap());
-            let mut next = || numbers.next().unwrap();
-            let version = V8Version {
-                major: next(),
-                minor: next(),
-                build: next(),
-                patch: next(),
-            };
-            versions.push((version, BTreeMap::new()));
-        } else if !line.is_empty() && !line.starts_with('#') {
-            let (name, value) = line.split_once(' ').unwrap();
-            let (_, constants) = versions.last_mut().unwrap();
-            constants.insert(name.to_owned(), value.parse().unwrap());
-        }
-    }
-    versions
-}
-
+/// The layouts of all versions whose constants are known, oldest first.
 fn layouts() -> Vec<Layout> {
-    let layouts: Vec<_> = constants()
-        .iter()
-        .map(|(version, constants)| Layout::resolve(*version, constants).unwrap())
+    let versions = (4..=14).flat_map(|major| {
+        (0..=11).map(move |minor| V8Version {
+            major,
+            minor,
+            ..V8Version::default()
+        })
+    });
+    let layouts: Vec<_> = versions
+        .filter_map(|version| Some((version, known_constants(version)?)))
+        .map(|(version, constants)| Layout::resolve(version, &constants).unwrap())
         .collect();
-    assert!(layouts.len() >= 12);
+    assert!(layouts.len() >= 40, "{}", layouts.len());
     layouts
 }
 
