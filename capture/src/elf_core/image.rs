@@ -252,7 +252,7 @@ impl Core {
                 .filter(|s| s.present_len >= 4096)
                 .map(|s| s.start);
             modules.extend(starts.filter_map(|start| {
-                let image = ModuleImage::read(&self.memory, start)?;
+                let image = ModuleImage::read(&self.memory, start, &self.regions)?;
                 Some(Module {
                     build_id: image.build_id,
                     start,

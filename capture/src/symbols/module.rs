@@ -2,12 +2,15 @@
 
 use object::Endianness;
 use object::elf::{FileHeader64, NT_GNU_BUILD_ID, PT_LOAD, PT_NOTE, ProgramHeader64};
+use object::pod::slice_from_bytes;
 use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
 use v8mini_format::memory::{Memory, MemoryExt};
 use v8mini_format::model::{Module, Region};
 
 /// Headers are read from the first page of the file, where linkers put them.
 const HEADER_BYTES: usize = 4096;
+/// Most program headers looked at; Node has a dozen.
+const MAX_SEGMENTS: usize = 256;
 /// Longest note segment looked at, in bytes.
 const MAX_NOTES: u64 = 64 << 10;
 
@@ -28,7 +31,7 @@ pub fn modules(memory: &dyn Memory, regions: &[Region]) -> Vec<Module> {
         if modules.len() >= MAX_MODULES {
             break;
         }
-        let Some(image) = ModuleImage::read(memory, region.start) else {
+        let Some(image) = ModuleImage::read(memory, region.start, regions) else {
             continue;
         };
         modules.push(Module {
@@ -75,11 +78,24 @@ pub struct ModuleImage {
 
 impl ModuleImage {
     /// Reads the headers of the file whose first byte is mapped at `start`. `None` if there is no ELF file.
-    pub fn read(memory: &dyn Memory, start: u64) -> Option<Self> {
+    ///
+    /// `regions` tell where the program headers are if they are not in the first page: what makes a single-executable
+    /// application of Node moves them behind the rest.
+    pub fn read(memory: &dyn Memory, start: u64, regions: &[Region]) -> Option<Self> {
         let header = memory.read_vec(start, HEADER_BYTES).ok()?;
         let elf = FileHeader64::<Endianness>::parse(header.as_slice()).ok()?;
         let endian = elf.endian().ok()?;
-        let segments = elf.program_headers(endian, header.as_slice()).ok()?;
+        let elsewhere;
+        let segments = match elf.program_headers(endian, header.as_slice()) {
+            Ok(segments) => segments,
+            Err(_) => {
+                let count = usize::from(elf.e_phnum.get(endian)).min(MAX_SEGMENTS);
+                let len = count * size_of::<ProgramHeader64<Endianness>>();
+                let offset = elf.e_phoff.get(endian);
+                elsewhere = read_file_bytes(memory, regions, start, offset, len)?;
+                slice_from_bytes(&elsewhere, count).ok()?.0
+            }
+        };
         let first = segments
             .iter()
             .find(|s| s.p_type(endian) == PT_LOAD && s.p_offset(endian) == 0);
@@ -105,6 +121,26 @@ impl ModuleImage {
             end,
         })
     }
+}
+
+/// `len` bytes at `offset` of the file that is mapped at `start`, from wherever that part of it is mapped.
+fn read_file_bytes(
+    memory: &dyn Memory,
+    regions: &[Region],
+    start: u64,
+    offset: u64,
+    len: usize,
+) -> Option<Vec<u8>> {
+    let path = path_of(regions.iter().find(|region| region.start == start)?);
+    let end = offset.checked_add(len as u64)?;
+    let region = regions.iter().find(|region| {
+        let mapped = region.end.saturating_sub(region.start);
+        path_of(region) == path
+            && region.file_offset <= offset
+            && end <= region.file_offset.saturating_add(mapped)
+    })?;
+    let address = region.start.checked_add(offset - region.file_offset)?;
+    memory.read_vec(address, len).ok()
 }
 
 fn build_id(

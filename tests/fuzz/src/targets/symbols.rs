@@ -31,7 +31,7 @@ pub fn symbols(data: &[u8]) {
     });
     let memory = Bytes(vec![(BASE, mapped)]);
     bounded(data.len(), || {
-        black_box(ModuleImage::read(&memory, BASE));
+        black_box(ModuleImage::read(&memory, BASE, &regions));
         let modules = modules(&memory, &regions);
         black_box(by_likelihood(&modules, "/lib/0.so"));
     });
