@@ -162,3 +162,60 @@ fn build_id(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use v8mini_format::memory::{MemoryRange, ReadError};
+
+    /// A file of which two parts are mapped, as hand-laid bytes by address.
+    struct Mapped(Vec<(u64, Vec<u8>)>);
+
+    impl Memory for Mapped {
+        fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+            let len = buf.len() as u64;
+            let found = self.0.iter().find_map(|(start, bytes)| {
+                let from = usize::try_from(addr.checked_sub(*start)?).ok()?;
+                bytes.get(from..from.checked_add(buf.len())?)
+            });
+            buf.copy_from_slice(found.ok_or(ReadError::Unmapped { addr, len })?);
+            Ok(())
+        }
+
+        fn ranges(&self) -> Vec<MemoryRange> {
+            Vec::new()
+        }
+    }
+
+    /// Node 26's `--build-sea` puts the program headers behind everything else.
+    #[test]
+    fn program_headers_may_lie_behind_the_rest() {
+        let mut head = vec![0; 0x1000];
+        head[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        head[6] = 1;
+        head[0x20..0x28].copy_from_slice(&0x9000_u64.to_le_bytes()); // e_phoff
+        head[0x34..0x36].copy_from_slice(&64_u16.to_le_bytes()); // e_ehsize
+        head[0x36..0x38].copy_from_slice(&56_u16.to_le_bytes()); // e_phentsize
+        head[0x38..0x3a].copy_from_slice(&1_u16.to_le_bytes()); // e_phnum
+        let mut tail = vec![0; 0x1000];
+        tail[..4].copy_from_slice(&1_u32.to_le_bytes()); // PT_LOAD, offset 0
+        tail[0x10..0x18].copy_from_slice(&0x40_0000_u64.to_le_bytes()); // p_vaddr
+        tail[0x28..0x30].copy_from_slice(&0x5000_u64.to_le_bytes()); // p_memsz
+        let region = |start: u64, file_offset: u64| Region {
+            start,
+            end: start + 0x1000,
+            file_offset,
+            name: "/srv/app".to_owned(),
+            ..Region::default()
+        };
+        let regions = [region(0x50_0000, 0), region(0x70_0000, 0x9000)];
+        let memory = Mapped(vec![(0x50_0000, head), (0x70_0000, tail)]);
+        let found = modules(&memory, &regions);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, "/srv/app");
+        assert_eq!(found[0].load_bias, 0x10_0000);
+        assert_eq!(found[0].end, 0x50_5000);
+        // Without the part that has them there is no module.
+        assert!(modules(&memory, &regions[..1]).is_empty());
+    }
+}
