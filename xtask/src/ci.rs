@@ -1,14 +1,13 @@
 //! `cargo xtask ci`: everything that must hold before a change lands.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use v8mini_tests::{target_dir, workspace_root};
 
 use crate::docs;
+use crate::tools::{self, must_succeed};
 
 /// The cargo-deny that is installed into `target/tools`: about 200 seconds of one core, once per clone. The policy could
 /// be read from `cargo metadata` in a few hundred lines of our own, but a well-kept tool that everybody knows is worth
@@ -39,7 +38,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     });
     ci.step("help texts", || docs::run(&docs::Arguments { check: true }));
     ci.step("gdb", install_gdb);
-    ci.step("cargo-deny", install_cargo_deny);
+    ci.step("cargo-deny", || tools::install("cargo-deny", CARGO_DENY));
     ci.step("dependencies", || {
         must_succeed(&mut cargo_deny("check licenses bans sources"))
     });
@@ -87,31 +86,14 @@ impl Ci {
 }
 
 fn cargo(arguments: &str) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = tools::cargo();
+    command.args(arguments.split(' '));
     command
-        .current_dir(workspace_root())
-        .args(arguments.split(' '));
-    command
-}
-
-fn must_succeed(command: &mut Command) -> Result<()> {
-    println!("{command:?}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
-}
-
-fn tools_dir() -> PathBuf {
-    target_dir().join("tools")
 }
 
 fn cargo_deny(arguments: &str) -> Command {
-    let mut command = Command::new(tools_dir().join("bin/cargo-deny"));
-    command
-        .current_dir(workspace_root())
-        .args(arguments.split(' '));
+    let mut command = tools::tool("cargo-deny");
+    command.args(arguments.split(' '));
     command
 }
 
@@ -130,26 +112,6 @@ fn install_gdb() -> Result<()> {
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--no-install-recommends", "gdb"]);
     must_succeed(&mut install).context(hint)
-}
-
-/// Builds cargo-deny from crates.io, unless that version is there already.
-fn install_cargo_deny() -> Result<()> {
-    let installed = cargo_deny("--version").output().is_ok_and(|output| {
-        String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .ends_with(CARGO_DENY)
-    });
-    if installed {
-        println!("cargo-deny {CARGO_DENY} is in {}", tools_dir().display());
-        return Ok(());
-    }
-    let root: &Path = &tools_dir();
-    must_succeed(
-        cargo(&format!(
-            "install cargo-deny --version {CARGO_DENY} --locked --root"
-        ))
-        .arg(root),
-    )
 }
 
 /// Checks the dependencies for published vulnerabilities. Their database is on GitHub: where that cannot be reached, the

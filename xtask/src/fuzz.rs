@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use v8mini_tests::{target_dir, workspace_root};
+use v8mini_tests::target_dir;
+
+use crate::tools::{cargo, install, must_succeed, tool};
 
 /// The cargo-fuzz that is installed into `target/tools`: a minute and a half of one core, once per clone.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -50,7 +52,7 @@ struct Run {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    install_cargo_fuzz()?;
+    install("cargo-fuzz", CARGO_FUZZ)?;
     let mut targets = write_seeds()?;
     if let Some(wanted) = &arguments.target {
         let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
@@ -161,50 +163,6 @@ fn dir(name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace_root());
-    command
-}
-
-fn must_succeed(command: &mut Command) -> Result<()> {
-    println!("{command:?}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
-}
-
-fn tools_dir() -> PathBuf {
-    target_dir().join("tools")
-}
-
-fn install_cargo_fuzz() -> Result<()> {
-    let tool = tools_dir().join("bin/cargo-fuzz");
-    let version = Command::new(tool).arg("--version").output();
-    let installed = version.is_ok_and(|output| {
-        String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .ends_with(CARGO_FUZZ)
-    });
-    if installed {
-        return Ok(());
-    }
-    must_succeed(
-        cargo()
-            .args([
-                "install",
-                "cargo-fuzz",
-                "--version",
-                CARGO_FUZZ,
-                "--locked",
-                "--root",
-            ])
-            .arg(tools_dir()),
-    )
-}
-
 /// Writes the first inputs of every target, and tells the targets.
 fn write_seeds() -> Result<Vec<Target>> {
     let mut command = cargo();
@@ -242,8 +200,7 @@ fn write_seeds() -> Result<Vec<Target>> {
 /// Builds all targets, instrumented, with debug assertions and overflow checks.
 fn build() -> Result<()> {
     must_succeed(
-        Command::new(tools_dir().join("bin/cargo-fuzz"))
-            .current_dir(workspace_root())
+        tool("cargo-fuzz")
             .args([
                 "build",
                 "--fuzz-dir",

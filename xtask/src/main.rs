@@ -10,6 +10,7 @@ mod http;
 mod layout;
 mod matrix;
 mod nodes;
+mod tools;
 
 use std::process::ExitCode;
 

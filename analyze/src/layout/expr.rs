@@ -82,18 +82,6 @@ impl Expr {
 
     /// The value, or `None` if the object's bytes end too early, a pointer leads nowhere, or the arithmetic overflows.
     pub fn eval(&self, subject: Subject<'_>) -> Option<u64> {
-        if let Node::Linear {
-            header,
-            scale,
-            place,
-        } = &self.0
-        {
-            let count = place.load(subject.bytes)?;
-            return scale
-                .checked_mul(count)?
-                .checked_add(*header)?
-                .checked_next_multiple_of(8);
-        }
         self.0.eval(subject)
     }
 }

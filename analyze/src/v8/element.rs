@@ -56,7 +56,10 @@ impl Objects {
             ElementsKind::Smi | ElementsKind::Object => {
                 self.fast_elements(store, end, limit, &mut elements)
             }
-            ElementsKind::Double => self.double_elements(store, end, limit, &mut elements),
+            // Without elements the store is the empty `FixedArray`, which has the same layout.
+            ElementsKind::Double => self.array_elements(store, end, limit, &mut elements, |bits| {
+                (bits != HOLE_NAN).then_some(PropertyValue::Double(bits))
+            }),
             ElementsKind::Dictionary => self.dictionary_elements(store, limit, &mut elements),
             ElementsKind::Other if kind == number(Field::FastSloppyArgumentsElements) => {
                 self.sloppy_arguments(store, true, limit, &mut elements)
@@ -76,6 +79,22 @@ impl Objects {
         Ok(elements)
     }
 
+    /// Elements in a `FixedArray` or a `FixedDoubleArray`; `value` turns a word into the element, or `None` for a hole.
+    fn array_elements(
+        &self,
+        store: Address,
+        end: u64,
+        limit: usize,
+        elements: &mut Elements,
+        value: impl Fn(u64) -> Option<PropertyValue>,
+    ) -> Result<(), ObjectError> {
+        let array = FixedArray::read(self, store)?;
+        array.for_each_group(self, 0, 1, |index, words| {
+            let &[word] = words else { return false };
+            index < end && value(word).is_none_or(|value| elements.add(index, value, limit))
+        })
+    }
+
     fn fast_elements(
         &self,
         store: Address,
@@ -83,28 +102,9 @@ impl Objects {
         limit: usize,
         elements: &mut Elements,
     ) -> Result<(), ObjectError> {
-        let array = FixedArray::read(self, store)?;
-        array.for_each_group(self, 0, 1, |index, words| {
-            let &[word] = words else { return false };
+        self.array_elements(store, end, limit, elements, |word| {
             let word = Tagged(word);
-            index < end
-                && (self.is_hole(word) || elements.add(index, PropertyValue::Tagged(word), limit))
-        })
-    }
-
-    fn double_elements(
-        &self,
-        store: Address,
-        end: u64,
-        limit: usize,
-        elements: &mut Elements,
-    ) -> Result<(), ObjectError> {
-        // Without elements the store is the empty `FixedArray`, which has the same layout.
-        let array = FixedArray::read(self, store)?;
-        array.for_each_group(self, 0, 1, |index, words| {
-            let &[bits] = words else { return false };
-            index < end
-                && (bits == HOLE_NAN || elements.add(index, PropertyValue::Double(bits), limit))
+            (!self.is_hole(word)).then_some(PropertyValue::Tagged(word))
         })
     }
 
