@@ -1,14 +1,12 @@
-//! What every command does with its FILE: open it, and say how much of the answer it can give.
+//! The arguments that name a FILE, and how it is opened.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use v8mini_format::Integrity;
-use v8mini_format::model::{Isolate, Problem};
 
-use super::output::Outcome;
 use super::progress;
+use super::session::Session;
 use crate::heap::PageSelection;
 use crate::image::{self, OpenOptions};
 use crate::layout::Layout;
@@ -46,12 +44,6 @@ pub(super) struct FileArgs {
     pub(super) isolate: Option<usize>,
 }
 
-/// An opened file.
-pub(super) struct Opened {
-    pub(super) objects: Objects,
-    pub(super) integrity: Integrity,
-}
-
 impl InputArgs {
     /// Opens the file, with a spinner while it is unpacked.
     pub(super) fn open(&self) -> anyhow::Result<image::Opened> {
@@ -68,7 +60,7 @@ impl InputArgs {
     }
 
     /// Opens the file as V8 objects.
-    pub(super) fn open_objects(&self) -> anyhow::Result<Opened> {
+    pub(super) fn open_session(&self) -> anyhow::Result<Session> {
         let path = self.path.display();
         let (image, integrity) = self.open()?.into_image();
         let Some(version) = image.metadata.v8_version else {
@@ -77,25 +69,17 @@ impl InputArgs {
             );
         };
         let layout = Layout::resolve(version, &image.metadata.constants)?;
-        Ok(Opened {
-            objects: Objects::new(image, layout),
-            integrity,
-        })
+        Ok(Session::new(Objects::new(image, layout), integrity))
     }
 }
 
 impl FileArgs {
-    /// Opens the file as V8 objects.
-    pub(super) fn open(&self) -> anyhow::Result<Opened> {
-        self.input.open_objects()
-    }
-
     /// The pages that the command is about.
-    pub(super) fn selection(&self, opened: &Opened) -> anyhow::Result<PageSelection> {
+    pub(super) fn selection(&self, session: &Session) -> anyhow::Result<PageSelection> {
         let Some(number) = self.isolate else {
             return Ok(PageSelection::default());
         };
-        let isolates = opened.isolates();
+        let isolates = session.isolates();
         match isolates.get(number) {
             Some(isolate) => Ok(PageSelection {
                 heap: Some(isolate.heap),
@@ -105,31 +89,6 @@ impl FileArgs {
                 isolates.len(),
                 isolates.len().saturating_sub(1)
             ),
-        }
-    }
-}
-
-impl Opened {
-    /// The isolates of the process.
-    pub(super) fn isolates(&self) -> &[Isolate] {
-        &self.objects.image().metadata.isolates
-    }
-
-    /// Whether nothing was cut off: neither of the file, nor of the core that it was made from.
-    pub(super) fn is_whole(&self) -> bool {
-        let problems = &self.objects.image().metadata.problems;
-        self.integrity.is_intact()
-            && !problems
-                .iter()
-                .any(|problem| problem.stage == Problem::TRUNCATED)
-    }
-
-    /// How a command went that looked at single objects only.
-    pub(super) fn outcome_without_walk(&self) -> Outcome {
-        if self.is_whole() {
-            Outcome::Done
-        } else {
-            Outcome::Incomplete
         }
     }
 }

@@ -9,8 +9,9 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use v8mini_format::model::Space;
 
-use super::file::{FileArgs, Opened};
+use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped, human_bytes};
+use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Class, ClassKind, Classifier, Count, Sample, Tally};
 use crate::v8::{Address, MapInfo};
@@ -94,9 +95,12 @@ struct Report<'a> {
     warnings: &'a [String],
 }
 
-impl Histogram {
-    /// Runs the command.
-    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
+impl Query for Histogram {
+    fn input(&self) -> &InputArgs {
+        &self.file.input
+    }
+
+    fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let filter = match &self.filter {
             Some(pattern) => Some(
                 Regex::new(pattern)
@@ -104,10 +108,9 @@ impl Histogram {
             ),
             None => None,
         };
-        let opened = self.file.open()?;
-        let selection = self.file.selection(&opened)?;
-        let tally = Tally::count(&opened.objects, selection);
-        let mut rows = self.rows(&opened, &tally);
+        let selection = self.file.selection(session)?;
+        let tally = session.tally(selection);
+        let mut rows = self.rows(session, &tally);
         if let Some(filter) = filter {
             rows.retain(|row| filter.is_match(&row.name));
         }
@@ -128,7 +131,7 @@ impl Histogram {
         } else {
             self.limit.min(rows.len())
         };
-        let verdict = Verdict::of(&opened, selection, &tally);
+        let verdict = Verdict::of(session, selection, &tally);
         let found = rows.get(..shown).unwrap_or_default();
         if self.file.json {
             output.json(&Report {
@@ -145,8 +148,10 @@ impl Histogram {
         }
         Ok(verdict.outcome(!rows.is_empty()))
     }
+}
 
-    fn rows(&self, opened: &Opened, tally: &Tally) -> Vec<Row> {
+impl Histogram {
+    fn rows(&self, session: &Session, tally: &Tally) -> Vec<Row> {
         let mut groups: FxHashMap<Class, (Count, Option<Address>)> = FxHashMap::default();
         let mut add = |class: Class, count: &Count, example: Option<Address>| {
             let (sum, lowest) = groups.entry(class).or_default();
@@ -157,10 +162,10 @@ impl Histogram {
                 (ours, theirs) => ours.or(theirs),
             };
         };
-        let classifier = Classifier::new(&opened.objects);
+        let classifier = Classifier::new(&session.objects);
         for ((map, space), count) in &tally.by_map {
             let sample = tally.sample(count);
-            if let Some(map) = opened.objects.map(*map) {
+            if let Some(map) = session.objects.map(*map) {
                 add(
                     self.class_of(&classifier, &map, sample, *space),
                     count,
@@ -169,7 +174,7 @@ impl Histogram {
             }
         }
         for ((map, space), count) in &tally.boilerplates {
-            if let Some(map) = opened.objects.map(*map) {
+            if let Some(map) = session.objects.map(*map) {
                 let class = match self.by {
                     By::Constructor | By::Shape => classifier.boilerplate_class_of(&map),
                     By::Type | By::Space => {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::address::object_at;
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
+use super::session::{Query, Session};
 use crate::inspect::{MAX_DEPTH, Options, describe, to_json, to_text};
 
 /// Shows one object: its class, its properties and elements, and what is in maps, promises, functions, buffers, …
@@ -44,11 +45,13 @@ pub(super) struct Inspect {
     json: bool,
 }
 
-impl Inspect {
-    /// Runs the command.
-    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let opened = self.input.open_objects()?;
-        let address = object_at(&opened.objects, &self.address)?;
+impl Query for Inspect {
+    fn input(&self) -> &InputArgs {
+        &self.input
+    }
+
+    fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
+        let address = object_at(&session.objects, &self.address)?;
         let unlimited = |length| if length == 0 { usize::MAX } else { length };
         let options = Options {
             depth: self.depth.min(MAX_DEPTH),
@@ -56,12 +59,12 @@ impl Inspect {
             array_length: unlimited(self.array_length),
             print_map: self.print_map,
         };
-        let description = describe(&opened.objects, address.tagged(), &options);
+        let description = describe(&session.objects, address.tagged(), &options);
         if self.json {
             output.json(&to_json(&description))?;
         } else {
             writeln!(output, "{}", to_text(&description, self.print_map))?;
         }
-        Ok(opened.outcome_without_walk())
+        Ok(session.outcome_without_walk())
     }
 }

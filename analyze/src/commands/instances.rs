@@ -6,8 +6,9 @@ use clap::Args;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use super::file::{FileArgs, Opened};
+use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
+use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Classifier, HeapObject, Sample, Tally, Visitor, walk};
 use crate::inspect::{Options, describe, one_line};
@@ -70,15 +71,17 @@ impl Visitor for Collector<'_> {
     }
 }
 
-impl Instances {
-    /// Runs the command.
-    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let opened = self.file.open()?;
-        let selection = self.file.selection(&opened)?;
-        let tally = Tally::count(&opened.objects, selection);
-        let verdict = Verdict::of(&opened, selection, &tally);
-        let (maps, boilerplates) = self.maps(&opened, &tally);
-        let (visitors, _) = walk(&opened.objects, selection, || Collector {
+impl Query for Instances {
+    fn input(&self) -> &InputArgs {
+        &self.file.input
+    }
+
+    fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
+        let selection = self.file.selection(session)?;
+        let tally = session.tally(selection);
+        let verdict = Verdict::of(session, selection, &tally);
+        let (maps, boilerplates) = self.maps(session, &tally);
+        let (visitors, _) = walk(&session.objects, selection, || Collector {
             maps: &maps,
             found: Vec::new(),
         });
@@ -88,7 +91,7 @@ impl Instances {
             .filter(|(address, _)| tally.boilerplate_addresses.contains(address) == boilerplates)
             .collect();
         if found.is_empty() {
-            self.name_similar_classes(&opened, &tally);
+            self.name_similar_classes(session, &tally);
         }
         let limit = if self.limit == 0 {
             usize::MAX
@@ -103,7 +106,7 @@ impl Instances {
                 address: address.to_string(),
                 shallow_bytes: *size,
                 summary: one_line(&describe(
-                    &opened.objects,
+                    &session.objects,
                     address.tagged(),
                     &Options::ONE_LINE,
                 )),
@@ -159,10 +162,12 @@ impl Instances {
         }
         Ok(verdict.outcome(!found.is_empty()))
     }
+}
 
+impl Instances {
     /// The maps of the class, and whether it is a class of boilerplates.
-    fn maps(&self, opened: &Opened, tally: &Tally) -> (FxHashSet<Address>, bool) {
-        let objects = &opened.objects;
+    fn maps(&self, session: &Session, tally: &Tally) -> (FxHashSet<Address>, bool) {
+        let objects = &session.objects;
         let classifier = Classifier::new(objects);
         let instances: FxHashSet<Address> = tally
             .by_map
@@ -191,13 +196,13 @@ impl Instances {
     }
 
     /// Nothing was found: perhaps the name was not quite right.
-    fn name_similar_classes(&self, opened: &Opened, tally: &Tally) {
-        let classifier = Classifier::new(&opened.objects);
+    fn name_similar_classes(&self, session: &Session, tally: &Tally) {
+        let classifier = Classifier::new(&session.objects);
         let wanted = self.class.to_lowercase();
         let mut similar: Vec<String> = tally
             .by_map
             .keys()
-            .filter_map(|(map, _)| opened.objects.map(*map))
+            .filter_map(|(map, _)| session.objects.map(*map))
             .map(|map| classifier.class_of(&map, Sample::default()).name)
             .filter(|name| name.to_lowercase().contains(&wanted))
             .collect();

@@ -10,13 +10,15 @@ mod instances;
 mod output;
 mod print;
 mod progress;
+mod session;
 mod verdict;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use output::Output;
+use output::{Outcome, Output};
+use session::Query;
 
 /// Analyses a captured V8 heap: what fills it, what an object holds, where the program was.
 ///
@@ -45,18 +47,25 @@ enum Command {
     Print(print::Print),
 }
 
+impl Command {
+    fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
+        let query: &dyn Query = match self {
+            Self::Convert(convert) => return convert.run(output),
+            Self::Info(info) => info,
+            Self::Histogram(histogram) => histogram,
+            Self::Instances(instances) => instances,
+            Self::Inspect(inspect) => inspect,
+            Self::Print(print) => print,
+        };
+        query.answer(&query.input().open_session()?, output)
+    }
+}
+
 impl Cli {
     /// Runs the command. Errors are printed; the exit status says how it went.
     pub fn run(self) -> ExitCode {
         let mut output = Output::new(self.color);
-        let result = match &self.command {
-            Command::Convert(command) => command.run(&mut output),
-            Command::Info(command) => command.run(&mut output),
-            Command::Histogram(command) => command.run(&mut output),
-            Command::Instances(command) => command.run(&mut output),
-            Command::Inspect(command) => command.run(&mut output),
-            Command::Print(command) => command.run(&mut output),
-        };
+        let result = self.command.run(&mut output);
         output.finish(result)
     }
 }

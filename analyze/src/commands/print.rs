@@ -7,6 +7,7 @@ use clap::Args;
 use super::address::object_at;
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
+use super::session::{Query, Session};
 use crate::inspect::{Options, describe, one_line};
 
 /// Shows one object in one line
@@ -20,13 +21,15 @@ pub(super) struct Print {
     address: String,
 }
 
-impl Print {
-    /// Runs the command.
-    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let opened = self.input.open_objects()?;
-        let address = object_at(&opened.objects, &self.address)?;
-        let description = describe(&opened.objects, address.tagged(), &Options::ONE_LINE);
+impl Query for Print {
+    fn input(&self) -> &InputArgs {
+        &self.input
+    }
+
+    fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
+        let address = object_at(&session.objects, &self.address)?;
+        let description = describe(&session.objects, address.tagged(), &Options::ONE_LINE);
         writeln!(output, "{}", one_line(&description))?;
-        Ok(opened.outcome_without_walk())
+        Ok(session.outcome_without_walk())
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use v8mini_format::model::GcState;
 
-use super::file::Opened;
 use super::output::{Outcome, Output, WARNING, human_bytes, percent};
+use super::session::Session;
 use crate::heap::{PageSelection, SpaceCoverage, Tally};
 use crate::self_check::{Check, ENOUGH_COVERAGE, self_check};
 
@@ -36,15 +36,15 @@ pub(super) struct CoverageReport {
 
 impl Verdict {
     /// Judges what was counted.
-    pub(super) fn of(opened: &Opened, selection: PageSelection, tally: &Tally) -> Self {
-        let checks = self_check(&opened.objects, selection, tally);
-        let metadata = &opened.objects.image().metadata;
-        let layout = opened.objects.layout();
+    pub(super) fn of(session: &Session, selection: PageSelection, tally: &Tally) -> Self {
+        let checks = self_check(&session.objects, selection, tally);
+        let metadata = &session.objects.image().metadata;
+        let layout = session.objects.layout();
         let total = tally.coverage.total();
         let ratio = tally.coverage.ratio();
         let mut warnings = Vec::new();
-        if !opened.integrity.is_intact() {
-            warnings.push(format!("the file is not whole: {}", opened.integrity));
+        if !session.integrity.is_intact() {
+            warnings.push(format!("the file is not whole: {}", session.integrity));
         }
         if !layout.within_range {
             warnings.push(format!(
@@ -61,7 +61,7 @@ impl Verdict {
                 ));
             }
         }
-        match opened.objects.pages().rejected() {
+        match session.objects.pages().rejected() {
             0 => {}
             rejected => warnings.push(format!(
                 "{rejected} pages were left out: they overlap others, or no page can be where they are"
@@ -85,7 +85,7 @@ impl Verdict {
                 human_bytes(total.missing)
             ));
         }
-        let complete = opened.is_whole() && !collecting && checks.iter().all(|check| check.passed);
+        let complete = session.is_whole() && !collecting && checks.iter().all(|check| check.passed);
         Self {
             checks,
             warnings,

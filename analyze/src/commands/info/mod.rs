@@ -5,10 +5,10 @@ mod text;
 
 use clap::Args;
 
-use super::file::FileArgs;
+use super::file::{FileArgs, InputArgs};
 use super::output::{Outcome, Output};
+use super::session::{Query, Session};
 use super::verdict::Verdict;
-use crate::heap::Tally;
 
 /// Shows what was captured: process, versions, pause, isolates, spaces, and how far the layout can be trusted
 #[derive(Debug, Args)]
@@ -17,17 +17,19 @@ pub(super) struct Info {
     file: FileArgs,
 }
 
-impl Info {
-    /// Runs the command.
-    pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let opened = self.file.open()?;
-        let selection = self.file.selection(&opened)?;
-        let tally = Tally::count(&opened.objects, selection);
-        let verdict = Verdict::of(&opened, selection, &tally);
+impl Query for Info {
+    fn input(&self) -> &InputArgs {
+        &self.file.input
+    }
+
+    fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
+        let selection = self.file.selection(session)?;
+        let tally = session.tally(selection);
+        let verdict = Verdict::of(session, selection, &tally);
         if self.file.json {
-            output.json(&report::report(&opened, &tally, &verdict))?;
+            output.json(&report::report(session, &tally, &verdict))?;
         } else {
-            text::text(output, &opened, &tally, &verdict)?;
+            text::text(output, session, &tally, &verdict)?;
         }
         Ok(verdict.outcome(true))
     }

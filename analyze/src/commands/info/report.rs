@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use v8mini_format::model::{GcState, Isolate, Metadata};
 
-use crate::commands::file::Opened;
+use crate::commands::session::Session;
 use crate::commands::verdict::{CoverageReport, Verdict};
 use crate::heap::{Coverage, GapStart, Tally};
 use crate::self_check::Check;
@@ -122,9 +122,9 @@ pub(super) struct LayoutReport<'a> {
 }
 
 /// Everything that the command says.
-pub(super) fn report<'a>(opened: &'a Opened, tally: &Tally, verdict: &'a Verdict) -> Report<'a> {
-    let metadata = &opened.objects.image().metadata;
-    let layout = opened.objects.layout();
+pub(super) fn report<'a>(session: &'a Session, tally: &Tally, verdict: &'a Verdict) -> Report<'a> {
+    let metadata = &session.objects.image().metadata;
+    let layout = session.objects.layout();
     let process = &metadata.process;
     Report {
         process: ProcessReport {
@@ -144,12 +144,12 @@ pub(super) fn report<'a>(opened: &'a Opened, tally: &Tally, verdict: &'a Verdict
             writer: &process.writer,
             pause_ns: metadata.statistics.map(|statistics| statistics.pause_ns),
             total_ns: metadata.statistics.map(|statistics| statistics.total_ns),
-            complete: opened.is_whole(),
+            complete: session.is_whole(),
         },
-        isolates: isolates(&opened.objects),
+        isolates: isolates(&session.objects),
         threads: threads(metadata),
         spaces: spaces(&tally.coverage),
-        not_recognised: gaps(&opened.objects, tally),
+        not_recognised: gaps(&session.objects, tally),
         memory: metadata
             .accounting
             .iter()

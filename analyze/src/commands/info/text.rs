@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use super::report::{Report, report};
-use crate::commands::file::Opened;
 use crate::commands::output::{
     DIM, HEADING, Output, WARNING, grouped, human_bytes, human_duration,
 };
+use crate::commands::session::Session;
 use crate::commands::verdict::Verdict;
 use crate::heap::Tally;
 
@@ -16,11 +16,11 @@ const GAPS_SHOWN: usize = 12;
 /// Writes the report for people.
 pub(super) fn text(
     output: &mut Output,
-    opened: &Opened,
+    session: &Session,
     tally: &Tally,
     verdict: &Verdict,
 ) -> anyhow::Result<()> {
-    let report = report(opened, tally, verdict);
+    let report = report(session, tally, verdict);
     let fact = |output: &mut Output, name: &str, value: &str| {
         writeln!(output, "{HEADING}{name:<10}{HEADING:#} {value}")
     };
