@@ -99,6 +99,7 @@ impl Summary<'_> {
             "node_version": metadata.process.node_version,
             "v8_version": metadata.v8_version.map(|version| version.to_string()),
             "mode": metadata.process.mode,
+            "monotonic_ns": metadata.process.monotonic_ns,
             "pause_ns": self.statistics.pause_ns,
             "total_ns": self.statistics.total_ns,
             "wanted_bytes": self.statistics.wanted_bytes,

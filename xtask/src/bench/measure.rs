@@ -7,20 +7,20 @@ use anyhow::{Context, Result, ensure};
 
 /// What a program used from its start to its end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Usage {
+pub(super) struct Usage {
     /// Time on the wall.
-    pub(crate) wall: Duration,
+    pub(super) wall: Duration,
     /// Time on all cores together, user and system.
-    pub(crate) cpu: Duration,
+    pub(super) cpu: Duration,
     /// Most memory that was resident at any time, in bytes.
-    pub(crate) peak_bytes: u64,
+    pub(super) peak_bytes: u64,
 }
 
-/// Runs a program to its successful end.
+/// Runs a program to its end: 0, or 3 if it says that its answer is incomplete.
 ///
 /// # Errors
 /// If it cannot be started or fails.
-pub(crate) fn run_measured(command: &mut Command) -> Result<Usage> {
+pub(super) fn run_measured(command: &mut Command) -> Result<Usage> {
     let start = Instant::now();
     let child = command
         .spawn()
@@ -35,7 +35,7 @@ pub(crate) fn run_measured(command: &mut Command) -> Result<Usage> {
     let wall = start.elapsed();
     ensure!(reaped == pid, "wait4: {}", std::io::Error::last_os_error());
     ensure!(
-        status == 0,
+        status == 0 || (libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 3),
         "{command:?} ended with wait status {status:#x}"
     );
     Ok(Usage {
@@ -49,4 +49,28 @@ pub(crate) fn run_measured(command: &mut Command) -> Result<Usage> {
 fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(time.tv_sec.unsigned_abs())
         + Duration::from_micros(time.tv_usec.unsigned_abs())
+}
+
+/// The middle of some figures; between the two middle ones of an even number.
+pub(super) fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    match figures.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(figures[middle]),
+        _ => Some(f64::midpoint(figures[middle - 1], figures[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
+        assert_eq!(median(std::iter::empty()), None);
+    }
 }

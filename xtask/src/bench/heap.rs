@@ -1,7 +1,4 @@
-//! `cargo xtask bench`: pause, file size, time and memory on a large heap, next to gcore on the same process.
-
-mod measure;
-mod report;
+//! `cargo xtask bench heap`: pause, file size, time and memory on a large heap, next to gcore on the same process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use measure::{Usage, run_measured};
-use report::Report;
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes, target_dir};
 
-/// Measure captures and histograms of a large heap, next to gcore on the same process
+use super::heap_report::Report;
+use super::measure::{Usage, run_measured};
+use super::{found, quietly};
+
+/// Captures and histograms of a large heap, next to gcore on the same process
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(super) struct Arguments {
     /// Size of the heap: orders in tests/workloads/big-heap.js, about 400 bytes each with what belongs to them
     #[arg(long, default_value_t = 2_500_000)]
     n: u64,
@@ -36,36 +35,36 @@ pub(crate) struct Arguments {
 
 /// What one round measured. Pauses are the longest time for which the process's own event loop stood still.
 #[derive(Debug, Clone)]
-struct Round {
-    ours: Dump,
+pub(super) struct Round {
+    pub(super) ours: Dump,
     /// Absent where gcore is not installed.
-    gcore: Option<Dump>,
+    pub(super) gcore: Option<Dump>,
     /// Size of gcore's file after `zstd -3`, in bytes; absent where zstd is not installed.
-    gcore_zstd_bytes: Option<u64>,
-    histogram: Usage,
+    pub(super) gcore_zstd_bytes: Option<u64>,
+    pub(super) histogram: Usage,
     /// The same on gcore's file. Its peak counts the pages of the core that are mapped, which the system may take back.
-    core_histogram: Option<Usage>,
+    pub(super) core_histogram: Option<Usage>,
     /// What the capture tool says about itself.
-    capture: serde_json::Value,
+    pub(super) capture: serde_json::Value,
 }
 
 /// What the process's own heap snapshot cost.
 #[derive(Debug, Clone, Copy)]
-struct Snapshot {
-    dump: Dump,
+pub(super) struct Snapshot {
+    pub(super) dump: Dump,
     /// How much more memory was resident at the worst moment than before.
-    extra_bytes: u64,
+    pub(super) extra_bytes: u64,
 }
 
 /// A dump of the process.
 #[derive(Debug, Clone, Copy)]
-struct Dump {
-    pause: Duration,
-    wall: Duration,
-    file_bytes: u64,
+pub(super) struct Dump {
+    pub(super) pause: Duration,
+    pub(super) wall: Duration,
+    pub(super) file_bytes: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     ensure!(
         arguments.rounds > 0,
         "--rounds is 0: expected at least one round"
@@ -209,24 +208,4 @@ fn dump(process: &mut NodeProcess, take: impl FnOnce() -> Result<PathBuf>) -> Re
             .with_context(|| file.display().to_string())?
             .len(),
     })
-}
-
-fn quietly(command: &mut Command) -> Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
-}
-
-/// Whether a program is installed.
-fn found(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }

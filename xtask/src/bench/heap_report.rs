@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::measure::Usage;
-use super::{Dump, Round, Snapshot};
+use super::heap::{Dump, Round, Snapshot};
+use super::measure::{Usage, median};
 
 /// All rounds, and what the workload said about its heap.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) truth: Value,
-    pub(crate) rounds: Vec<Round>,
-    pub(crate) snapshot: Option<Snapshot>,
+pub(super) struct Report {
+    pub(super) truth: Value,
+    pub(super) rounds: Vec<Round>,
+    pub(super) snapshot: Option<Snapshot>,
 }
 
 /// The aims that the project sets itself, as ratios to gcore and absolute figures on two cores.
@@ -22,7 +22,7 @@ const FILE_AIM: f64 = 1.0 / 8.0;
 const HISTOGRAM_AIM_S: f64 = 3.0;
 
 impl Report {
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let heap = self.truth["heapUsed"].as_f64().unwrap_or(0.0);
         let rss = self.truth["rss"].as_f64().unwrap_or(0.0);
         let mut out = String::new();
@@ -112,7 +112,7 @@ impl Report {
         out
     }
 
-    pub(crate) fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let rounds: Vec<Value> = self
             .rounds
             .iter()
@@ -192,28 +192,5 @@ fn verdict(figure: f64, aim: f64, text: &str) -> String {
         format!("{text}: met")
     } else {
         format!("{text}: NOT MET")
-    }
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(figures[middle]),
-        _ => Some(f64::midpoint(figures[middle - 1], figures[middle])),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
-        assert_eq!(median(std::iter::empty()), None);
     }
 }

@@ -1,0 +1,140 @@
+//! The table of pauses.
+
+use std::fmt::Write;
+
+use super::round::Measured;
+use super::{Mode, Scenario};
+use crate::bench::measure::median;
+
+/// All scenarios as a page in Markdown.
+pub(super) fn markdown(scenarios: &[Scenario], node: &str) -> String {
+    let rounds = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.rounds)
+        .map(|(_, rounds)| rounds.len())
+        .max()
+        .unwrap_or(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut out = format!(
+        "\
+# Pauses
+
+Written by `cargo xtask bench pause --write`: Node.js {node}, medians of {rounds} rounds with the range in brackets, on a
+machine with {cores} cores. In each round every mode took its turn on the same process, after two undisturbed seconds.
+
+- *stop*: from the first interrupt to the last detach, as the tool measures it.
+- *seen*: the longest time for which the program's own event loop did not turn that overlaps the stop; for gcore,
+  during the dump. Gaps below 0.2 ms (for the HTTP service, 2 ms) are not recorded: 0.
+- *worst*: the longest such gap during the whole capture, and before it in two seconds without one. The program's own
+  garbage collections are in both.
+- *pace*: turns of the event loop during the capture, relative to before. A program that never rests shares {cores} cores
+  with the tool.
+- *requests*: median, 99th percentile and maximum of the latency during the capture, as four clients saw it.
+- *file*: relative to the same process's core after `zstd -3`.
+- *tool*: peak memory of the tool.
+"
+    );
+    for scenario in scenarios {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "\n## {}, {:.0} MB\n\n\
+             | mode | stop, ms | seen, ms | worst, ms | before, ms | pace | requests, ms | wall, s | file | tool, MB |\n\
+             | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
+            capitalised(scenario.kind.name()),
+            scenario.heap_bytes as f64 / 1e6
+        );
+        for (mode, rounds) in &scenario.rounds {
+            let _ = writeln!(out, "{}", row(scenario, *mode, rounds));
+        }
+    }
+    out
+}
+
+fn row(scenario: &Scenario, mode: Mode, rounds: &[Measured]) -> String {
+    let name = match rounds.iter().find_map(|round| round.fell_back_to.as_ref()) {
+        Some(other) => format!("{} (fell back to {other})", mode.name()),
+        None => mode.name().to_owned(),
+    };
+    let file = match (
+        scenario.gcore_zstd_bytes,
+        median(rounds.iter().map(|round| round.file_bytes as f64)),
+    ) {
+        (Some(packed), Some(bytes)) => {
+            format!("{:.2} ({:.0} MB)", bytes / packed as f64, bytes / 1e6)
+        }
+        (None, Some(bytes)) => format!("{:.0} MB", bytes / 1e6),
+        (_, None) => "-".to_owned(),
+    };
+    let requests = match (
+        spread(rounds, |round| round.during.latency(0.5)),
+        spread(rounds, |round| round.during.latency(0.99)),
+        spread(rounds, |round| round.during.latency(1.0)),
+    ) {
+        (Some(half), Some(most), Some(all)) => {
+            format!(
+                "{:.1} / {:.1} / {:.1}",
+                half.median, most.median, all.median
+            )
+        }
+        _ => String::new(),
+    };
+    let cell = |figure: fn(&Measured) -> Option<f64>| {
+        spread(rounds, figure).map_or_else(String::new, |spread| spread.to_string())
+    };
+    format!(
+        "| {name} | {} | {} | {} | {} | {} | {requests} | {} | {file} | {} |",
+        cell(|round| round.stop),
+        cell(|round| Some(round.pause)),
+        cell(|round| Some(round.during.longest_gap)),
+        cell(|round| Some(round.before.longest_gap)),
+        cell(|round| Some(round.during.pace / round.before.pace)),
+        cell(|round| Some(round.wall / 1e3)),
+        spread(rounds, |round| Some(round.tool_bytes? as f64 / 1e6))
+            .map_or_else(String::new, |spread| format!("{:.0}", spread.median)),
+    )
+}
+
+/// The middle and the ends of some figures.
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+fn spread(rounds: &[Measured], figure: impl Fn(&Measured) -> Option<f64>) -> Option<Spread> {
+    let figures: Vec<f64> = rounds.iter().filter_map(figure).collect();
+    Some(Spread {
+        median: median(figures.iter().copied())?,
+        least: figures.iter().copied().fold(f64::INFINITY, f64::min),
+        most: figures.iter().copied().fold(0.0, f64::max),
+    })
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} [{} … {}]",
+            short(self.median),
+            short(self.least),
+            short(self.most)
+        )
+    }
+}
+
+/// Two digits behind the point for small figures, none for large ones.
+fn short(figure: f64) -> String {
+    match figure {
+        0.0..10.0 => format!("{figure:.2}"),
+        10.0..100.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.0}"),
+    }
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
