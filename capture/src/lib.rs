@@ -2,9 +2,11 @@
 //!
 //! - [`locate`] finds pages, spaces and isolates in a memory image; [`symbols`] reads what the binary says about V8. Neither calls the
 //!   operating system, and both serve live processes and ELF cores alike.
+//! - [`content`] decides what of the memory is worth storing.
 //! - [`elf_core`] opens an ELF core as the image that a capture of the live process would have been.
 //! - `linux` stops a process, copies what matters and lets it go (feature `live`).
 
+pub mod content;
 pub mod elf_core;
 pub mod locate;
 pub mod symbols;

@@ -30,6 +30,14 @@ pub(super) struct CaptureArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(-7..=19), allow_negative_numbers = true)]
     level: i32,
 
+    /// Threads that compress; as many as there are processors by default, but no more than 8.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+
+    /// Store what holds no objects, too, as it is: the inside of free memory and of unused pages. By default it is zeroed, unless something points there.
+    #[arg(long)]
+    full: bool,
+
     /// Capture, but write nothing: shows the pause and what would be stored.
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +52,9 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     };
     be_the_first_to_go();
     let bar = progress_bar();
-    let captured = capture(arguments.pid, Options::default(), &mut |progress| {
+    let mut how = Options::default();
+    how.full = arguments.full;
+    let captured = capture(arguments.pid, how, &mut |progress| {
         bar.set_message(match progress {
             Progress::Locating => "locating the heap",
             Progress::Stopping { .. } => "copying",
@@ -55,6 +65,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     bar.set_message("writing");
     let options = WriteOptions {
         level: arguments.level,
+        threads: arguments.threads.map_or(0, usize::from),
         ..WriteOptions::default()
     };
     let place = destination.name();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use nix::libc::pid_t;
-use v8mini_format::memory::{MemoryExt, MemoryRange};
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics};
 
 use super::binary::SymbolCache;
@@ -13,6 +13,7 @@ use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
 use super::stop_and_copy::StopAndCopy;
 use super::{accounting, binary, maps, procfs, registers};
+use crate::content::{DeadMemory, Edits};
 use crate::locate::{
     ExternalStringShape, IsolateClues, Pages, ReadPlan, checked_stack_bottom,
     find_external_strings, find_isolates, gc_problems, locate_pages,
@@ -22,7 +23,10 @@ use crate::symbols::{self, V8Symbols};
 /// How to capture.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct Options {}
+pub struct Options {
+    /// Store everything as it is: what holds no objects is not zeroed.
+    pub full: bool,
+}
 
 /// What is going on, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub struct Captured {
     pub memory: SnapshotMemory,
     /// Immutable memory read after the process went on: contents of external strings.
     pub late_memory: Vec<(u64, Vec<u8>)>,
+    /// What is changed in the memory on its way to the file.
+    pub edits: Edits,
     /// Figures of the capture so far.
     pub statistics: Statistics,
     /// When the capture began.
@@ -60,7 +66,7 @@ pub struct Captured {
 /// See [`CaptureError`]; the process goes on unharmed in every case.
 pub fn capture(
     pid: pid_t,
-    _options: Options,
+    options: Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Captured, CaptureError> {
     let began = Instant::now();
@@ -76,7 +82,7 @@ pub fn capture(
     progress(Progress::Stopping { bytes: expected });
     let snapshot = snapshotter.snapshot(&mut planner)?;
     progress(Progress::Reading);
-    Ok(target.interpret(snapshot, snapshotter.mode(), began))
+    Ok(target.interpret(snapshot, snapshotter.mode(), options, began))
 }
 
 /// What was found out about a process while it ran.
@@ -174,7 +180,13 @@ impl Target {
     }
 
     /// Finds in the copy what the capture says about it.
-    fn interpret(&self, snapshot: Snapshot, mode: &str, began: Instant) -> Captured {
+    fn interpret(
+        &self,
+        snapshot: Snapshot,
+        mode: &str,
+        options: Options,
+        began: Instant,
+    ) -> Captured {
         let Snapshot {
             memory,
             regions,
@@ -189,6 +201,11 @@ impl Target {
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
         let isolates = find_isolates(&memory, &pages, &mut threads, self.clues());
         problems.extend(gc_problems(&isolates));
+        let edits = if options.full {
+            Edits::default()
+        } else {
+            DeadMemory::find(&memory, &memory.ranges(), &pages, &isolates).edits()
+        };
         let late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
         let late_bytes: u64 = late_memory
             .iter()
@@ -237,6 +254,7 @@ impl Target {
             metadata,
             memory,
             late_memory,
+            edits,
             statistics,
             began,
         }

@@ -39,7 +39,7 @@ impl Captured {
             .map(|(start, bytes)| (*start, bytes.as_slice()));
         for (start, bytes) in self.memory.pieces().chain(late) {
             for (at, part) in (start..).step_by(STEP_BYTES).zip(bytes.chunks(STEP_BYTES)) {
-                writer.memory(at, part)?;
+                writer.memory(at, &self.edits.applied(at, part))?;
                 done += part.len() as u64;
                 progress(done);
             }

@@ -14,15 +14,15 @@ use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::{Page, Region, Space};
 
 use super::header::is_pointer;
+use super::immortal_maps::immortal_maps;
 use super::scan::Pages;
+use super::words::for_each_word;
 
 /// Longest string that V8 makes, in code units (`String::kMaxLength` of 64-bit builds).
 const MAX_LENGTH: u64 = (1 << 29) - 24;
 /// Words of a resource that are looked at: vtable, then whatever the embedder keeps. Node's has the characters in the second
 /// or third.
 const RESOURCE_WORDS: usize = 6;
-/// Pages are scanned in pieces of this many bytes.
-const PIECE_BYTES: usize = 256 << 10;
 
 /// How external strings look in this version of V8, from its `v8dbg_*` constants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,64 +137,17 @@ pub fn find_external_strings(
     merge(found)
 }
 
-/// The maps of external strings, tagged, with the bytes per code unit. Maps of strings are made once, with the isolate: they lie in
-/// the read-only space, or in the map space before there was one (V8 6.6).
+/// The maps of external strings, tagged, with the bytes per code unit. Maps of strings are made once, with the isolate.
 fn external_maps(
     memory: &dyn Memory,
     pages: &Pages,
     shape: &ExternalStringShape,
 ) -> Vec<(u64, u64)> {
-    let of = |space: Space| pages.pages.iter().filter(move |page| page.space == space);
-    let places: Vec<&Page> = of(Space::ReadOnly).chain(of(Space::Map)).collect();
-    let mut meta_maps = Vec::new();
-    for_each_word(memory, &places, |address, word| {
-        if word == address + 1 {
-            meta_maps.push(word);
-        }
-    });
-    // In a page made to hurt, every word may be one: they are looked up, not gone through.
-    meta_maps.sort_unstable();
-    let mut maps = Vec::new();
-    for_each_word(memory, &places, |address, word| {
-        if meta_maps.binary_search(&word).is_ok()
-            && let Some(unit) = shape.unit_bytes(memory, address)
-        {
-            maps.push((address + 1, unit));
-        }
-    });
-    maps.sort_unstable();
-    maps
-}
-
-/// Calls `visit` with every word of the pages' areas and its address.
-fn for_each_word(memory: &dyn Memory, pages: &[&Page], mut visit: impl FnMut(u64, u64)) {
-    let ranges = memory.ranges();
-    let mut piece = vec![0; PIECE_BYTES];
-    for page in pages {
-        let first = ranges.partition_point(|range| range.end() <= page.area_start);
-        for range in ranges
-            .iter()
-            .skip(first)
-            .take_while(|range| range.start < page.area_end)
-        {
-            let end = range.end().min(page.area_end);
-            let mut at = range.start.max(page.area_start).next_multiple_of(8);
-            while at < end {
-                let len = usize::try_from(end - at)
-                    .unwrap_or(PIECE_BYTES)
-                    .min(PIECE_BYTES);
-                let Some(bytes) = piece.get_mut(..len) else {
-                    break;
-                };
-                if memory.read_at(at, bytes).is_ok() {
-                    for (address, word) in (at..).step_by(8).zip(bytes.as_chunks::<8>().0) {
-                        visit(address, u64::from_le_bytes(*word));
-                    }
-                }
-                at += len as u64;
-            }
-        }
-    }
+    let unit = |map: u64| Some((map, shape.unit_bytes(memory, map - 1)?));
+    immortal_maps(memory, pages)
+        .into_iter()
+        .filter_map(unit)
+        .collect()
 }
 
 struct Search<'a> {

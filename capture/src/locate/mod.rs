@@ -7,14 +7,18 @@
 mod allocation_area;
 mod external_strings;
 mod header;
+mod immortal_maps;
 mod isolate;
 mod plan;
 mod scan;
 mod space;
+mod words;
 
 pub use external_strings::{ExternalStringShape, find_external_strings};
 pub use header::{HEADER_KINDS, HeaderKind};
+pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
 pub use isolate::{IsolateClues, find_isolates, gc_problems, isolate_block, pair_isolates};
 pub use plan::{ReadPlan, checked_stack_bottom};
 pub use scan::{Pages, locate_pages};
 pub use space::SpaceIds;
+pub(crate) use words::{clipped, words_of};
