@@ -99,6 +99,19 @@ impl Frozen {
             .map(|t| t.tid)
     }
 
+    /// The threads that were simply interrupted, and are not on their way to handle a signal or the like.
+    pub(super) fn interrupted(&self) -> impl DoubleEndedIterator<Item = pid_t> + '_ {
+        let interrupted = |t: &&Tracee| t.event == ThreadEvent::Interrupted;
+        self.tracees.iter().filter(interrupted).map(|t| t.tid)
+    }
+
+    /// Whether the process was stopped by a job-control signal already, or is being stopped.
+    pub(super) fn is_in_group_stop(&self) -> bool {
+        self.tracees
+            .iter()
+            .any(|t| t.event == ThreadEvent::GroupStop)
+    }
+
     /// Lets all threads go; returns how long they were stopped and what could not be stopped.
     pub fn thaw(mut self) -> (Duration, StopReport) {
         self.detach_all();

@@ -5,6 +5,7 @@ mod binary;
 mod copy;
 mod error;
 mod freeze;
+mod inject;
 mod list;
 mod live;
 mod maps;
@@ -21,6 +22,7 @@ mod write;
 
 pub use error::CaptureError;
 pub use freeze::{Frozen, StopReport};
+pub use inject::{Argument, Call, Injector, Outcome, Returned, Why};
 pub use list::{Listed, ListedV8, list};
 pub use live::{Captured, Options, Progress, capture};
 pub use maps::read_regions;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::libc::pid_t;
 
@@ -66,7 +66,16 @@ impl Stat {
 
 /// A value of `/proc/PID/status`, such as `Uid` or `TracerPid`.
 pub(super) fn status_field(pid: pid_t, name: &str) -> Option<String> {
-    let status = fs::read_to_string(path(pid, "status")).ok()?;
+    field_of(&path(pid, "status"), name)
+}
+
+/// A value of `/proc/PID/task/TID/status`, such as `Seccomp`.
+pub(super) fn thread_status_field(pid: pid_t, tid: pid_t, name: &str) -> Option<String> {
+    field_of(&path(pid, &format!("task/{tid}/status")), name)
+}
+
+fn field_of(status: &Path, name: &str) -> Option<String> {
+    let status = fs::read_to_string(status).ok()?;
     status.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         (key == name).then(|| value.trim().to_owned())

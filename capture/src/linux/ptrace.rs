@@ -1,6 +1,8 @@
-//! The `ptrace` requests that stop a thread and let it go.
+//! The `ptrace` requests that stop a thread, look at it, and let it go.
 //!
 //! Signal numbers stay plain integers: `nix`'s `Signal` has no real-time signals, and a tracer that cannot pass one on would swallow it.
+
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_void, pid_t};
@@ -16,6 +18,10 @@ pub(super) enum ThreadEvent {
     GroupStop,
     /// Stopped on its way to handle this signal, which is lost unless it is passed on.
     Signal(c_int),
+    /// Stopped as it enters or leaves a system call, under [`resume_to_syscall`].
+    Syscall,
+    /// Stopped in `clone`, which has made a thread or process: [`event_message`] has its number.
+    Cloned,
     /// Stopped for another reason.
     OtherStop,
     /// No longer exists.
@@ -37,6 +43,71 @@ pub(super) fn detach(tid: pid_t, signal: c_int) -> Result<(), Errno> {
     request(libc::PTRACE_DETACH, tid, signal)
 }
 
+/// Has a stopped thread mark its system-call stops as such, and report what it clones.
+pub(super) fn report_syscalls_and_clones(tid: pid_t) -> Result<(), Errno> {
+    let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACECLONE;
+    request(libc::PTRACE_SETOPTIONS, tid, options)
+}
+
+/// Lets a stopped thread run until it enters or leaves a system call, delivering `signal` if it is not 0.
+pub(super) fn resume_to_syscall(tid: pid_t, signal: c_int) -> Result<(), Errno> {
+    request(libc::PTRACE_SYSCALL, tid, signal)
+}
+
+/// What belongs to the event at which a thread has stopped.
+pub(super) fn event_message(tid: pid_t) -> Result<u64, Errno> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: the kernel writes one unsigned long to `message`.
+    let result = unsafe {
+        libc::ptrace(
+            libc::PTRACE_GETEVENTMSG,
+            tid,
+            std::ptr::null_mut::<c_void>(),
+            &raw mut message,
+        )
+    };
+    Errno::result(result).map(|_| message)
+}
+
+/// The signals that a stopped thread blocks, one bit each from signal 1 on.
+pub(super) fn signal_mask(tid: pid_t) -> Result<u64, Errno> {
+    let mut mask = 0_u64;
+    let size = std::ptr::without_provenance_mut::<c_void>(size_of_val(&mask));
+    // SAFETY: the kernel writes as many bytes to `mask` as `size` says: its own.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GETSIGMASK, tid, size, &raw mut mask) };
+    Errno::result(result).map(|_| mask)
+}
+
+/// Reads the register set of a type (`NT_…`) of a stopped thread; returns how many bytes it has.
+pub(super) fn register_set(tid: pid_t, kind: c_int, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let kind = std::ptr::without_provenance_mut::<c_void>(usize::try_from(kind).unwrap_or(0));
+    // SAFETY: the kernel writes at most `iov_len` bytes to the buffer, and to `vector` how many it has written.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid, kind, &raw mut vector) };
+    Errno::result(result).map(|_| vector.iov_len)
+}
+
+/// Waits until something happens to the thread; [`ThreadEvent::None`] if nothing does before `deadline`.
+pub(super) fn wait(tid: pid_t, deadline: Instant) -> Result<ThreadEvent, Errno> {
+    let mut polls = 0_u32;
+    loop {
+        match poll(tid)? {
+            ThreadEvent::None if Instant::now() < deadline => {}
+            event => return Ok(event),
+        }
+        // What is waited for takes microseconds, unless there are fewer processors than threads.
+        polls += 1;
+        match polls {
+            0..64 => std::hint::spin_loop(),
+            64..128 => std::thread::yield_now(),
+            _ => std::thread::sleep(Duration::from_micros(20)),
+        }
+    }
+}
+
 /// What happened to the thread, without waiting.
 pub(super) fn poll(tid: pid_t) -> Result<ThreadEvent, Errno> {
     let mut status: c_int = 0;
@@ -51,15 +122,20 @@ pub(super) fn poll(tid: pid_t) -> Result<ThreadEvent, Errno> {
     }
 }
 
+/// How `PTRACE_O_TRACESYSGOOD` marks the stops at system calls (ptrace(2)).
+const SYSCALL_STOP: c_int = libc::SIGTRAP | 0x80;
+
 fn decode(status: c_int) -> ThreadEvent {
     if !libc::WIFSTOPPED(status) {
         return ThreadEvent::Exited;
     }
     let signal = libc::WSTOPSIG(status);
     match status >> 16 {
+        0 if signal == SYSCALL_STOP => ThreadEvent::Syscall,
         0 => ThreadEvent::Signal(signal),
         libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => ThreadEvent::Interrupted,
         libc::PTRACE_EVENT_STOP => ThreadEvent::GroupStop,
+        libc::PTRACE_EVENT_CLONE => ThreadEvent::Cloned,
         _ => ThreadEvent::OtherStop,
     }
 }
@@ -67,7 +143,7 @@ fn decode(status: c_int) -> ThreadEvent {
 fn request(request: libc::c_uint, tid: pid_t, data: c_int) -> Result<(), Errno> {
     let none = std::ptr::null_mut::<c_void>();
     let data = std::ptr::without_provenance_mut::<c_void>(usize::try_from(data).unwrap_or(0));
-    // SAFETY: the three requests made here take no pointers; `data` is an integer that travels in a pointer.
+    // SAFETY: the requests made here take no pointers; `data` is an integer that travels in a pointer.
     let result = unsafe { libc::ptrace(request, tid, none, data) };
     Errno::result(result).map(drop)
 }
@@ -93,6 +169,14 @@ mod tests {
         );
         // A real-time signal, which libuv and glibc use.
         assert_eq!(decode(stopped(34, 0)), ThreadEvent::Signal(34));
+        assert_eq!(
+            decode(stopped(libc::SIGTRAP | 0x80, 0)),
+            ThreadEvent::Syscall
+        );
+        assert_eq!(
+            decode(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_CLONE)),
+            ThreadEvent::Cloned
+        );
         assert_eq!(
             decode(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC)),
             ThreadEvent::OtherStop
