@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod commands;
+pub mod graph;
 pub mod heap;
 pub mod image;
 pub mod inspect;

@@ -6,8 +6,10 @@
 
 mod expr;
 mod field;
+mod members;
 mod place;
 mod resolve;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tables_test;
@@ -23,6 +25,7 @@ use v8mini_format::model::V8Version;
 pub use expr::{Expr, Subject};
 pub use field::Field;
 pub use place::{Bits, Encoding, Place};
+pub use slots::{SlotKind, Slots};
 pub use types::InstanceTypes;
 
 /// Where a value of the layout comes from.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use v8mini_format::model::V8Version;
 
+use super::members;
 use super::table::{self, FieldName, Table};
 use super::type_numbers::instance_types;
 use super::{Bits, Encoding, Expr, Field, Layout, LayoutError, Place, Source, Value};
@@ -24,7 +25,14 @@ impl Layout {
         for field in Field::ALL {
             values.push(resolve_field(*field, constants, &names, &table)?);
         }
-        let types = instance_types(constants, &table)?;
+        let mut types = instance_types(constants, &table)?;
+        for (field, value) in Field::ALL.iter().zip(&values) {
+            if let Some((Value::Place(place), _)) = value
+                && place.encoding == Encoding::Tagged
+            {
+                members::add_field(field.name(), place.offset, &mut types);
+            }
+        }
         Ok(Self {
             version,
             table: table.name,

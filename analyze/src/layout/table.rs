@@ -54,6 +54,10 @@ pub(super) struct RawTable {
     /// Sizes of objects whose map says 0, by instance type or range of them: expressions over the object.
     #[serde(default)]
     pub(super) sizes: BTreeMap<String, String>,
+    /// Which words of objects are references, by instance type or range of them; or, for a `Class.field` that `v8dbg` names,
+    /// how the field refers. What is not listed has them everywhere.
+    #[serde(default)]
+    pub(super) slots: BTreeMap<String, String>,
 }
 
 /// Which versions a table is for.
@@ -156,6 +160,7 @@ fn load(
         merge(&mut raw.corrections, base.corrections);
         merge(&mut raw.types, base.types);
         merge(&mut raw.sizes, base.sizes);
+        merge(&mut raw.slots, base.slots);
         merge(&mut raw.terms, base.terms);
         chain = base.extends;
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::table::Table;
-use super::{Expr, InstanceTypes, LayoutError};
+use super::{Expr, InstanceTypes, LayoutError, Slots, members};
 
 /// No V8 has had more instance types of one kind in a row: a longer range is a mistake in a table.
 const MAX_RANGE: u16 = 128;
@@ -61,7 +61,7 @@ pub(super) fn instance_types(
             }
         }
     }
-    for (name, size) in ranges(table) {
+    for (name, size) in ranges(&table.raw.sizes) {
         let size = Expr::parse(size)?;
         for number in named.range(&table.name, name)?.into_iter().flatten() {
             types.size(number, size.clone());
@@ -73,16 +73,36 @@ pub(super) fn instance_types(
             types.size(number, Expr::parse(size)?);
         }
     }
+    add_slots(table, &named, &mut types)?;
+    members::add(constants, table, &mut types)?;
     Ok(types)
 }
 
-/// The sizes that are for a range of types; those for a single type override them.
-fn ranges(table: &Table) -> impl Iterator<Item = (&str, &str)> {
-    table
-        .raw
-        .sizes
+/// Which words are references, by type or by range of types.
+fn add_slots(
+    table: &Table,
+    named: &Named<'_>,
+    types: &mut InstanceTypes,
+) -> Result<(), LayoutError> {
+    for (name, slots) in ranges(&table.raw.slots) {
+        let slots = Slots::parse(slots)?;
+        for number in named.range(&table.name, name)?.into_iter().flatten() {
+            types.slots(number, slots.clone());
+        }
+    }
+    for (name, slots) in &table.raw.slots {
+        if let Some(number) = types.number(name) {
+            types.slots(number, Slots::parse(slots)?);
+        }
+    }
+    Ok(())
+}
+
+/// What is for a range of types; what is for a single type overrides it.
+fn ranges(rules: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    rules
         .iter()
-        .map(|(name, size)| (name.as_str(), size.as_str()))
+        .map(|(name, rule)| (name.as_str(), rule.as_str()))
         .filter(|(name, _)| name.contains(".."))
 }
 

@@ -17,6 +17,22 @@ pub struct Scope {
     pub variables: Vec<(String, PropertyValue)>,
 }
 
+/// What a slot of a context is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SlotUse {
+    /// For V8 itself.
+    Internal,
+    /// For a variable of the program.
+    Variable,
+}
+
+impl SlotUse {
+    /// Whether it holds a variable of the program.
+    pub const fn is_variable(self) -> bool {
+        matches!(self, Self::Variable)
+    }
+}
+
 impl Objects {
     /// The scopes around a function, innermost first, up to the global one: the variables that it can use. They are
     /// shared by all closures in the scope, so it need not mention them all.
@@ -55,15 +71,8 @@ impl Objects {
             return Ok(None);
         };
         let mut variables = Vec::new();
-        if let Some(scope_info) = self.context_scope_info(&slots)? {
-            let first = match self.compute(scope_info, Field::ScopeInfoContextHeader) {
-                Ok(Some(first)) => first,
-                _ => layout.number(Field::ContextMinSlots)?,
-            };
-            let names = self.context_local_names(scope_info)?;
-            for (name, slot) in names.into_iter().zip(first..slots.length) {
-                variables.push((name, self.slot_value(slots.get(self, slot)?)?));
-            }
+        for (name, slot) in self.context_variables(&slots)? {
+            variables.push((name, self.slot_value(slots.get(self, slot)?)?));
         }
         Ok(Some((
             Scope {
@@ -73,6 +82,56 @@ impl Objects {
             },
             previous,
         )))
+    }
+
+    /// Names of the variables of a context, and the slots that they are in.
+    fn context_variables(&self, slots: &FixedArray) -> Result<Vec<(String, u64)>, ObjectError> {
+        let Some(scope_info) = self.context_scope_info(slots)? else {
+            return Ok(Vec::new());
+        };
+        let first = match self.compute(scope_info, Field::ScopeInfoContextHeader) {
+            Ok(Some(first)) => first,
+            _ => self.layout().number(Field::ContextMinSlots)?,
+        };
+        let names = self.context_local_names(scope_info)?;
+        Ok(names.into_iter().zip(first..slots.length).collect())
+    }
+
+    /// What the slots of a context hold: V8's own first, then the variables; names and slot numbers.
+    ///
+    /// # Errors
+    /// If the context cannot be read.
+    pub fn context_slots(
+        &self,
+        context: Address,
+    ) -> Result<Vec<(SlotUse, String, u64)>, ObjectError> {
+        let layout = self.layout();
+        let slots = FixedArray::read(self, context)?;
+        let previous_slot = layout.number(Field::ContextPreviousSlot)?;
+        let first = if layout.number(Field::ContextScopeInfoSlot).is_ok() {
+            "scope_info"
+        } else {
+            "closure"
+        };
+        let own = |name: &str, slot| (SlotUse::Internal, name.to_owned(), slot);
+        let mut found = vec![own(first, 0), own("previous", previous_slot)];
+        let instance_type = self.map_of(context)?.instance_type;
+        let previous = slots.get(self, previous_slot)?;
+        if self.context_kind(instance_type, previous).is_some() {
+            let variables = self.context_variables(&slots)?;
+            found.extend(
+                variables
+                    .into_iter()
+                    .map(|(name, slot)| (SlotUse::Variable, name, slot)),
+            );
+        }
+        Ok(found)
+    }
+
+    /// Whether an instance type is that of contexts.
+    pub fn is_context_type(&self, instance_type: u16) -> bool {
+        let name = self.layout().types.name_of(instance_type);
+        name.is_some_and(|name| name.ends_with("_CONTEXT_TYPE"))
     }
 
     /// The value in a context slot, which from V8 14 on may live in a cell of its own.

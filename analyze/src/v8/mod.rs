@@ -37,7 +37,7 @@ use crate::layout::LayoutError;
 pub use bigint::BigInt;
 pub use buffer::{ArrayBufferValue, ElementType, ElementValue, ViewValue};
 pub use collection::Entries;
-pub use context::Scope;
+pub use context::{Scope, SlotUse};
 pub use date::iso_string;
 pub use element::Elements;
 pub use fixed_array::FixedArray;

@@ -1,0 +1,413 @@
+//! The named level: what one object refers to, each edge under the name that Chrome DevTools gives it.
+//!
+//! V8's own snapshots name what they know of an object and then add whatever words are left, without a name
+//! (`V8HeapExplorer::ExtractReferences`, `IndexedReferencesExtractor`). So does this: the words come from [`References`],
+//! the names from the object's shape, its scope, or the constants of the binary. No reference is lost for want of a name.
+
+use rustc_hash::FxHashMap;
+
+use super::edge::{Edge, EdgeKind, EdgeName, Target};
+use super::{References, Strength, for_each_reference, is_weak_in_code};
+use crate::layout::{Field, SlotKind};
+use crate::v8::{Address, Kind, MapInfo, ObjectError, Objects, PropertyValue, Storage, Tagged};
+
+/// Objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
+const PART: u64 = 1 << 20;
+/// Of a key of a `Map`, so many characters are shown.
+const KEY_UNITS: usize = 60;
+
+/// What an object refers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// The edges: properties, elements and entries first, then the words of the object in order.
+    pub list: Vec<Edge>,
+    /// Whether there are more than the caller wanted.
+    pub truncated: bool,
+    /// Why a part of them is missing.
+    pub missing: Option<ObjectError>,
+}
+
+/// The edges of an object, `limit` at most.
+///
+/// # Errors
+/// If there is no object, or its map cannot be read. What fails later is in [`Edges::missing`].
+pub fn edges(
+    objects: &Objects,
+    references: &References,
+    object: Address,
+    limit: usize,
+) -> Result<Edges, ObjectError> {
+    let map = objects.map_of(object)?;
+    let mut collector = Collector {
+        objects,
+        object,
+        limit,
+        names: FxHashMap::default(),
+        edges: Edges::default(),
+    };
+    if objects.is_receiver_type(map.instance_type) {
+        collector.receiver(&map);
+    } else {
+        collector.internal(&map);
+    }
+    collector.words(references, &map);
+    Ok(collector.edges)
+}
+
+struct Collector<'a> {
+    objects: &'a Objects,
+    object: Address,
+    limit: usize,
+    /// What is known of the object's own words, by offset.
+    names: FxHashMap<u64, (EdgeKind, EdgeName)>,
+    edges: Edges,
+}
+
+impl Collector<'_> {
+    fn add(&mut self, edge: Edge) {
+        if self.edges.list.len() < self.limit {
+            self.edges.list.push(edge);
+        } else {
+            self.edges.truncated = true;
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.edges.truncated
+    }
+
+    fn miss(&mut self, error: ObjectError) {
+        self.edges.missing.get_or_insert(error);
+    }
+
+    /// An edge that is no word of the object.
+    fn link(&mut self, kind: EdgeKind, name: impl Into<EdgeName>, word: Tagged) {
+        if let Some(target) = word.object() {
+            self.add(Edge {
+                kind,
+                name: name.into(),
+                target: Target::Object(target),
+                strength: if word.is_weak() {
+                    Strength::Weak
+                } else {
+                    Strength::Strong
+                },
+                offset: None,
+            });
+        }
+    }
+
+    fn name(&mut self, offset: u64, kind: EdgeKind, name: impl Into<EdgeName>) {
+        self.names.entry(offset).or_insert((kind, name.into()));
+    }
+
+    fn name_field(&mut self, field: Field, kind: EdgeKind, name: &str) {
+        if let Ok(place) = self.objects.layout().place(field) {
+            self.name(place.offset, kind, name);
+        }
+    }
+
+    /// A JavaScript object: its properties and elements, and what its kind adds.
+    fn receiver(&mut self, map: &MapInfo) {
+        let objects = self.objects;
+        self.name_field(
+            Field::JSReceiverProperties,
+            EdgeKind::Internal,
+            "properties",
+        );
+        if !objects.is_type(map.instance_type, "JS_PROXY_TYPE") {
+            self.name_field(Field::JSObjectElements, EdgeKind::Internal, "elements");
+            self.properties();
+            self.elements(map);
+        }
+        self.link(EdgeKind::Property, "__proto__", map.prototype);
+        match objects.kind(map.instance_type) {
+            Kind::Function => self.function(map),
+            Kind::BoundFunction => self.bound_function(),
+            Kind::Map => self.entries(true),
+            Kind::Set => self.entries(false),
+            Kind::ArrayBuffer => self.backing_store(),
+            _ => {}
+        }
+    }
+
+    fn properties(&mut self) {
+        let properties = match self.objects.properties(self.object) {
+            Ok(properties) => properties,
+            Err(error) => return self.miss(error),
+        };
+        if let Some((error, _)) = properties.missing {
+            self.miss(error);
+        }
+        for property in properties.list {
+            if self.is_full() {
+                return;
+            }
+            let name = self.property_name(property.key);
+            match property.value {
+                PropertyValue::Tagged(word) => match property.storage {
+                    Storage::InObject(offset) => self.name(offset, EdgeKind::Property, name),
+                    _ => self.link(EdgeKind::Property, name, word),
+                },
+                PropertyValue::Accessor { getter, setter } => {
+                    for (what, word) in [("get", getter), ("set", setter)] {
+                        if self.is_callable(word) {
+                            self.link(EdgeKind::Property, format!("{what} {name}"), word);
+                        }
+                    }
+                    if let Storage::InObject(offset) = property.storage {
+                        self.name(offset, EdgeKind::Property, name);
+                    }
+                }
+                PropertyValue::Double(_) | PropertyValue::Native(_) => {}
+            }
+        }
+    }
+
+    fn property_name(&self, key: Address) -> String {
+        self.objects
+            .read_name(key)
+            .map_or_else(|_| format!("(key at {key})"), |name| name.to_string())
+    }
+
+    /// Whether it is more than `undefined` or `null`, which stand for a missing getter or setter.
+    fn is_callable(&self, word: Tagged) -> bool {
+        !self.objects.is_undefined(word) && !self.objects.is_null(word)
+    }
+
+    fn elements(&mut self, map: &MapInfo) {
+        let room = self.limit.saturating_sub(self.edges.list.len());
+        match self.objects.elements(self.object, map, u64::MAX, room) {
+            Ok(elements) => {
+                self.edges.truncated |= elements.truncated;
+                if let Some(error) = elements.missing {
+                    self.miss(error);
+                }
+                for (index, value) in elements.list {
+                    if let PropertyValue::Tagged(word) = value {
+                        self.link(EdgeKind::Element, index, word);
+                    }
+                }
+            }
+            Err(error) => self.miss(error),
+        }
+    }
+
+    fn function(&mut self, map: &MapInfo) {
+        let objects = self.objects;
+        let word = objects.tagged_field(self.object, Field::JSFunctionPrototypeOrInitialMap);
+        if let Ok(word) = word
+            && let Some(target) = word.strong()
+        {
+            match objects.map(target) {
+                Some(initial_map) => {
+                    self.link(EdgeKind::Property, "prototype", initial_map.prototype);
+                    self.name_field(
+                        Field::JSFunctionPrototypeOrInitialMap,
+                        EdgeKind::Internal,
+                        "initial_map",
+                    );
+                }
+                None => self.name_field(
+                    Field::JSFunctionPrototypeOrInitialMap,
+                    EdgeKind::Property,
+                    "prototype",
+                ),
+            }
+        }
+        self.name_members(map);
+    }
+
+    fn bound_function(&mut self) {
+        if let Ok(bound) = self.objects.read_bound_function(self.object) {
+            self.link(EdgeKind::Shortcut, "bound_this", bound.this);
+            self.link(EdgeKind::Shortcut, "bound_function", bound.target);
+            for (index, argument) in bound.arguments.into_iter().enumerate() {
+                self.link(
+                    EdgeKind::Shortcut,
+                    format!("bound_argument_{index}"),
+                    argument,
+                );
+            }
+        }
+    }
+
+    /// Keys and values, which the table holds: `["key"]` is a value under its key.
+    fn entries(&mut self, has_values: bool) {
+        let room = self.limit.saturating_sub(self.edges.list.len());
+        let entries = if has_values {
+            self.objects.map_entries(self.object, room)
+        } else {
+            self.objects.set_members(self.object, room)
+        };
+        match entries {
+            Ok(entries) => {
+                self.edges.truncated |= entries.size > entries.list.len() as u64;
+                if let Some(error) = entries.missing {
+                    self.miss(error);
+                }
+                for (index, (key, value)) in entries.list.into_iter().enumerate() {
+                    self.link(EdgeKind::Shortcut, format!("(key {index})"), key);
+                    if has_values {
+                        let name = format!("[{}]", self.key_text(key));
+                        self.link(EdgeKind::Shortcut, name, value);
+                    }
+                }
+            }
+            Err(error) => self.miss(error),
+        }
+    }
+
+    fn key_text(&self, key: Tagged) -> String {
+        if let Ok(Some(number)) = self.objects.read_number(key) {
+            return number.to_string();
+        }
+        let Some(object) = key.strong() else {
+            return "?".to_owned();
+        };
+        match self.objects.read_string(object, KEY_UNITS) {
+            Ok(string) => format!("{:?}", string.to_text()),
+            Err(_) => object.to_string(),
+        }
+    }
+
+    fn backing_store(&mut self) {
+        let Ok(buffer) = self.objects.read_array_buffer(self.object) else {
+            return;
+        };
+        if buffer.backing_store != 0 && buffer.byte_length != 0 {
+            self.add(Edge {
+                kind: EdgeKind::Internal,
+                name: "backing_store".into(),
+                target: Target::Native {
+                    address: buffer.backing_store,
+                    bytes: buffer.byte_length,
+                },
+                strength: Strength::Strong,
+                offset: None,
+            });
+        }
+    }
+
+    /// What only V8 sees.
+    fn internal(&mut self, map: &MapInfo) {
+        let objects = self.objects;
+        let type_name = objects.type_name(map.instance_type);
+        if objects.is_context_type(map.instance_type) {
+            self.context();
+        } else if is_array(&type_name) {
+            self.array_elements(map);
+        }
+        self.name_members(map);
+    }
+
+    fn context(&mut self) {
+        match self.objects.context_slots(self.object) {
+            Ok(slots) => {
+                let data = self.objects.layout().number(Field::ContextSlots);
+                let offset =
+                    |slot: u64| data.clone().unwrap_or(16).checked_add(slot.checked_mul(8)?);
+                for (kind, name, slot) in slots {
+                    if let Some(offset) = offset(slot) {
+                        let kind = if kind.is_variable() {
+                            EdgeKind::Context
+                        } else {
+                            EdgeKind::Internal
+                        };
+                        self.name(offset, kind, name);
+                    }
+                }
+            }
+            Err(error) => self.miss(error),
+        }
+    }
+
+    /// The words of arrays have numbers.
+    fn array_elements(&mut self, map: &MapInfo) {
+        let Ok(data) = self.objects.layout().number(Field::FixedArrayData) else {
+            return;
+        };
+        let size = self.objects.size_of(self.object, map).unwrap_or(0);
+        for (index, offset) in (data..size).step_by(8).enumerate().take(self.limit) {
+            self.name(offset, EdgeKind::Internal, index as u64);
+        }
+    }
+
+    fn name_members(&mut self, map: &MapInfo) {
+        let types = &self.objects.layout().types;
+        let members: Vec<_> = types
+            .fields_of(map.instance_type)
+            .map(|(offset, name)| (offset, name.to_owned()))
+            .collect();
+        for (offset, name) in members {
+            self.name(offset, EdgeKind::Internal, name);
+        }
+    }
+
+    /// The words of the object, under the names found so far.
+    fn words(&mut self, references: &References, map: &MapInfo) {
+        let objects = self.objects;
+        self.add(Edge {
+            kind: EdgeKind::Internal,
+            name: "map".into(),
+            target: Target::Object(map.address),
+            strength: Strength::Strong,
+            offset: Some(0),
+        });
+        self.name_members(map);
+        let Some(size) = objects.size_of(self.object, map) else {
+            return;
+        };
+        let slots = references.slots(map.instance_type);
+        let is_code = slots.runs(size).any(|(kind, _)| kind == SlotKind::Code);
+        // Parts begin at a multiple of 16 plus 8, except the first.
+        let mut start = 0;
+        while start < size && !self.is_full() {
+            let len = (size - start).min(if start == 0 { PART + 8 } else { PART });
+            let bytes = match usize::try_from(len).map_err(|_| ()).and_then(|len| {
+                objects
+                    .bytes(Address(self.object.0.wrapping_add(start)), len)
+                    .map_err(|_| ())
+            }) {
+                Ok(bytes) => bytes,
+                Err(()) => break,
+            };
+            let mut found = Vec::new();
+            for_each_reference(slots, size, start, &bytes, |reference| {
+                found.push(reference);
+            });
+            for reference in found {
+                // A raw word may look like a reference; an object tells itself by its map.
+                let Ok(target) = objects.map_of(reference.target) else {
+                    continue;
+                };
+                let in_code = is_code && reference.offset % 8 != 0;
+                let weak = reference.strength == Strength::Weak
+                    || in_code && is_weak_in_code(objects, target.instance_type);
+                let known = self.names.remove(&reference.offset);
+                let (kind, name) =
+                    known.unwrap_or((EdgeKind::Hidden, EdgeName::Index(reference.offset / 8)));
+                self.add(Edge {
+                    kind: if weak { EdgeKind::Weak } else { kind },
+                    name,
+                    target: Target::Object(reference.target),
+                    strength: if weak {
+                        Strength::Weak
+                    } else {
+                        reference.strength
+                    },
+                    offset: Some(reference.offset),
+                });
+            }
+            start += len;
+        }
+    }
+}
+
+fn is_array(type_name: &str) -> bool {
+    type_name.ends_with("ARRAY_TYPE")
+        || type_name.ends_with("TABLE_TYPE")
+        || type_name.ends_with("DICTIONARY_TYPE")
+        || type_name.ends_with("HASH_MAP_TYPE")
+        || type_name.ends_with("HASH_SET_TYPE")
+}
