@@ -17,6 +17,8 @@ use zstd::bulk::Compressor;
 pub(crate) struct Job {
     pub(crate) addr: u64,
     pub(crate) raw: Vec<u8>,
+    /// Bytes that were compressed.
+    pub(crate) raw_len: u64,
     /// One zstd frame, after compression.
     pub(crate) stored: Vec<u8>,
     /// CRC-32 of `stored`.
@@ -46,6 +48,7 @@ pub(crate) fn compress(
 
 fn run(compressor: &mut Compressor<'_>, job: &mut Job) -> io::Result<()> {
     compress(compressor, &job.raw, &mut job.stored)?;
+    job.raw_len = job.raw.len() as u64;
     job.crc = crc32fast::hash(&job.stored);
     Ok(())
 }
@@ -74,6 +77,17 @@ impl Queue {
         match self {
             Self::Inline(compressor) => run(compressor, &mut job).map(|()| Some(job)),
             Self::Pool(pool) => pool.push(job),
+        }
+    }
+
+    /// Puts a job in that is compressed already; otherwise as [`Queue::push`].
+    pub(crate) fn pass(&mut self, job: Job) -> io::Result<Option<Job>> {
+        match self {
+            Self::Inline(_) => Ok(Some(job)),
+            Self::Pool(pool) => {
+                pool.finished.insert(pool.next_in, Ok(job));
+                pool.admit()
+            }
         }
     }
 
@@ -146,6 +160,11 @@ impl Pool {
         let jobs = self.jobs.as_ref().ok_or_else(workers_ended)?;
         jobs.send((self.next_in, job))
             .map_err(|_| workers_ended())?;
+        self.admit()
+    }
+
+    /// Counts a job that went in, and takes one out if that is one too many.
+    fn admit(&mut self) -> io::Result<Option<Job>> {
         self.next_in += 1;
         if self.next_in - self.next_out >= self.capacity {
             self.pop()
@@ -194,15 +213,18 @@ mod tests {
         for i in 0..50_u64 {
             // Sizes that differ wildly make the workers finish out of order.
             let raw = vec![i as u8; if i % 7 == 0 { 200_000 } else { 10 }];
-            out.extend(
-                queue
-                    .push(Job {
-                        addr: i,
-                        raw,
-                        ..Job::default()
-                    })
-                    .unwrap(),
-            );
+            let mut job = Job {
+                addr: i,
+                raw,
+                ..Job::default()
+            };
+            // Some come compressed, and must not overtake the others.
+            out.extend(if i % 5 == 3 {
+                run(&mut compressor(1).unwrap(), &mut job).unwrap();
+                queue.pass(job).unwrap()
+            } else {
+                queue.push(job).unwrap()
+            });
         }
         while let Some(job) = queue.pop().unwrap() {
             out.push(job);

@@ -15,6 +15,7 @@ mod codes;
 mod compress;
 mod directory;
 mod error;
+mod frame;
 mod header;
 mod index;
 mod integrity;
@@ -38,6 +39,7 @@ mod writer;
 
 pub use chunk::{ChunkKind, Encoding};
 pub use error::{OpenError, WriteError};
+pub use frame::{Frame, FrameQueue};
 pub use header::{FORMAT_VERSION, Features, FileHeader, FormatVersion};
 pub use integrity::{Damage, Integrity};
 pub use memory::{Memory, MemoryExt, MemoryRange, ReadError};

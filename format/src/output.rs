@@ -69,16 +69,15 @@ impl<W: Write> Output<W> {
     }
 
     pub(crate) fn put_memory(&mut self, job: &Job) -> Result<(), WriteError> {
-        let raw_len = job.raw.len() as u64;
         let blank = self.blank(ChunkKind::MEMORY, 1, Encoding::ZstdFrame);
         let entry = Entry {
-            raw_len,
+            raw_len: job.raw_len,
             key: job.addr,
             payload_crc: job.crc,
             ..blank
         };
         self.put_chunk(entry, &job.stored)?;
-        self.written.raw_bytes += raw_len;
+        self.written.raw_bytes += job.raw_len;
         self.written.memory_stored_bytes += job.stored.len() as u64;
         self.written.memory_chunks += 1;
         self.checkpoint()

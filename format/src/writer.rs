@@ -6,6 +6,7 @@ use std::num::NonZero;
 use crate::codes::machine_code;
 use crate::compress::{Job, Queue};
 use crate::error::WriteError;
+use crate::frame::Frame;
 use crate::header::{FORMAT_VERSION, Features, FileHeader};
 use crate::limits::{CHECKPOINT_BYTES, MEMORY_CHUNK_ALIGN};
 use crate::model::{Metadata, Problem, Statistics};
@@ -156,6 +157,30 @@ impl<W: Write> Writer<W> {
             rest = tail;
         }
         Ok(())
+    }
+
+    /// Stores memory that was compressed before: as [`Writer::memory`] does, in the same order with it.
+    ///
+    /// # Errors
+    /// If the output refuses bytes, or the frame crosses a multiple of [`MEMORY_CHUNK_ALIGN`].
+    pub fn frame(&mut self, frame: &Frame) -> Result<(), WriteError> {
+        let Frame { addr, raw_len, .. } = *frame;
+        let room = MEMORY_CHUNK_ALIGN - addr % MEMORY_CHUNK_ALIGN;
+        if raw_len == 0 || raw_len > room || addr.checked_add(raw_len).is_none() {
+            return Err(WriteError::AddressOverflow { addr, len: raw_len });
+        }
+        self.submit()?;
+        let job = Job {
+            addr,
+            raw_len,
+            stored: frame.stored.clone(),
+            crc: frame.crc,
+            ..Job::default()
+        };
+        match self.queue.pass(job).map_err(compress_error("memory"))? {
+            Some(done) => self.write(done),
+            None => Ok(()),
+        }
     }
 
     /// Appends bytes that lie within one block to the pending chunk, or begins a new one.
