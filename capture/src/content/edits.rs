@@ -110,6 +110,12 @@ impl Edits {
         }
     }
 
+    /// Whether anything among `len` bytes at `address` is changed.
+    pub fn touch(&self, address: u64, len: u64) -> bool {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        self.touching(address, len).next().is_some()
+    }
+
     /// `bytes`, which lie at `address`, with the changes made; not copied if there are none.
     pub fn applied<'a>(&self, address: u64, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if self.touching(address, bytes.len()).next().is_none() {

@@ -7,7 +7,7 @@ use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::Problem;
 
 use super::remote_memory::RemoteMemory;
-use super::snapshot::Piece;
+use super::snapshot::Copied;
 
 /// Bytes per call: large enough to be cheap, small enough that both sides stay in the cache's reach.
 const BYTES_PER_CALL: u64 = 1 << 20;
@@ -19,8 +19,8 @@ pub(super) fn copy(
     buffer: &mut [u8],
     page_size: u64,
     problems: &mut Vec<Problem>,
-) -> Option<Vec<Piece>> {
-    let mut pieces: Vec<Piece> = Vec::new();
+) -> Option<Vec<Copied>> {
+    let mut pieces: Vec<Copied> = Vec::new();
     let mut used = 0_usize;
     let mut pending: VecDeque<MemoryRange> = plan.iter().copied().collect();
     let mut batch = Vec::new();
@@ -102,12 +102,12 @@ pub(super) fn copy(
     Some(pieces)
 }
 
-fn push_piece(pieces: &mut Vec<Piece>, range: MemoryRange, offset: usize) {
+fn push_piece(pieces: &mut Vec<Copied>, range: MemoryRange, offset: usize) {
     if range.len == 0 {
         return;
     }
     match pieces.last_mut() {
         Some(last) if last.range.end() == range.start => last.range.len += range.len,
-        _ => pieces.push(Piece { range, offset }),
+        _ => pieces.push(Copied { range, offset }),
     }
 }

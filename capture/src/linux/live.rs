@@ -3,20 +3,21 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use nix::libc::pid_t;
-use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
+use v8mini_format::memory::{Memory, MemoryExt};
 use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics};
 
 use super::binary::SymbolCache;
 use super::error::CaptureError;
 use super::list::ListedV8;
+use super::planner::HeapPlanner;
 use super::remote_memory::RemoteMemory;
-use super::snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
+use super::snapshot::{FrozenView, Image, Planner, Snapshot, Snapshotter};
 use super::stop_and_copy::StopAndCopy;
 use super::{accounting, binary, maps, procfs, registers};
 use crate::content::{DeadMemory, Edits};
 use crate::locate::{
-    ExternalStringShape, IsolateClues, Pages, ReadPlan, checked_stack_bottom,
-    find_external_strings, find_isolates, gc_problems, locate_pages,
+    ExternalStringShape, IsolateClues, Pages, find_external_strings, find_isolates, gc_problems,
+    locate_pages,
 };
 use crate::symbols::{self, V8Symbols};
 
@@ -49,11 +50,13 @@ pub struct Captured {
     /// Everything besides the memory.
     pub metadata: Metadata,
     /// The memory as it was while the process stood still.
-    pub memory: SnapshotMemory,
+    pub memory: Box<dyn Image>,
     /// Immutable memory read after the process went on: contents of external strings.
     pub late_memory: Vec<(u64, Vec<u8>)>,
     /// What is changed in the memory on its way to the file.
     pub edits: Edits,
+    /// What is worth knowing of how the image was taken; nothing is missing because of it.
+    pub notes: Vec<String>,
     /// Figures of the capture so far.
     pub statistics: Statistics,
     /// When the capture began.
@@ -72,7 +75,7 @@ pub fn capture(
     let began = Instant::now();
     progress(Progress::Locating);
     let target = Target::locate(pid, &mut SymbolCache::default())?;
-    let mut planner = HeapPlanner { target: &target };
+    let mut planner = HeapPlanner::new(&target);
     let expected: u64 = planner
         .plan(target.live_view())
         .iter()
@@ -87,14 +90,14 @@ pub fn capture(
 
 /// What was found out about a process while it ran.
 pub(super) struct Target {
-    pid: pid_t,
-    page_size: u64,
-    stat: procfs::Stat,
-    regions: Vec<Region>,
-    memory: RemoteMemory,
+    pub(super) pid: pid_t,
+    pub(super) page_size: u64,
+    pub(super) stat: procfs::Stat,
+    pub(super) regions: Vec<Region>,
+    pub(super) memory: RemoteMemory,
     modules: Vec<Module>,
     v8: Option<(Module, V8Symbols)>,
-    pages: Pages,
+    pub(super) pages: Pages,
 }
 
 impl Target {
@@ -157,7 +160,7 @@ impl Target {
         }
     }
 
-    fn live_view(&self) -> FrozenView<'_> {
+    pub(super) fn live_view(&self) -> FrozenView<'_> {
         FrozenView {
             memory: &self.memory,
             regions: &self.regions,
@@ -165,7 +168,7 @@ impl Target {
         }
     }
 
-    fn clues(&self) -> IsolateClues<'_> {
+    pub(super) fn clues(&self) -> IsolateClues<'_> {
         IsolateClues {
             symbols: self.v8.as_ref().map(|(_, symbols)| symbols),
             load_bias: self.v8.as_ref().map_or(0, |(module, _)| module.load_bias),
@@ -196,6 +199,7 @@ impl Target {
             at_monotonic,
             wanted_bytes,
             mut problems,
+            notes,
         } = snapshot;
         let symbols = self.symbols();
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
@@ -256,6 +260,7 @@ impl Target {
             late_memory,
             edits,
             statistics,
+            notes,
             began,
         }
     }
@@ -266,7 +271,7 @@ impl Target {
     /// stored belongs to nothing. What cannot be read is a problem, not an error.
     fn external_strings(
         &self,
-        memory: &SnapshotMemory,
+        memory: &dyn Memory,
         regions: &[Region],
         pages: &Pages,
         problems: &mut Vec<Problem>,
@@ -355,26 +360,4 @@ fn page_size() -> u64 {
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Plans a capture: pages, isolates, stacks.
-struct HeapPlanner<'a> {
-    target: &'a Target,
-}
-
-impl Planner for HeapPlanner<'_> {
-    fn plan(&mut self, frozen: FrozenView<'_>) -> Vec<MemoryRange> {
-        let target = self.target;
-        let clues = target.clues();
-        let version = clues.symbols.and_then(|symbols| symbols.v8_version);
-        let pages = target.pages.again(frozen.memory, frozen.regions, version);
-        let bottom = checked_stack_bottom(frozen.regions, target.stat.start_stack);
-        // Not knowing where the main thread's stack begins, it is left out: the environment lies above.
-        let threads = match bottom {
-            Some(_) => frozen.threads,
-            None => frozen.threads.get(1..).unwrap_or_default(),
-        };
-        let plan = ReadPlan::of_heap(frozen.memory, &pages, threads, bottom, clues);
-        plan.finish(&frozen.memory.ranges())
-    }
 }

@@ -11,6 +11,7 @@ mod live;
 mod maps;
 mod output;
 mod pagemap;
+mod planner;
 mod procfs;
 mod ptrace;
 mod registers;
@@ -28,5 +29,8 @@ pub use live::{Captured, Options, Progress, capture};
 pub use maps::read_regions;
 pub use output::OutputFile;
 pub use remote_memory::RemoteMemory;
-pub use snapshot::{FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
+pub use snapshot::{
+    AtStop, FrozenView, Image, NewPage, Piece, Planner, Snapshot, SnapshotMemory, Snapshotter,
+    Watch,
+};
 pub use stop_and_copy::StopAndCopy;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use memmap2::MmapMut;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::{Problem, Region, Thread};
+use v8mini_format::{Frame, WriteError};
 
 use super::error::CaptureError;
 
@@ -24,9 +25,77 @@ pub struct FrozenView<'a> {
 
 /// Says which memory a snapshot consists of.
 pub trait Planner: Send {
-    /// The ranges to copy: sorted, disjoint, within the readable memory. Called while the process is stopped: every
-    /// microsecond counts.
+    /// The ranges to copy: sorted, disjoint, within the readable memory. Called while the process is stopped, where every
+    /// microsecond counts, or of an image that has all that may be asked for.
     fn plan(&mut self, frozen: FrozenView<'_>) -> Vec<MemoryRange>;
+
+    /// What to copy, and to watch, while the process runs, so that little is left to do in the stop.
+    fn watch(&mut self, live: FrozenView<'_>) -> Watch;
+
+    /// What hangs on the threads, and is known in the stop only. It is asked after [`Planner::watch`], and quick.
+    fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop;
+
+    /// What a page of the heap consists of that may have been made at `base` since [`Planner::watch`].
+    fn new_page(&mut self, memory: &dyn Memory, base: u64) -> NewPage;
+}
+
+/// What to copy and to watch while a process runs.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    /// Readable memory that belongs to the image, or may come to: sorted, disjoint.
+    pub ranges: Vec<MemoryRange>,
+    /// Where the heap's pages lie, with the parts that are not in use yet.
+    pub pages: Vec<MemoryRange>,
+    /// Addresses at which a page of the heap could begin: a write there may mean a new page.
+    pub vacant: Vec<u64>,
+    /// Pages of the heap begin at multiples of this.
+    pub alignment: u64,
+}
+
+/// What a stop finds besides the memory that was watched.
+#[derive(Debug, Clone, Default)]
+pub struct AtStop {
+    /// Stacks, thread-local memory, isolates: in any order.
+    pub ranges: Vec<MemoryRange>,
+    /// Whether a garbage collection was under way: the image would be of objects half moved.
+    pub collecting: bool,
+}
+
+/// Whether a page of the heap begins at an address.
+#[derive(Debug, Clone)]
+pub enum NewPage {
+    /// No.
+    None,
+    /// Yes, and it consists of these ranges.
+    Ranges(Vec<MemoryRange>),
+    /// Yes, but of a heap that is new itself: only a new plan tells what it consists of.
+    NewHeap,
+}
+
+/// Some stored memory of an image.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// Address and bytes.
+    Bytes(u64, &'a [u8]),
+    /// Compressed already.
+    Frame(&'a Frame),
+}
+
+/// The memory of an image: what is written to the file.
+pub trait Image: Memory + std::fmt::Debug {
+    /// Hands over all memory, in order of addresses.
+    ///
+    /// # Errors
+    /// Those of `each`, and [`WriteError::Compress`] if what is stored is damaged.
+    fn visit(
+        &self,
+        each: &mut dyn FnMut(Piece<'_>) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError>;
+
+    /// Bytes of memory.
+    fn len_bytes(&self) -> u64 {
+        self.ranges().iter().map(|range| range.len).sum()
+    }
 }
 
 /// A strategy for taking an image.
@@ -45,7 +114,7 @@ pub trait Snapshotter {
 #[derive(Debug)]
 pub struct Snapshot {
     /// The copied memory.
-    pub memory: SnapshotMemory,
+    pub memory: Box<dyn Image>,
     /// The memory map at that moment.
     pub regions: Vec<Region>,
     /// The threads at that moment, main thread first.
@@ -60,11 +129,13 @@ pub struct Snapshot {
     pub wanted_bytes: u64,
     /// What went wrong without being fatal.
     pub problems: Vec<Problem>,
+    /// What is worth knowing of how it was taken, in words; nothing is missing because of it.
+    pub notes: Vec<String>,
 }
 
 /// A copied range, and where its bytes are in the buffer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece {
+pub(super) struct Copied {
     pub(super) range: MemoryRange,
     pub(super) offset: usize,
 }
@@ -74,12 +145,12 @@ pub(super) struct Piece {
 pub struct SnapshotMemory {
     buffer: MmapMut,
     /// Sorted by address.
-    pieces: Vec<Piece>,
+    pieces: Vec<Copied>,
 }
 
 impl SnapshotMemory {
     /// The pieces, sorted by address, of a buffer.
-    pub(super) fn new(buffer: MmapMut, pieces: Vec<Piece>) -> Self {
+    pub(super) fn new(buffer: MmapMut, pieces: Vec<Copied>) -> Self {
         Self { buffer, pieces }
     }
 
@@ -94,10 +165,15 @@ impl SnapshotMemory {
             ))
         })
     }
+}
 
-    /// Bytes copied.
-    pub fn len_bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.range.len).sum()
+impl Image for SnapshotMemory {
+    fn visit(
+        &self,
+        each: &mut dyn FnMut(Piece<'_>) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        self.pieces()
+            .try_for_each(|(start, bytes)| each(Piece::Bytes(start, bytes)))
     }
 }
 

@@ -178,7 +178,7 @@ impl Stop {
         let pieces = pieces
             .filter(|pieces| !pieces.is_empty())
             .ok_or(CaptureError::Exited { pid })?;
-        let memory = SnapshotMemory::new(self.buffer, pieces);
+        let memory = Box::new(SnapshotMemory::new(self.buffer, pieces));
         Ok(Attempt::Done(Box::new(Snapshot {
             memory,
             regions,
@@ -188,6 +188,7 @@ impl Stop {
             at_monotonic,
             wanted_bytes,
             problems,
+            notes: Vec::new(),
         })))
     }
 }

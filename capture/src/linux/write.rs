@@ -6,6 +6,7 @@ use v8mini_format::model::Statistics;
 use v8mini_format::{WriteError, WriteOptions, Writer, Written};
 
 use super::live::{Captured, nanoseconds};
+use super::snapshot::Piece;
 
 /// Bytes handed to the compressor at a time, between which progress is reported.
 const STEP_BYTES: usize = 4 << 20;
@@ -37,13 +38,35 @@ impl Captured {
             .late_memory
             .iter()
             .map(|(start, bytes)| (*start, bytes.as_slice()));
-        for (start, bytes) in self.memory.pieces().chain(late) {
-            for (at, part) in (start..).step_by(STEP_BYTES).zip(bytes.chunks(STEP_BYTES)) {
-                writer.memory(at, &self.edits.applied(at, part))?;
-                done += part.len() as u64;
-                progress(done);
+        let mut store = |piece: Piece<'_>| -> Result<(), WriteError> {
+            match piece {
+                Piece::Frame(frame) if !self.edits.touch(frame.addr, frame.raw_len) => {
+                    writer.frame(frame)?;
+                    done += frame.raw_len;
+                }
+                Piece::Frame(frame) => {
+                    let mut raw = frame.decompress().map_err(|source| WriteError::Compress {
+                        what: "memory",
+                        source,
+                    })?;
+                    self.edits.apply(frame.addr, &mut raw);
+                    writer.memory(frame.addr, &raw)?;
+                    done += frame.raw_len;
+                }
+                Piece::Bytes(start, bytes) => {
+                    for (at, part) in (start..).step_by(STEP_BYTES).zip(bytes.chunks(STEP_BYTES)) {
+                        writer.memory(at, &self.edits.applied(at, part))?;
+                        done += part.len() as u64;
+                        progress(done);
+                    }
+                }
             }
-        }
+            progress(done);
+            Ok(())
+        };
+        self.memory.visit(&mut store)?;
+        late.into_iter()
+            .try_for_each(|(start, bytes)| store(Piece::Bytes(start, bytes)))?;
         let statistics = Statistics {
             total_ns: nanoseconds(self.began.elapsed()),
             ..self.statistics

@@ -1,0 +1,153 @@
+//! What a capture of a heap consists of: pages, isolates, stacks.
+
+use v8mini_format::memory::{Memory, MemoryRange};
+use v8mini_format::model::{GcState, Page, Region, Thread};
+
+use super::live::Target;
+use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
+use crate::locate::{Pages, ReadPlan, checked_stack_bottom, isolate_block, pair_isolates};
+
+/// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
+const MAX_VACANT: usize = 1 << 16;
+/// Everything that a process can have.
+const EVERYWHERE: MemoryRange = MemoryRange {
+    start: 0,
+    len: 1 << 48,
+};
+
+/// Plans a capture of a heap.
+pub(super) struct HeapPlanner<'a> {
+    target: &'a Target,
+    /// One page of each heap: enough to find the isolates in the stop.
+    heaps: Pages,
+}
+
+impl<'a> HeapPlanner<'a> {
+    /// A planner for what was found out about a process.
+    pub(super) fn new(target: &'a Target) -> Self {
+        Self {
+            target,
+            heaps: one_of_each_heap(&target.pages),
+        }
+    }
+
+    /// The threads whose stacks may be stored: not knowing where the main thread's stack begins, it is left out, because the
+    /// environment lies above.
+    fn threads<'t>(&self, frozen: FrozenView<'t>) -> (Option<u64>, &'t [Thread]) {
+        let bottom = checked_stack_bottom(frozen.regions, self.target.stat.start_stack);
+        let threads = match bottom {
+            Some(_) => frozen.threads,
+            None => frozen.threads.get(1..).unwrap_or_default(),
+        };
+        (bottom, threads)
+    }
+}
+
+impl Planner for HeapPlanner<'_> {
+    fn plan(&mut self, frozen: FrozenView<'_>) -> Vec<MemoryRange> {
+        let clues = self.target.clues();
+        let version = clues.symbols.and_then(|symbols| symbols.v8_version);
+        let pages = (self.target.pages).again(frozen.memory, frozen.regions, version);
+        let (bottom, threads) = self.threads(frozen);
+        let plan = ReadPlan::of_heap(frozen.memory, &pages, threads, bottom, clues);
+        plan.finish(&frozen.memory.ranges())
+    }
+
+    fn watch(&mut self, live: FrozenView<'_>) -> Watch {
+        let version = (self.target.clues().symbols).and_then(|symbols| symbols.v8_version);
+        let pages = (self.target.pages).again(live.memory, live.regions, version);
+        let mut plan = ReadPlan::default();
+        // Both semispaces: they may have changed places when the process is stopped.
+        plan.add_pages(&pages.pages, true);
+        self.heaps = one_of_each_heap(&pages);
+        let alignment = pages.kind.alignment;
+        Watch {
+            ranges: plan.finish(&live.memory.ranges()),
+            vacant: vacant(live.regions, &pages, alignment),
+            pages: pages.pages.iter().map(extent).collect(),
+            alignment,
+        }
+    }
+
+    fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop {
+        let clues = self.target.clues();
+        let isolates = pair_isolates(frozen.memory, &self.heaps, frozen.threads, clues);
+        let mut plan = ReadPlan::default();
+        for isolate in &isolates {
+            let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
+            plan.add(block.start.saturating_sub(8), block.end());
+        }
+        let (bottom, threads) = self.threads(frozen);
+        for thread in threads {
+            plan.add_stack(thread, bottom);
+            for range in clues.ranges(thread) {
+                plan.add(range.start, range.end());
+            }
+        }
+        AtStop {
+            ranges: plan.finish(&[EVERYWHERE]),
+            collecting: isolates
+                .iter()
+                .any(|isolate| isolate.gc_state == GcState::Collecting),
+        }
+    }
+
+    fn new_page(&mut self, memory: &dyn Memory, base: u64) -> NewPage {
+        let Pages {
+            kind,
+            owner_variant,
+            ..
+        } = self.target.pages;
+        let Some(page) = kind.parse(memory, base, owner_variant) else {
+            return NewPage::None;
+        };
+        if page.heap != 0 && !self.heaps.heaps().contains(&page.heap) {
+            return NewPage::NewHeap;
+        }
+        let mut plan = ReadPlan::default();
+        plan.add_pages(&[page], true);
+        NewPage::Ranges(plan.finish(&[EVERYWHERE]))
+    }
+}
+
+/// The part of a page that can hold anything of interest.
+fn extent(page: &Page) -> MemoryRange {
+    MemoryRange {
+        start: page.address,
+        len: page.area_end.saturating_sub(page.address),
+    }
+}
+
+fn one_of_each_heap(pages: &Pages) -> Pages {
+    let heaps = pages.heaps();
+    let of = |heap: &u64| pages.pages.iter().find(|page| page.heap == *heap).copied();
+    let mut first: Vec<Page> = heaps.iter().filter_map(of).collect();
+    first.sort_unstable_by_key(|page| page.address);
+    Pages {
+        pages: first,
+        ..*pages
+    }
+}
+
+/// Where a page could begin in memory that is mapped already: V8 keeps some of the pages that it gives up, and uses them again.
+fn vacant(regions: &[Region], pages: &Pages, alignment: u64) -> Vec<u64> {
+    let mut vacant = Vec::new();
+    let anonymous = |region: &&Region| {
+        let Region { permissions, .. } = region;
+        permissions.read && permissions.write && !permissions.shared && region.name.is_empty()
+    };
+    for region in regions.iter().filter(anonymous) {
+        // V8's own mappings begin where pages begin. Others, such as large ArrayBuffers, would be watched in vain.
+        if !region.start.is_multiple_of(alignment) && pages.containing(region.start).is_none() {
+            continue;
+        }
+        let mut base = region.start.next_multiple_of(alignment);
+        while base < region.end && vacant.len() < MAX_VACANT {
+            if pages.containing(base).is_none() {
+                vacant.push(base);
+            }
+            base += alignment;
+        }
+    }
+    vacant
+}
