@@ -62,10 +62,8 @@ fn alternate_stack() -> libc::stack_t {
         ss_size: 0,
     };
     // SAFETY: nothing is set, and `stack` is a valid place for the answer.
-    assert_eq!(
-        unsafe { libc::sigaltstack(std::ptr::null(), &raw mut stack) },
-        0
-    );
+    let result = unsafe { libc::sigaltstack(std::ptr::null(), &raw mut stack) };
+    assert_eq!(result, 0);
     stack
 }
 
@@ -200,7 +198,7 @@ impl Target {
     }
 
     /// Lets the thread look at itself.
-    fn is_unharmed(mut self) {
+    fn must_be_unharmed(mut self) {
         drop(self.stdin.take());
         self.expect("unharmed");
         assert!(self.child.wait().unwrap().success());
@@ -240,7 +238,7 @@ fn calls_return_and_the_thread_is_as_it_was() {
         let parent = u64::from(std::process::id());
         assert_eq!(returned, [Ok(pid), Err(Errno::EBADF), Ok(parent)]);
     }
-    target.is_unharmed();
+    target.must_be_unharmed();
 }
 
 #[test]
@@ -268,7 +266,7 @@ fn a_result_is_the_argument_of_a_later_call() {
     assert!(returned.iter().all(Result::is_ok), "{returned:?}");
     assert_eq!(meanwhile, Some(true));
     assert_eq!(target.descriptors(), before);
-    target.is_unharmed();
+    target.must_be_unharmed();
 }
 
 #[test]
@@ -287,7 +285,7 @@ fn an_error_is_no_argument() {
         .unwrap();
     assert_eq!(returned, [Err(Errno::EBADF), Err(Errno::EBADF)]);
     assert_eq!(target.descriptors(), before);
-    target.is_unharmed();
+    target.must_be_unharmed();
 }
 
 #[test]
@@ -320,10 +318,8 @@ fn works_in_a_process_that_stands_still() {
     kill(Pid::from_raw(child), Signal::SIGKILL).unwrap();
     let mut status = 0;
     // SAFETY: `status` is a valid place for the answer.
-    assert_eq!(
-        unsafe { libc::waitpid(child, &raw mut status, libc::__WALL) },
-        child
-    );
+    let waited = unsafe { libc::waitpid(child, &raw mut status, libc::__WALL) };
+    assert_eq!(waited, child);
     let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap();
     assert!(stat.contains(") Z"), "{stat}");
     let wait4 = call(
@@ -337,7 +333,7 @@ fn works_in_a_process_that_stands_still() {
     let reaped = injector.run(&[wait4], LIMIT, &mut |_, _| {}).unwrap();
     assert_eq!(reaped, [Ok(u64::try_from(child).unwrap())]);
     assert!(!fs::exists(format!("/proc/{child}")).unwrap());
-    target.is_unharmed();
+    target.must_be_unharmed();
 }
 
 #[test]
@@ -361,7 +357,7 @@ fn signals_get_through() {
         }
     }
     storm.join().unwrap();
-    target.is_unharmed();
+    target.must_be_unharmed();
 }
 
 #[test]
@@ -381,7 +377,7 @@ fn what_is_stopped_or_busy_is_left_alone() {
     assert!(target.status(&pid.to_string()).contains("State:\tT"));
     kill(pid, Signal::SIGCONT).unwrap();
     assert!(run().is_ok());
-    target.is_unharmed();
+    target.must_be_unharmed();
 
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
     let pid = i32::try_from(sleep.id()).unwrap();
