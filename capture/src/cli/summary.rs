@@ -93,12 +93,19 @@ impl Summary<'_> {
                 |problem| serde_json::json!({ "stage": problem.stage, "message": problem.message }),
             )
             .collect();
+        let declined: Vec<_> = self
+            .captured
+            .declined
+            .iter()
+            .map(|declined| serde_json::json!({ "mode": declined.mode, "reason": declined.reason }))
+            .collect();
         serde_json::json!({
             "file": self.place,
             "pid": metadata.process.pid,
             "node_version": metadata.process.node_version,
             "v8_version": metadata.v8_version.map(|version| version.to_string()),
             "mode": metadata.process.mode,
+            "declined": declined,
             "monotonic_ns": metadata.process.monotonic_ns,
             "pause_ns": self.statistics.pause_ns,
             "total_ns": self.statistics.total_ns,

@@ -81,6 +81,16 @@ pub enum CaptureError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The strategy does not work for this process; another may.
+    #[error("mode {mode} does not work for process {pid}: {reason}")]
+    Unavailable {
+        /// What was asked for.
+        pid: pid_t,
+        /// The strategy.
+        mode: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// Reading `/proc` failed in an unforeseen way.
     #[error("process {pid} cannot be read: {source}")]
     Proc {

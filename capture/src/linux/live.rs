@@ -8,7 +8,11 @@ use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistic
 
 use super::binary::SymbolCache;
 use super::error::CaptureError;
+use super::fork::ForkedClone;
+use super::inject::{Injector, Why};
+use super::leftovers::Leftovers;
 use super::list::ListedV8;
+use super::mode::{Declined, Mode};
 use super::planner::HeapPlanner;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Image, Planner, Snapshot, Snapshotter};
@@ -25,6 +29,8 @@ use crate::symbols::{self, V8Symbols};
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Options {
+    /// How the snapshot is taken.
+    pub mode: Mode,
     /// Store everything as it is: what holds no objects is not zeroed.
     pub full: bool,
 }
@@ -57,6 +63,8 @@ pub struct Captured {
     pub edits: Edits,
     /// What is worth knowing of how the image was taken; nothing is missing because of it.
     pub notes: Vec<String>,
+    /// Modes that would have been better, and why they were not used.
+    pub declined: Vec<Declined>,
     /// Figures of the capture so far.
     pub statistics: Statistics,
     /// When the capture began.
@@ -81,11 +89,37 @@ pub fn capture(
         .iter()
         .map(|range| range.len)
         .sum();
-    let mut snapshotter = StopAndCopy::new(pid, target.page_size, expected)?;
-    progress(Progress::Stopping { bytes: expected });
-    let snapshot = snapshotter.snapshot(&mut planner)?;
-    progress(Progress::Reading);
-    Ok(target.interpret(snapshot, snapshotter.mode(), options, began))
+    let injector = Injector::find(pid, &target.memory, &target.regions);
+    clean_leftovers(pid, &injector);
+    let mut declined = Vec::new();
+    for mode in options.mode.candidates() {
+        progress(Progress::Stopping { bytes: expected });
+        match target.snapshot(*mode, &injector, expected, &mut planner) {
+            Ok(snapshot) => {
+                progress(Progress::Reading);
+                let captured = target.interpret(snapshot, mode.name(), options, began);
+                return Ok(Captured {
+                    declined,
+                    ..captured
+                });
+            }
+            Err(CaptureError::Unavailable { mode, reason, .. }) => {
+                declined.push(Declined { mode, reason });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(CaptureError::Exited { pid })
+}
+
+/// Removes what a capture that was killed has left in the process. Where that is impossible, it does no harm.
+fn clean_leftovers(pid: pid_t, injector: &Result<Injector, Why>) {
+    let leftovers = Leftovers::find(pid);
+    if let Ok(injector) = injector
+        && !leftovers.is_empty()
+    {
+        let _stay = leftovers.clean(injector);
+    }
 }
 
 /// What was found out about a process while it ran.
@@ -147,6 +181,30 @@ impl Target {
             v8,
             pages,
         })
+    }
+
+    /// Takes a snapshot in one mode.
+    fn snapshot(
+        &self,
+        mode: Mode,
+        injector: &Result<Injector, Why>,
+        expected_bytes: u64,
+        planner: &mut HeapPlanner<'_>,
+    ) -> Result<Snapshot, CaptureError> {
+        let (pid, page_size) = (self.pid, self.page_size);
+        match mode {
+            Mode::Auto | Mode::Stop => {
+                StopAndCopy::new(pid, page_size, expected_bytes)?.snapshot(planner)
+            }
+            Mode::Fork => {
+                let injector = injector.clone().map_err(|why| CaptureError::Unavailable {
+                    pid,
+                    mode: mode.name(),
+                    reason: why.to_string(),
+                })?;
+                ForkedClone::new(pid, page_size, injector, expected_bytes)?.snapshot(planner)
+            }
+        }
     }
 
     /// What a listing tells.
@@ -259,6 +317,7 @@ impl Target {
             memory,
             late_memory,
             edits,
+            declined: Vec::new(),
             statistics,
             notes,
             began,

@@ -27,10 +27,14 @@ pub(super) struct Stat {
     pub(super) name: String,
     /// `R`, `S`, `D`, `Z`, `T`, `t`, …
     pub(super) state: char,
+    /// Process id of the parent.
+    pub(super) parent: pid_t,
     /// Start time in clock ticks after boot.
     pub(super) start_time: u64,
     /// Bottom of the main thread's stack; above it lie arguments and environment. 0 if not permitted.
     pub(super) start_stack: u64,
+    /// The signal that tells the parent of the end; 0 if nothing does.
+    pub(super) exit_signal: i32,
 }
 
 impl Stat {
@@ -58,8 +62,10 @@ impl Stat {
         Some(Self {
             name,
             state: field(3)?.chars().next()?,
+            parent: field(4)?.parse().ok()?,
             start_time: field(22)?.parse().ok()?,
             start_stack: field(28)?.parse().ok()?,
+            exit_signal: field(38)?.parse().ok()?,
         })
     }
 }
@@ -131,6 +137,7 @@ mod tests {
         assert_eq!(stat.name, "a) R (b \u{fffd}");
         assert_eq!(stat.state, 'S');
         assert_eq!(stat.start_time, 123_456);
+        assert_eq!((stat.parent, stat.exit_signal), (1, 17));
         assert_eq!(stat.start_stack, 140_722_000_000_000);
         assert_eq!(Stat::parse(b"77 (a) S 1"), None);
         assert_eq!(Stat::parse(b""), None);

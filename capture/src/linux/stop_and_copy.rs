@@ -65,7 +65,7 @@ impl StopAndCopy {
 }
 
 /// Anonymous memory that is already there, in huge pages where the kernel has them.
-fn prefaulted(len: usize) -> io::Result<MmapMut> {
+pub(super) fn prefaulted(len: usize) -> io::Result<MmapMut> {
     let mut buffer = MmapMut::map_anon(len.max(1))?;
     // Kernels without transparent huge pages refuse; small pages cost a few percent.
     let _small_pages = buffer.advise(Advice::HugePage);
@@ -197,7 +197,7 @@ impl Stop {
 ///
 /// On a busy machine the copy otherwise shares the processors with everybody while the process stands still: next to 8 busy
 /// programs on 2 processors, the pause for 150 MB was 0.6 s instead of 0.09 s.
-fn hurry() {
+pub(super) fn hurry() {
     // SAFETY: setpriority takes three integers; 0 is the calling thread.
     let _not_allowed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
 }
