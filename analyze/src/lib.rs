@@ -8,4 +8,5 @@ pub mod image;
 pub mod inspect;
 pub mod layout;
 pub mod self_check;
+mod shell;
 pub mod v8;

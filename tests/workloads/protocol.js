@@ -29,6 +29,7 @@ exports.collect = function collect() {
   global.gc();
 };
 
+exports.say = say;
 function say(word, value) {
   var text = word + ' ' + JSON.stringify(value) + '\n';
   // Buffer.from is Uint8Array's before Node 5.10, where Buffer.alloc does not exist either.

@@ -1,25 +1,60 @@
 //! Addresses on the command line, and what to say about those where there is no object.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use crate::heap::{HeapObject, PageSelection, Visitor, walk};
-use crate::v8::{Address, Objects};
+use crate::inspect::follow;
+use crate::v8::{Address, Objects, PropertyValue, Tagged};
 
-/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without.
+/// The value that `text` names: an object's address as for [`object_at`], or a Smi as V8 stores it, and from there a path of
+/// properties: `0x2a1f03c81b49._events.close[0]`.
 ///
 /// # Errors
-/// That it is no address, or what there is at the address instead of an object.
-pub(super) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address> {
+/// As [`object_at`], and if the path leads nowhere.
+pub(crate) fn value_at(objects: &Objects, text: &str) -> anyhow::Result<PropertyValue> {
+    let (start, path) = text.split_at(text.find(['.', '[']).unwrap_or(text.len()));
+    let smi = address_number(start)
+        .ok()
+        .filter(|word| word << 32 == 0 && objects.pages().page_of(*word).is_none());
+    let start = match smi {
+        Some(word) => Tagged(word),
+        None => object_at(objects, start)?.tagged(),
+    };
+    follow(objects, start, path).with_context(|| format!("'{text}'"))
+}
+
+/// The number that `text` is in hexadecimal, with `0x` or without.
+///
+/// # Errors
+/// If it is none.
+pub(crate) fn address_number(text: &str) -> anyhow::Result<u64> {
     let digits = text
         .strip_prefix("0x")
         .or_else(|| text.strip_prefix("0X"))
         .unwrap_or(text);
-    let number = u64::from_str_radix(digits, 16).with_context(|| {
+    u64::from_str_radix(digits, 16).with_context(|| {
         format!(
             "'{text}' is no address: expected hexadecimal digits, such as 0x2a1f03c81b49, as \
              v8mini instances prints them"
         )
-    })?;
+    })
+}
+
+/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without; a path of
+/// properties may lead on from there.
+///
+/// # Errors
+/// That it is no address, or what there is at the address instead of an object.
+pub(crate) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address> {
+    if text.contains(['.', '[']) {
+        return match value_at(objects, text)? {
+            PropertyValue::Tagged(word) => word
+                .object()
+                .with_context(|| format!("'{text}' is no object")),
+            _ => bail!("'{text}' is no object"),
+        };
+    }
+    let number = address_number(text)?;
     let address = Address(number & !1);
     if number & 0b110 == 0 && objects.map_of(address).is_ok() {
         return Ok(address);

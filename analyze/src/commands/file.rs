@@ -14,10 +14,10 @@ use crate::v8::Objects;
 
 /// Which file a command is about.
 #[derive(Debug, Args)]
-pub(super) struct InputArgs {
+pub(crate) struct InputArgs {
     /// A capture (.v8mini) or an ELF core, also compressed with zstd or gzip; `-` for standard input.
     #[arg(value_name = "FILE")]
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 
     /// For a core: the node executable, or libnode.so, that the process ran. Without it, it is looked for: at its path, by
     /// its build id, and beside the core.
@@ -31,22 +31,22 @@ pub(super) struct InputArgs {
 
 /// The arguments that every command has.
 #[derive(Debug, Args)]
-pub(super) struct FileArgs {
+pub(crate) struct FileArgs {
     #[command(flatten)]
-    pub(super) input: InputArgs,
+    pub(crate) input: InputArgs,
 
     /// Print JSON.
     #[arg(long)]
-    pub(super) json: bool,
+    pub(crate) json: bool,
 
     /// Only the heap of isolate N, as `v8mini info` numbers them; without it, of all.
     #[arg(long, value_name = "N")]
-    pub(super) isolate: Option<usize>,
+    pub(crate) isolate: Option<usize>,
 }
 
 impl InputArgs {
     /// Opens the file, with a spinner while it is unpacked.
-    pub(super) fn open(&self) -> anyhow::Result<image::Opened> {
+    pub(crate) fn open(&self) -> anyhow::Result<image::Opened> {
         let options = OpenOptions {
             exe: self.exe.clone(),
             force: self.force,
@@ -60,7 +60,7 @@ impl InputArgs {
     }
 
     /// Opens the file as V8 objects.
-    pub(super) fn open_session(&self) -> anyhow::Result<Session> {
+    pub(crate) fn open_session(&self) -> anyhow::Result<Session> {
         let path = self.path.display();
         let (image, integrity) = self.open()?.into_image();
         let Some(version) = image.metadata.v8_version else {
@@ -75,7 +75,7 @@ impl InputArgs {
 
 impl FileArgs {
     /// The pages that the command is about.
-    pub(super) fn selection(&self, session: &Session) -> anyhow::Result<PageSelection> {
+    pub(crate) fn selection(&self, session: &Session) -> anyhow::Result<PageSelection> {
         let Some(number) = self.isolate else {
             return Ok(PageSelection::default());
         };

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::address::object_at;
+use super::address::value_at;
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
 use super::session::{Query, Session};
-use crate::inspect::{MAX_DEPTH, Options, describe, to_json, to_text};
+use crate::inspect::{MAX_DEPTH, Options, describe_property, to_json, to_text};
 
 /// Shows one object: its class, its properties and elements, and what is in maps, promises, functions, buffers, …
 ///
@@ -20,7 +20,8 @@ pub(super) struct Inspect {
     #[command(flatten)]
     input: InputArgs,
 
-    /// Address of the object in hexadecimal, as v8mini instances prints it.
+    /// Address of the object in hexadecimal, as v8mini instances prints it; a path of properties may follow:
+    /// 0x2a1f03c81b49._events.close
     #[arg(value_name = "ADDR")]
     address: String,
 
@@ -51,7 +52,7 @@ impl Query for Inspect {
     }
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
-        let address = object_at(&session.objects, &self.address)?;
+        let value = value_at(&session.objects, &self.address)?;
         let unlimited = |length| if length == 0 { usize::MAX } else { length };
         let options = Options {
             depth: self.depth.min(MAX_DEPTH),
@@ -59,7 +60,7 @@ impl Query for Inspect {
             array_length: unlimited(self.array_length),
             print_map: self.print_map,
         };
-        let description = describe(&session.objects, address.tagged(), &options);
+        let description = describe_property(&session.objects, value, &options);
         if self.json {
             output.json(&to_json(&description))?;
         } else {

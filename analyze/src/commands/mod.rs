@@ -11,14 +11,17 @@ mod output;
 mod print;
 mod progress;
 mod session;
+mod shell;
 mod verdict;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::bail;
+use clap::{CommandFactory, Parser, Subcommand};
 
-use output::{Outcome, Output};
-use session::Query;
+pub(crate) use address::{address_number, object_at, value_at};
+pub(crate) use output::{Color, FAILED, Outcome, Output, Text, complain, is_closed_pipe};
+pub(crate) use session::{Query, Session};
 
 /// Analyses a captured V8 heap: what fills it, what an object holds, where the program was.
 ///
@@ -45,27 +48,97 @@ enum Command {
     Instances(instances::Instances),
     Inspect(inspect::Inspect),
     Print(print::Print),
+    Shell(shell::Shell),
 }
 
 impl Command {
-    fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let query: &dyn Query = match self {
-            Self::Convert(convert) => return convert.run(output),
+    /// The question that the command is; `None` if it is none that a session could answer.
+    fn query(&self) -> Option<&dyn Query> {
+        Some(match self {
+            Self::Convert(_) | Self::Shell(_) => return None,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
             Self::Instances(instances) => instances,
             Self::Inspect(inspect) => inspect,
             Self::Print(print) => print,
-        };
-        query.answer(&query.input().open_session()?, output)
+        })
+    }
+
+    fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
+        match (self, self.query()) {
+            (Self::Convert(convert), _) => convert.run(output),
+            (_, Some(query)) => query.answer(&query.input().open_session()?, output),
+            (_, None) => bail!("the command cannot be run here"),
+        }
     }
 }
 
 impl Cli {
     /// Runs the command. Errors are printed; the exit status says how it went.
     pub fn run(self) -> ExitCode {
+        if let Command::Shell(shell) = &self.command {
+            return shell.run(self.color);
+        }
         let mut output = Output::new(self.color);
         let result = self.command.run(&mut output);
         output.finish(result)
+    }
+
+    /// The names of all commands that a session has, with the first lines of their help.
+    pub(crate) fn names() -> Vec<(String, String)> {
+        Self::command()
+            .get_subcommands()
+            .filter(|command| command.get_name() != "shell")
+            .map(|command| {
+                let about = command.get_about().map(ToString::to_string);
+                (command.get_name().to_owned(), about.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// The long names of a command's options.
+    pub(crate) fn options_of(name: &str) -> Vec<String> {
+        let command = Self::command();
+        let options = command.find_subcommand(name).into_iter();
+        options
+            .flat_map(clap::Command::get_opts)
+            .chain(
+                command
+                    .find_subcommand(name)
+                    .into_iter()
+                    .flat_map(clap::Command::get_arguments),
+            )
+            .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+            .collect()
+    }
+
+    /// Whether a command is about an object: its argument is called ADDR.
+    pub(crate) fn takes_object(name: &str) -> bool {
+        let command = Self::command();
+        let mut positionals = command
+            .find_subcommand(name)
+            .into_iter()
+            .flat_map(clap::Command::get_positionals);
+        positionals.any(|argument| {
+            let names = argument.get_value_names().unwrap_or_default();
+            names.iter().any(|name| name.contains("ADDR"))
+        })
+    }
+
+    /// Answers a command of a session: `arguments` are what a command line has after the program's name, FILE included.
+    ///
+    /// # Errors
+    /// As the command, and if the arguments are wrong.
+    pub(crate) fn answer(
+        session: &Session,
+        arguments: &[String],
+        output: &mut Output,
+    ) -> anyhow::Result<Outcome> {
+        let program = std::iter::once("v8mini").map(str::to_owned);
+        let cli = Self::try_parse_from(program.chain(arguments.iter().cloned()))?;
+        match cli.command.query() {
+            Some(query) => query.answer(session, output),
+            None => cli.command.run(output),
+        }
     }
 }

@@ -1,24 +1,25 @@
-//! Where commands write: text or JSON to standard output, progress and complaints to standard error.
+//! Where commands write: text or JSON to standard output or to a buffer, progress and complaints to standard error.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use serde::Serialize;
 
 /// Emphasis for headings.
-pub(super) const HEADING: Style = Style::new().bold();
+pub(crate) const HEADING: Style = Style::new().bold();
 /// For what matters less.
-pub(super) const DIM: Style = Style::new().dimmed();
+pub(crate) const DIM: Style = Style::new().dimmed();
 /// For what the reader must not overlook.
-pub(super) const WARNING: Style = AnsiColor::Yellow.on_default();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
@@ -30,7 +31,7 @@ pub(super) enum Color {
 
 /// How a command ended, if not with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Done: exit status 0.
     Done,
     /// There was nothing to show: exit status 1.
@@ -39,21 +40,85 @@ pub(super) enum Outcome {
     Incomplete,
 }
 
+/// The exit status of an error.
+pub(crate) const FAILED: u8 = 2;
+
+impl Outcome {
+    /// The exit status.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::NothingFound => 1,
+            Self::Incomplete => 3,
+        }
+    }
+}
+
+impl Color {
+    /// Whether standard output is to be coloured.
+    pub(crate) fn choice(self) -> ColorChoice {
+        match self {
+            Self::Auto => AutoStream::choice(&io::stdout()),
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+    }
+}
+
 /// Where a command writes.
-pub(super) struct Output {
-    out: BufWriter<AutoStream<io::Stdout>>,
+pub(crate) struct Output {
+    sink: Sink,
+}
+
+enum Sink {
+    /// Standard output.
+    Standard(BufWriter<AutoStream<io::Stdout>>),
+    /// Memory: somebody else will print it, pipe it, or read it.
+    Buffer(Text),
+}
+
+/// What a command wrote into a buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Text {
+    /// The text, with the escapes of its styles.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether it is JSON, which has no styles, and must be passed on as it is.
+    pub(crate) is_json: bool,
+}
+
+impl Text {
+    /// The text without styles.
+    pub(crate) fn plain(&self) -> String {
+        let bytes = if self.is_json {
+            Cow::Borrowed(&self.bytes)
+        } else {
+            Cow::Owned(anstream::adapter::strip_bytes(&self.bytes).into_vec())
+        };
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 impl Output {
     /// Standard output, coloured as asked.
-    pub(super) fn new(color: Color) -> Self {
-        let choice = match color {
-            Color::Auto => anstream::AutoStream::choice(&io::stdout()),
-            Color::Always => anstream::ColorChoice::Always,
-            Color::Never => anstream::ColorChoice::Never,
-        };
+    pub(crate) fn new(color: Color) -> Self {
+        let stream = AutoStream::new(io::stdout(), color.choice());
         Self {
-            out: BufWriter::new(AutoStream::new(io::stdout(), choice)),
+            sink: Sink::Standard(BufWriter::new(stream)),
+        }
+    }
+
+    /// A buffer.
+    pub(crate) fn buffer() -> Self {
+        Self {
+            sink: Sink::Buffer(Text::default()),
+        }
+    }
+
+    /// What was written, if it went into a buffer.
+    pub(crate) fn into_text(self) -> Text {
+        match self.sink {
+            Sink::Standard(_) => Text::default(),
+            Sink::Buffer(text) => text,
         }
     }
 
@@ -61,20 +126,29 @@ impl Output {
     ///
     /// # Errors
     /// As writing to standard output.
-    pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        // Around the stream that takes escapes out: it would take control characters out of strings too.
-        self.out.flush()?;
-        let mut out = BufWriter::new(io::stdout().lock());
-        serde_json::to_writer_pretty(&mut out, value)?;
-        out.write_all(b"\n")?;
-        out.flush()
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Standard(out) => {
+                // Around the stream that takes escapes out: it would take control characters out of strings too.
+                out.flush()?;
+                let mut out = BufWriter::new(io::stdout().lock());
+                serde_json::to_writer_pretty(&mut out, value)?;
+                out.write_all(b"\n")?;
+                out.flush()
+            }
+            Sink::Buffer(text) => {
+                text.is_json |= text.bytes.is_empty();
+                serde_json::to_writer_pretty(&mut text.bytes, value)?;
+                text.bytes.write_all(b"\n")
+            }
+        }
     }
 
     /// Writes a table. The columns named in `right` are aligned to the right.
     ///
     /// # Errors
     /// As writing to standard output.
-    pub(super) fn table(
+    pub(crate) fn table(
         &mut self,
         header: &[&str],
         right: &[usize],
@@ -101,9 +175,9 @@ impl Output {
         for (index, line) in table.lines().enumerate() {
             let line = line.trim_end();
             if index == 0 {
-                writeln!(self.out, "{HEADING}{line}{HEADING:#}")?;
+                writeln!(self, "{HEADING}{line}{HEADING:#}")?;
             } else {
-                writeln!(self.out, "{line}")?;
+                writeln!(self, "{line}")?;
             }
         }
         Ok(())
@@ -111,17 +185,14 @@ impl Output {
 
     /// Prints how a command went, and turns it into an exit status. A reader that went away is no error: `v8mini
     /// histogram FILE | head` is a fine thing to type.
-    pub(super) fn finish(mut self, result: anyhow::Result<Outcome>) -> ExitCode {
-        let result = result.and_then(|outcome| Ok(self.out.flush().map(|()| outcome)?));
+    pub(crate) fn finish(mut self, result: anyhow::Result<Outcome>) -> ExitCode {
+        let result = result.and_then(|outcome| Ok(self.flush().map(|()| outcome)?));
         match result {
-            Ok(Outcome::Done) => ExitCode::SUCCESS,
-            Ok(Outcome::NothingFound) => ExitCode::from(1),
-            Ok(Outcome::Incomplete) => ExitCode::from(3),
+            Ok(outcome) => ExitCode::from(outcome.code()),
             Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
             Err(error) => {
-                let red = AnsiColor::Red.on_default().bold();
-                anstream::eprintln!("{red}error:{red:#} {error:#}");
-                ExitCode::from(2)
+                complain(&error);
+                ExitCode::from(FAILED)
             }
         }
     }
@@ -129,15 +200,28 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
+        match &mut self.sink {
+            Sink::Standard(out) => out.write(bytes),
+            Sink::Buffer(text) => text.bytes.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        match &mut self.sink {
+            Sink::Standard(out) => out.flush(),
+            Sink::Buffer(_) => Ok(()),
+        }
     }
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+/// Prints an error to standard error.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let red = AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{red}error:{red:#} {error:#}");
+}
+
+/// Whether an error is that the reader of the output went away.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         let json = cause
@@ -148,7 +232,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// `12345678` as `12,345,678`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -161,7 +245,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// Bytes in the unit that a person would choose: `11.8 MiB`.
-pub(super) fn human_bytes(bytes: u64) -> String {
+pub(crate) fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -179,7 +263,7 @@ pub(super) fn human_bytes(bytes: u64) -> String {
 }
 
 /// Nanoseconds in the unit that a person would choose: `2.71 ms`.
-pub(super) fn human_duration(ns: u64) -> String {
+pub(crate) fn human_duration(ns: u64) -> String {
     match ns {
         0..1_000_000 => format!("{:.0} µs", ns as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
@@ -188,7 +272,7 @@ pub(super) fn human_duration(ns: u64) -> String {
 }
 
 /// A part of 1 as a percentage that says 100 only if it is: `99.98 %`.
-pub(super) fn percent(ratio: f64) -> String {
+pub(crate) fn percent(ratio: f64) -> String {
     let percent = (ratio * 10_000.0).floor() / 100.0;
     format!("{percent:.2} %")
 }

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::address::object_at;
+use super::address::value_at;
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
 use super::session::{Query, Session};
-use crate::inspect::{Options, describe, one_line};
+use crate::inspect::{Options, describe_property, one_line};
 
 /// Shows one object in one line
 #[derive(Debug, Args)]
@@ -16,7 +16,8 @@ pub(super) struct Print {
     #[command(flatten)]
     input: InputArgs,
 
-    /// Address of the object in hexadecimal, as v8mini instances prints it.
+    /// Address of the object in hexadecimal, as v8mini instances prints it; a path of properties may follow:
+    /// 0x2a1f03c81b49._events.close
     #[arg(value_name = "ADDR")]
     address: String,
 }
@@ -27,8 +28,8 @@ impl Query for Print {
     }
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
-        let address = object_at(&session.objects, &self.address)?;
-        let description = describe(&session.objects, address.tagged(), &Options::ONE_LINE);
+        let value = value_at(&session.objects, &self.address)?;
+        let description = describe_property(&session.objects, value, &Options::ONE_LINE);
         writeln!(output, "{}", one_line(&description))?;
         Ok(session.outcome_without_walk())
     }

@@ -1,17 +1,17 @@
 //! An opened file, and what was found out about it: several commands may ask, and the costly is done once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use v8mini_format::Integrity;
 use v8mini_format::model::{Isolate, Problem};
 
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
-use crate::heap::{PageSelection, Tally};
+use crate::heap::{PageSelection, Population, Tally};
 use crate::v8::Objects;
 
 /// A question that a session answers: a command without the opening of its file.
-pub(super) trait Query {
+pub(crate) trait Query {
     /// The file that it is about.
     fn input(&self) -> &InputArgs;
 
@@ -23,24 +23,26 @@ pub(super) trait Query {
 }
 
 /// An opened file.
-pub(super) struct Session {
-    pub(super) objects: Objects,
-    pub(super) integrity: Integrity,
+pub(crate) struct Session {
+    pub(crate) objects: Objects,
+    pub(crate) integrity: Integrity,
     tallies: Mutex<Vec<(PageSelection, Arc<Tally>)>>,
+    population: OnceLock<Population>,
 }
 
 impl Session {
     /// A file of which nothing was asked yet.
-    pub(super) fn new(objects: Objects, integrity: Integrity) -> Self {
+    pub(crate) fn new(objects: Objects, integrity: Integrity) -> Self {
         Self {
             objects,
             integrity,
             tallies: Mutex::default(),
+            population: OnceLock::new(),
         }
     }
 
     /// The objects of the selected pages, counted. The first call walks the heap.
-    pub(super) fn tally(&self, selection: PageSelection) -> Arc<Tally> {
+    pub(crate) fn tally(&self, selection: PageSelection) -> Arc<Tally> {
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, tally)) = tallies.iter().find(|(known, _)| *known == selection) {
             return Arc::clone(tally);
@@ -50,13 +52,19 @@ impl Session {
         tally
     }
 
+    /// The maps of the whole heap and the classes of their objects. The first call walks the heap.
+    pub(crate) fn population(&self) -> &Population {
+        self.population
+            .get_or_init(|| Population::new(&self.objects, &self.tally(PageSelection::default())))
+    }
+
     /// The isolates of the process.
-    pub(super) fn isolates(&self) -> &[Isolate] {
+    pub(crate) fn isolates(&self) -> &[Isolate] {
         &self.objects.image().metadata.isolates
     }
 
     /// Whether nothing was cut off: neither of the file, nor of the core that it was made from.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let problems = &self.objects.image().metadata.problems;
         self.integrity.is_intact()
             && !problems
@@ -65,7 +73,7 @@ impl Session {
     }
 
     /// How a command went that looked at single objects only.
-    pub(super) fn outcome_without_walk(&self) -> Outcome {
+    pub(crate) fn outcome_without_walk(&self) -> Outcome {
         if self.is_whole() {
             Outcome::Done
         } else {

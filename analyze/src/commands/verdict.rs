@@ -11,11 +11,11 @@ use crate::heap::{PageSelection, SpaceCoverage, Tally};
 use crate::self_check::{Check, ENOUGH_COVERAGE, self_check};
 
 /// What is known of the quality of an answer.
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// The checks of the layout on the image.
-    pub(super) checks: Vec<Check>,
+    pub(crate) checks: Vec<Check>,
     /// What a reader must know before believing the figures.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     ratio: f64,
     total: SpaceCoverage,
     complete: bool,
@@ -23,7 +23,7 @@ pub(super) struct Verdict {
 
 /// The coverage as JSON has it.
 #[derive(Debug, Serialize)]
-pub(super) struct CoverageReport {
+pub(crate) struct CoverageReport {
     /// Part of the walkable bytes that was walked, 0 to 1.
     ratio: f64,
     walked_bytes: u64,
@@ -36,7 +36,7 @@ pub(super) struct CoverageReport {
 
 impl Verdict {
     /// Judges what was counted.
-    pub(super) fn of(session: &Session, selection: PageSelection, tally: &Tally) -> Self {
+    pub(crate) fn of(session: &Session, selection: PageSelection, tally: &Tally) -> Self {
         let checks = self_check(&session.objects, selection, tally);
         let metadata = &session.objects.image().metadata;
         let layout = session.objects.layout();
@@ -96,7 +96,7 @@ impl Verdict {
     }
 
     /// The coverage for JSON.
-    pub(super) fn coverage(&self) -> CoverageReport {
+    pub(crate) fn coverage(&self) -> CoverageReport {
         CoverageReport {
             ratio: self.ratio,
             walked_bytes: self.total.walked(),
@@ -108,7 +108,7 @@ impl Verdict {
     }
 
     /// The coverage as a last line, and the warnings.
-    pub(super) fn write(&self, output: &mut Output) -> io::Result<()> {
+    pub(crate) fn write(&self, output: &mut Output) -> io::Result<()> {
         let Self {
             ratio,
             total,
@@ -136,7 +136,7 @@ impl Verdict {
     }
 
     /// How the command went.
-    pub(super) fn outcome(&self, found: bool) -> Outcome {
+    pub(crate) fn outcome(&self, found: bool) -> Outcome {
         if !self.complete {
             Outcome::Incomplete
         } else if found {

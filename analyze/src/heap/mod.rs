@@ -3,11 +3,13 @@
 mod class;
 mod coverage;
 mod page_walk;
+mod population;
 mod tally;
 mod walk;
 
 pub use class::{Class, ClassKind, Classifier};
 pub use coverage::{Coverage, SpaceCoverage};
 pub use page_walk::HeapObject;
+pub use population::{Population, Shape};
 pub use tally::{Count, GapStart, Gaps, Sample, Tally};
 pub use walk::{PageSelection, Visitor, walk};

@@ -13,16 +13,16 @@ const INTERNAL_ARRAYS: [&str; 4] = [
 
 /// Describes a value.
 pub fn describe(objects: &Objects, word: Tagged, options: &Options) -> Description {
-    let mut describer = Describer {
-        objects,
-        options: Options {
-            depth: options.depth.min(MAX_DEPTH),
-            ..*options
-        },
-        around: Vec::new(),
-        values: 0,
-    };
-    describer.word(word)
+    Describer::new(objects, options).word(word)
+}
+
+/// Describes the value of a property, which may be something that no word leads to: a raw double, a getter.
+pub fn describe_property(
+    objects: &Objects,
+    value: PropertyValue,
+    options: &Options,
+) -> Description {
+    Describer::new(objects, options).property_value(value)
 }
 
 /// Builds a tree. It recurses at most [`MAX_DEPTH`] levels deep, and stops opening objects after [`MAX_VALUES`] values.
@@ -32,6 +32,20 @@ pub(super) struct Describer<'a> {
     /// The objects around the one that is being described.
     around: Vec<Address>,
     values: usize,
+}
+
+impl<'a> Describer<'a> {
+    fn new(objects: &'a Objects, options: &Options) -> Self {
+        Self {
+            objects,
+            options: Options {
+                depth: options.depth.min(MAX_DEPTH),
+                ..*options
+            },
+            around: Vec::new(),
+            values: 0,
+        }
+    }
 }
 
 impl Describer<'_> {

@@ -5,6 +5,7 @@ mod describe_object;
 mod describe_properties;
 mod escape;
 mod json;
+mod path;
 mod text;
 
 use crate::v8::{
@@ -12,9 +13,10 @@ use crate::v8::{
     PromiseState, StringValue, SymbolKind, SymbolValue,
 };
 
-pub use describe::describe;
+pub use describe::{describe, describe_property};
 pub use escape::{escape_units, quote};
 pub use json::to_json;
+pub use path::{PathError, follow, property};
 pub use text::{one_line, to_text};
 
 /// How much of an object is described.
