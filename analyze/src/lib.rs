@@ -9,4 +9,6 @@ pub mod inspect;
 pub mod layout;
 pub mod self_check;
 mod shell;
+pub mod strings;
+pub mod top;
 pub mod v8;

@@ -12,6 +12,7 @@ mod print;
 mod progress;
 mod session;
 mod shell;
+mod strings;
 mod verdict;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Print(print::Print),
     Shell(shell::Shell),
+    Strings(strings::Strings),
 }
 
 impl Command {
@@ -61,6 +63,7 @@ impl Command {
             Self::Instances(instances) => instances,
             Self::Inspect(inspect) => inspect,
             Self::Print(print) => print,
+            Self::Strings(strings) => strings,
         })
     }
 

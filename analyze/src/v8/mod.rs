@@ -27,6 +27,7 @@ mod scope_info;
 mod script;
 mod shared_function_info;
 mod string;
+mod string_parts;
 mod tagged;
 
 use thiserror::Error;
@@ -55,6 +56,7 @@ pub use regexp::RegExpValue;
 pub use script::Location;
 pub use shared_function_info::FunctionData;
 pub use string::{Representation, StringValue};
+pub use string_parts::{Characters, StringType};
 pub use tagged::{Address, Tagged};
 
 /// Why an object, or a part of it, could not be read.

@@ -13,7 +13,7 @@ const PIECE: u64 = 64 << 10;
 const RESOURCE_WORDS: u64 = 6;
 
 /// How V8 stores a string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Representation {
     /// Characters in the object, one byte each (Latin-1).
@@ -86,15 +86,15 @@ impl StringValue {
 
 /// What the instance type of a string says.
 #[derive(Debug, Clone, Copy)]
-struct StringShape {
-    representation: Representation,
-    internalized: bool,
+pub(super) struct StringShape {
+    pub(super) representation: Representation,
+    pub(super) internalized: bool,
     has_cached_data: bool,
 }
 
 impl StringShape {
     /// V8 5.7 and earlier have no thin strings; up to V8 5 the masks are narrower. Both are data.
-    fn of(layout: &Layout, instance_type: u16) -> Result<Option<Self>, ObjectError> {
+    pub(super) fn of(layout: &Layout, instance_type: u16) -> Result<Option<Self>, ObjectError> {
         let bits = u64::from(instance_type);
         if bits >= layout.number(Field::FirstNonstringType)? {
             return Ok(None);
@@ -134,10 +134,10 @@ impl StringShape {
 
 /// A string as far as its header tells.
 #[derive(Debug, Clone, Copy)]
-struct Header {
-    address: Address,
-    shape: StringShape,
-    length: u64,
+pub(super) struct Header {
+    pub(super) address: Address,
+    pub(super) shape: StringShape,
+    pub(super) length: u64,
 }
 
 /// Part of a string that is still to be read, `start..end` in code units.
@@ -177,7 +177,7 @@ impl Objects {
         let header = self.string_header(address)?;
         let end = header.length.min(max_units as u64);
         let mut units = Vec::new();
-        let missing = self.read_part(header, end, &mut units).err();
+        let missing = self.read_part(header, 0, end, &mut units).err();
         Ok(StringValue {
             units,
             length: header.length,
@@ -195,7 +195,23 @@ impl Objects {
         self.string_header(address).map(|header| header.length)
     }
 
-    fn string_header(&self, address: Address) -> Result<Header, ObjectError> {
+    /// The code units `start..end` of a string, fewer if it ends before.
+    ///
+    /// # Errors
+    /// As [`Self::read_string`], and if one of the units cannot be read.
+    pub fn string_units(
+        &self,
+        address: Address,
+        start: u64,
+        end: u64,
+    ) -> Result<Vec<u16>, ObjectError> {
+        let header = self.string_header(address)?;
+        let mut units = Vec::new();
+        self.read_part(header, start, end.min(header.length), &mut units)?;
+        Ok(units)
+    }
+
+    pub(super) fn string_header(&self, address: Address) -> Result<Header, ObjectError> {
         let map = self.map_of(address)?;
         let shape = StringShape::of(self.layout(), map.instance_type)?.ok_or_else(|| {
             ObjectError::WrongType {
@@ -220,16 +236,18 @@ impl Objects {
         })
     }
 
-    /// Appends units `0..end` of a string, without recursion: a cons string may be as deep as it is long.
+    /// Appends units `start..end` of a string, without recursion: a cons string may be as deep as it is long.
     ///
     /// It ends on any input. A part of a cons string must be shorter than the whole, and what is neither a cons string
     /// nor flat leads to a flat string, so a path down is never longer than the string and all its nodes are distinct.
-    fn read_part(&self, string: Header, end: u64, units: &mut Vec<u16>) -> Result<(), ObjectError> {
-        let mut rest = vec![Part {
-            string,
-            start: 0,
-            end,
-        }];
+    fn read_part(
+        &self,
+        string: Header,
+        start: u64,
+        end: u64,
+        units: &mut Vec<u16>,
+    ) -> Result<(), ObjectError> {
+        let mut rest = vec![Part { string, start, end }];
         while let Some(Part { string, start, end }) = rest.pop() {
             if start >= end {
                 continue;
@@ -328,7 +346,7 @@ impl Objects {
         Ok(())
     }
 
-    fn part_header(&self, string: Header, field: Field) -> Result<Header, ObjectError> {
+    pub(super) fn part_header(&self, string: Header, field: Field) -> Result<Header, ObjectError> {
         let word = self.tagged_field(string.address, field)?;
         let part = word.strong().ok_or(ObjectError::NotAnObject {
             address: string.address,
@@ -338,7 +356,7 @@ impl Objects {
     }
 
     /// The flat string that a slice or a thin string leads to.
-    fn flat_part(&self, string: Header, field: Field) -> Result<Header, ObjectError> {
+    pub(super) fn flat_part(&self, string: Header, field: Field) -> Result<Header, ObjectError> {
         let mut part = self.part_header(string, field)?;
         // What a slice was cut from can have become thin since, and a cons string that was flattened before has its
         // whole in the first half; both at once is the most.
@@ -368,7 +386,7 @@ impl Objects {
         }
     }
 
-    fn external_data(&self, string: Header) -> Result<u64, ObjectError> {
+    pub(super) fn external_data(&self, string: Header) -> Result<u64, ObjectError> {
         if string.shape.has_cached_data {
             let data = self.field(string.address, Field::ExternalStringData)?;
             if data != 0 {
