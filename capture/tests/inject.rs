@@ -308,7 +308,7 @@ fn works_in_a_process_that_stands_still() {
         call(libc::SYS_getpid, []),
     ];
     let outcome = injector
-        .run_frozen(&frozen, &regions, &calls, LIMIT)
+        .run_frozen(&frozen, &regions, &calls, &[], LIMIT)
         .unwrap();
     frozen.thaw();
     let child = outcome.child.unwrap();

@@ -4,12 +4,17 @@
 //! The chain of a test is `nodes::ensure` → [`Workload`] → [`NodeProcess`] → [`Tools`]: a binary, what it shall run,
 //! the process with the truth that it told about itself, and the programs that must find the same truth in its memory.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod assassin;
 pub mod battery;
 pub mod core_dump;
+pub mod dist;
 pub mod heapsnapshot;
 pub mod nodes;
 pub mod process;
 pub mod tools;
+#[cfg(target_os = "linux")]
+pub mod vitals;
 
 use std::path::PathBuf;
 

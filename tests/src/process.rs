@@ -65,6 +65,13 @@ impl Workload {
         self
     }
 
+    /// Changes the command that is run, for what this type has no word for: a user, a sandbox.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Command)) -> Self {
+        change(&mut self.command);
+        self
+    }
+
     /// Has the kernel write a core into `dir` if the process dies: see [`crate::core_dump`].
     #[must_use]
     pub fn dumping_core_to(mut self, dir: &Path) -> Self {
@@ -144,6 +151,14 @@ impl NodeProcess {
         self.tell(command)?;
         self.expect("REPLY")
             .with_context(|| format!("the workload was asked {command:?}"))
+    }
+
+    /// The reply to a command that was given before.
+    ///
+    /// # Errors
+    /// If the workload is gone, or does not reply in time.
+    pub fn reply(&mut self) -> Result<Value> {
+        self.expect("REPLY")
     }
 
     /// Gives the workload a command without waiting for its reply.

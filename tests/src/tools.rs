@@ -199,7 +199,7 @@ pub fn run<S: AsRef<OsStr>>(
 }
 
 /// Finds where cargo put an executable, in the messages of its build.
-fn executable(messages: &[u8], name: &str) -> Result<PathBuf> {
+pub(crate) fn executable(messages: &[u8], name: &str) -> Result<PathBuf> {
     messages
         .split(|&byte| byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok())

@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod constants;
 mod demo;
+mod dist;
 mod docs;
 mod fuzz;
 mod http;
@@ -24,6 +25,7 @@ enum Task {
     Ci(ci::Arguments),
     Constants(constants::Arguments),
     Demo(demo::Arguments),
+    Dist(dist::Arguments),
     Fuzz(fuzz::Arguments),
     Docs(docs::Arguments),
     Layout(layout::Arguments),
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Constants(arguments) => constants::run(&arguments),
         Task::Demo(arguments) => demo::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Docs(arguments) => docs::run(&arguments),
         Task::Layout(arguments) => layout::run(&arguments),

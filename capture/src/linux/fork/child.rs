@@ -17,6 +17,15 @@ const CALL_LIMIT: Duration = Duration::from_secs(2);
 /// Times that the target is asked to wait for its child: the kernel may not have told it yet.
 const REAPINGS: u32 = 50;
 
+/// Has the target forget a child with this number, if it has ended.
+pub(super) fn wait_for(inner_pid: u64) -> Call {
+    let options: Argument = u64::from((libc::__WALL | libc::WNOHANG).cast_unsigned()).into();
+    Call::new(
+        libc::SYS_wait4,
+        [inner_pid.into(), 0.into(), options, 0.into()],
+    )
+}
+
 /// A clone of the target, stopped where it began, and traced by this thread.
 ///
 /// If this thread ends, it runs: it can do nothing but exit.
@@ -68,13 +77,7 @@ impl Child {
     /// capture.
     pub(super) fn end(mut self) -> bool {
         self.kill();
-        let arguments: [Argument; 4] = [
-            self.inner_pid.into(),
-            0.into(),
-            u64::from((libc::__WALL | libc::WNOHANG).cast_unsigned()).into(),
-            0.into(),
-        ];
-        let wait4 = [Call::new(libc::SYS_wait4, arguments)];
+        let wait4 = [wait_for(self.inner_pid)];
         for _ in 0..REAPINGS {
             match self
                 .injector

@@ -21,7 +21,7 @@ use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::{Problem, Region};
 
-use self::child::Child;
+use self::child::{Child, wait_for};
 use self::hidden::HiddenMemory;
 use super::copy::copy;
 use super::error::CaptureError;
@@ -163,7 +163,7 @@ impl Stop {
         let runs = hidden.runs(&regions);
         let outcome = self
             .injector
-            .run_frozen(&frozen, &regions, &calls(&runs), LIMIT)
+            .run_frozen(&frozen, &regions, &calls(&runs), &[wait_for(0)], LIMIT)
             .map_err(|why| unavailable(pid, why.to_string()))?;
         let (pause, report) = frozen.thaw();
         problems.extend(report.problems);

@@ -99,7 +99,8 @@ impl Injector {
         }
     }
 
-    /// The same with an idle thread of a process of which all threads are stopped, and stay so. Calls that clone are allowed.
+    /// The same with an idle thread of a process of which all threads are stopped, and stay so. Calls that clone are allowed. Nothing is
+    /// done unless a seccomp filter would let `later` pass, too.
     ///
     /// # Errors
     /// As [`Self::run`]; besides, when the process is stopped by a job-control signal.
@@ -108,6 +109,7 @@ impl Injector {
         frozen: &Frozen,
         regions: &[Region],
         calls: &[Call],
+        later: &[Call],
         limit: Duration,
     ) -> Result<Outcome, Why> {
         if frozen.is_in_group_stop() {
@@ -118,6 +120,7 @@ impl Injector {
         for tid in frozen.interrupted().rev() {
             threads += 1;
             if let Some(thread) = self.idle_thread(tid, regions, calls)? {
+                seccomp::check(self.pid, tid, later, &self.gadgets)?;
                 return self.run_on(&thread, calls, limit, &mut |_, _| {});
             }
         }

@@ -45,6 +45,7 @@ impl Injector {
         _frozen: &Frozen,
         _regions: &[Region],
         _calls: &[Call],
+        _later: &[Call],
         _limit: Duration,
     ) -> Result<Outcome, Why> {
         match *self {}

@@ -1,0 +1,144 @@
+//! The capture tool is killed, again and again, and the service that it captures never notices.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use v8mini_tests::assassin::{Ending, kill_at};
+use v8mini_tests::vitals::Vitals;
+use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
+
+/// Moments at which the tool is killed, for each mode, at most: they are spread evenly over those that there are.
+const MOMENTS: usize = 60;
+/// Kills at random times, for each mode and release.
+const RANDOM_KILLS: u32 = 20;
+/// A release without, and the newest with, memory that is hidden from clones.
+const OTHERS: [&str; 2] = ["16.20.2", "26.10.0"];
+
+/// A capture that writes nowhere.
+fn capture(service: &NodeProcess, mode: &str) -> Command {
+    let mut command = Command::new(&Tools::get().capture);
+    command
+        .arg(service.pid().to_string())
+        .args(["--mode", mode, "--dry-run", "--json"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// The modes that this build of the tool has.
+fn modes() -> Result<Vec<String>> {
+    let help = Tools::get().capture(["--help"])?.success()?.text();
+    let (_, list) = help
+        .split_once("--mode")
+        .and_then(|(_, help)| help.split_once("[possible values: "))
+        .context("no list of modes in the help")?;
+    let (list, _) = list.split_once(']').context("the list has no end")?;
+    let modes = list.split([',', ' ', '\n']).filter(|mode| !mode.is_empty());
+    Ok(modes
+        .filter(|mode| *mode != "auto")
+        .map(str::to_owned)
+        .collect())
+}
+
+fn service(release: &str) -> Result<NodeProcess> {
+    // Few clients: the service shall be busy, and the test get on nevertheless.
+    Workload::new("http-service.js", release)?.spawn_with(&["--clients", "2"])
+}
+
+/// A whole capture in this mode, after which nothing is left of those that were killed; how long it took.
+fn capture_wholly(service: &NodeProcess, vitals: &Vitals, mode: &str) -> Result<Duration> {
+    let began = Instant::now();
+    let pid = service.pid().to_string();
+    let arguments = [&pid, "--mode", mode, "--dry-run", "--json"].map(OsStr::new);
+    let summary = Tools::get().capture(arguments)?.json()?;
+    ensure!(
+        summary["mode"] == mode,
+        "the capture was taken in another mode than {mode}: {summary}"
+    );
+    let elapsed = began.elapsed();
+    vitals
+        .check_after_capture()
+        .with_context(|| mode.to_owned())?;
+    Ok(elapsed)
+}
+
+fn ensure_all_answered(mut service: NodeProcess) -> Result<()> {
+    let report = service.ask("stop")?;
+    ensure!(report["failed"] == 0, "requests failed: {report}");
+    ensure!(
+        report["sent"] == report["answered"],
+        "requests were lost: {report}"
+    );
+    ensure!(
+        report["answered"].as_u64() > Some(100),
+        "the service was idle: {report}"
+    );
+    Ok(())
+}
+
+#[test]
+fn before_and_behind_each_call_that_reaches_the_target() -> Result<()> {
+    let service = service(nodes::USUAL)?;
+    let vitals = Vitals::of(service.pid())?;
+    for mode in modes()? {
+        capture_wholly(&service, &vitals, &mode)?;
+        let Ending::Exited { moments, code } = kill_at(capture(&service, &mode), usize::MAX)?
+        else {
+            anyhow::bail!("{mode}: it was killed although nobody was to kill it");
+        };
+        ensure!(
+            matches!(code, 0 | 3) && moments > 50,
+            "{mode}: exit code {code} after {moments} moments"
+        );
+        let mut killed = BTreeMap::<&str, usize>::new();
+        let step = (moments / MOMENTS).max(1);
+        for moment in (0..moments).step_by(step) {
+            let ending = kill_at(capture(&service, &mode), moment)?;
+            vitals
+                .check_after_kill()
+                .with_context(|| format!("{mode}, moment {moment} of {moments}: {ending:?}"))?;
+            if let Ending::Killed(call) = ending {
+                *killed.entry(call).or_default() += 1;
+            }
+        }
+        println!("{mode}: killed at {moments} moments / {step}: {killed:?}");
+        ensure!(
+            killed.values().sum::<usize>() > MOMENTS / 2,
+            "{mode}: it was killed too rarely: {killed:?}"
+        );
+        capture_wholly(&service, &vitals, &mode)?;
+    }
+    ensure_all_answered(service)
+}
+
+#[test]
+fn at_random_times() -> Result<()> {
+    for release in [nodes::USUAL].iter().chain(&OTHERS) {
+        let service = service(release)?;
+        let vitals = Vitals::of(service.pid())?;
+        for mode in modes()? {
+            let span = capture_wholly(&service, &vitals, &mode)?;
+            for number in 1..=RANDOM_KILLS {
+                let mut tool = capture(&service, &mode).spawn()?;
+                // Multiples of the golden ratio are spread evenly, and never repeat.
+                let share = (f64::from(number) * 0.618_033_988_749_895).fract();
+                thread::sleep(span.mul_f64(share));
+                tool.kill()?;
+                tool.wait()?;
+                vitals.check_after_kill().with_context(|| {
+                    format!("Node.js {release}, {mode}, {share:.3} of {span:?}")
+                })?;
+            }
+            capture_wholly(&service, &vitals, &mode)?;
+        }
+        ensure_all_answered(service)?;
+    }
+    Ok(())
+}
