@@ -3,6 +3,7 @@
 
 pub mod commands;
 pub mod graph;
+pub mod growth;
 pub mod heap;
 pub mod image;
 pub mod inspect;

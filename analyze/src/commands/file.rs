@@ -1,6 +1,6 @@
 //! The arguments that name a FILE, and how it is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -45,6 +45,15 @@ pub(crate) struct FileArgs {
 }
 
 impl InputArgs {
+    /// The same arguments for another file.
+    pub(super) fn with_path(&self, path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            exe: self.exe.clone(),
+            force: self.force,
+        }
+    }
+
     /// Opens the file, with a spinner while it is unpacked.
     pub(crate) fn open(&self) -> anyhow::Result<image::Opened> {
         let options = OpenOptions {

@@ -2,6 +2,7 @@
 
 mod address;
 mod convert;
+mod diff;
 mod file;
 mod histogram;
 mod info;
@@ -44,6 +45,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Convert(convert::Convert),
+    Diff(diff::Diff),
     Info(info::Info),
     Histogram(histogram::Histogram),
     Instances(instances::Instances),
@@ -58,6 +60,7 @@ impl Command {
     fn query(&self) -> Option<&dyn Query> {
         Some(match self {
             Self::Convert(_) | Self::Shell(_) => return None,
+            Self::Diff(diff) => diff,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
             Self::Instances(instances) => instances,
