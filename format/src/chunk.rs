@@ -35,6 +35,8 @@ impl ChunkKind {
     pub const CONSTANTS: Self = Self(*b"cNST");
     /// Native symbols.
     pub const SYMBOLS: Self = Self(*b"sYMS");
+    /// How to unwind native code.
+    pub const UNWIND_ROWS: Self = Self(*b"uNWD");
     /// Threads and registers.
     pub const THREADS: Self = Self(*b"tHRD");
     /// V8 isolates.
@@ -57,11 +59,12 @@ impl ChunkKind {
     pub const END: Self = Self(*b"DONE");
 
     /// The kinds of this version of the format with their version and what messages call them.
-    pub(crate) const KNOWN: [(Self, u16, &'static str); 14] = [
+    pub(crate) const KNOWN: [(Self, u16, &'static str); 15] = [
         (Self::PROCESS, 1, "process record"),
         (Self::MODULES, 1, "list of modules"),
         (Self::CONSTANTS, 1, "list of V8 constants"),
         (Self::SYMBOLS, 1, "list of symbols"),
+        (Self::UNWIND_ROWS, 1, "list of unwind rows"),
         (Self::THREADS, 1, "list of threads"),
         (Self::ISOLATES, 1, "list of isolates"),
         (Self::PAGES, 1, "page table"),

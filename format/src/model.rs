@@ -28,6 +28,8 @@ pub struct Metadata {
     pub accounting: Vec<MemoryUse>,
     /// Native symbols that reading the stacks needs.
     pub symbols: Vec<Symbol>,
+    /// How to unwind the native code that the stacks return to, sorted by address.
+    pub unwind_rows: Vec<UnwindRow>,
     /// What could not be captured, in words for a person.
     pub problems: Vec<Problem>,
     /// Figures that are only known at the end. Absent from a truncated file.
@@ -317,6 +319,47 @@ pub struct Symbol {
     pub size: u64,
     /// Mangled name.
     pub name: String,
+}
+
+/// How to get from a native function to its caller, for a range of instructions: a row of the call-frame table that a
+/// debugger computes from DWARF (`.eh_frame`). Registers have the numbers that DWARF gives them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnwindRow {
+    /// Virtual address of the first instruction that the row is for.
+    pub start: u64,
+    /// Address after the last one.
+    pub end: u64,
+    /// Whether this is where a signal handler returns to: the caller was interrupted and did not call.
+    pub is_signal_frame: bool,
+    /// The canonical frame address, which is the stack pointer of the caller.
+    pub cfa: UnwindRule,
+    /// The caller's frame pointer.
+    pub frame_pointer: UnwindRule,
+    /// The address to return to.
+    pub return_address: UnwindRule,
+}
+
+/// Where a value of the caller is found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnwindRule {
+    /// Nowhere. A return address that is nowhere ends the stack.
+    #[default]
+    Undefined,
+    /// It has not been changed.
+    Unchanged,
+    /// It is the base and an offset in bytes.
+    Value(UnwindBase, i64),
+    /// It is the word in memory at the base and an offset in bytes.
+    Memory(UnwindBase, i64),
+}
+
+/// What a rule counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnwindBase {
+    /// The canonical frame address.
+    Cfa,
+    /// A register of the frame by its DWARF number.
+    Register(u16),
 }
 
 /// Something that could not be captured or was doubtful: stored in the file, so that nobody mistakes a gap for a fact.

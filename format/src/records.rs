@@ -8,7 +8,7 @@ use crate::limits::{METADATA_MAX, PROBLEMS_MAX, RECORD_MAX, RECORD_SPLIT};
 use crate::model::{Metadata, Problem};
 use crate::wire::{
     ConstantV1, DecodeError, IsolateV1, MemoryUseV1, ModuleV1, PageV1, ProblemV1, ProcessV1,
-    Record, RegionV1, StatisticsV1, SymbolV1, ThreadV1,
+    Record, RegionV1, StatisticsV1, SymbolV1, ThreadV1, UnwindRowV1,
 };
 
 /// The raw payload of one metadata chunk.
@@ -37,6 +37,8 @@ pub(crate) fn head_records(metadata: &Metadata) -> Result<Vec<RawRecord>, WriteE
         &mut out,
     )?;
     split(metadata.symbols.iter().map(SymbolV1::from), &mut out)?;
+    let rows = metadata.unwind_rows.iter();
+    split(rows.map(UnwindRowV1::from), &mut out)?;
     split(metadata.threads.iter().map(ThreadV1::from), &mut out)?;
     split(metadata.isolates.iter().map(IsolateV1::from), &mut out)?;
     split(metadata.pages.iter().map(PageV1::from), &mut out)?;
@@ -162,6 +164,7 @@ pub(crate) fn apply(
         }
         ChunkKind::MODULES => append::<ModuleV1, _>(payload, &mut metadata.modules),
         ChunkKind::SYMBOLS => append::<SymbolV1, _>(payload, &mut metadata.symbols),
+        ChunkKind::UNWIND_ROWS => append::<UnwindRowV1, _>(payload, &mut metadata.unwind_rows),
         ChunkKind::THREADS => append::<ThreadV1, _>(payload, &mut metadata.threads),
         ChunkKind::ISOLATES => append::<IsolateV1, _>(payload, &mut metadata.isolates),
         ChunkKind::PAGES => append::<PageV1, _>(payload, &mut metadata.pages),

@@ -68,6 +68,7 @@ fn is_part_of(part: &Metadata, whole: &Metadata) -> bool {
         && subset(&part.regions, &whole.regions)
         && subset(&part.accounting, &whole.accounting)
         && subset(&part.symbols, &whole.symbols)
+        && subset(&part.unwind_rows, &whole.unwind_rows)
         && subset(&part.problems, &whole.problems)
 }
 

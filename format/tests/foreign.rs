@@ -3,7 +3,7 @@
 mod common;
 
 use common::foreign::{Fields, Foreign, tiny};
-use v8mini_format::model::{AllocationArea, GcState, Space, V8Version};
+use v8mini_format::model::{AllocationArea, GcState, Space, UnwindBase, UnwindRule, V8Version};
 use v8mini_format::{CaptureFile, ChunkKind, Encoding, Memory, MemoryExt, MemoryRange};
 
 #[test]
@@ -100,6 +100,22 @@ fn every_record_is_read_as_the_specification_says() {
             *b"ISOL",
             area(Fields::default().u64(0x10).u64(0x20).u32(5)).u8(2),
         )
+        .record(
+            *b"uNWD",
+            Fields::default()
+                .u64(0x40)
+                .u64(0x48)
+                .u8(1)
+                .u8(3)
+                .u32(7)
+                .u64(160)
+                .u8(1)
+                .u32(0)
+                .u64(0)
+                .u8(9)
+                .u32(u32::MAX)
+                .u64(0),
+        )
         .raw(*b"PAGE", 0, &page)
         .record(
             *b"rEGN",
@@ -132,6 +148,20 @@ fn every_record_is_read_as_the_specification_says() {
         (symbol.address, symbol.size, symbol.name.as_str()),
         (0x40, 8, "_start")
     );
+    let row = &metadata.unwind_rows[0];
+    assert_eq!(
+        (row.start, row.end, row.is_signal_frame),
+        (0x40, 0x48, true)
+    );
+    assert_eq!(
+        (row.cfa, row.frame_pointer),
+        (
+            UnwindRule::Memory(UnwindBase::Register(7), 160),
+            UnwindRule::Unchanged
+        )
+    );
+    // A kind of rule that is not specified.
+    assert_eq!(row.return_address, UnwindRule::Undefined);
     let thread = &metadata.threads[0];
     assert_eq!(
         (thread.tid, thread.name.as_str(), thread.register("rip")),

@@ -97,6 +97,22 @@ fn vectors() -> Vec<Vector> {
                 .record(*b"cNST", Fields::default().text("SmiTag").u64(0))
                 .record(*b"sYMS", Fields::default().u64(0x40).u64(8).text("_start"))
                 .record(
+                    *b"uNWD",
+                    Fields::default()
+                        .u64(0x40)
+                        .u64(0x48)
+                        .u8(0)
+                        .u8(2)
+                        .u32(7)
+                        .u64(16)
+                        .u8(3)
+                        .u32(u32::MAX)
+                        .u64(0_u64.wrapping_sub(16))
+                        .u8(3)
+                        .u32(u32::MAX)
+                        .u64(0_u64.wrapping_sub(8)),
+                )
+                .record(
                     *b"tHRD",
                     Fields::default()
                         .u32(77)

@@ -156,6 +156,11 @@ impl Search<'_> {
         Ok((Some(V8Binary::new(file, symbols, module)), remarks))
     }
 
+    /// The file of a module that does not hold V8, if it is surely the one that was mapped.
+    pub(super) fn library(&self, module: &Module) -> Option<Arc<Mmap>> {
+        self.file_of(module, &mut Vec::new())
+    }
+
     /// The file of a module from the usual places.
     fn file_of(&self, module: &Module, remarks: &mut Vec<String>) -> Option<Arc<Mmap>> {
         for place in self.places(module) {

@@ -21,6 +21,7 @@ use crate::locate::{
     ExternalStringShape, IsolateClues, ReadPlan, find_isolates, gc_problems, locate_pages,
 };
 use crate::symbols::{self, ModuleImage, V8Symbols};
+use crate::unwind::{StoppedProcess, Unwinding, unwinding};
 
 /// `AT_PHDR`: where the program headers of the executable are mapped.
 const AT_PHDR: u64 = 3;
@@ -110,13 +111,14 @@ fn expect(map: &Mmap, access: Access) {
 fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> {
     let headers = Headers::parse(map)?;
     let mut core = Core::read(&headers, map);
-    let (binary, remarks) = binary::Search {
+    let search = binary::Search {
         memory: &core.memory,
         modules: &core.modules,
         executable: &core.executable,
         options,
-    }
-    .find()?;
+    };
+    let (binary, remarks) = search.find()?;
+    let native = core.unwinding(&search, binary.as_ref());
     for message in remarks {
         core.problem("binary", message, 0);
     }
@@ -124,7 +126,18 @@ fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> 
         Some(binary) => core.lay_under(binary, &headers.stored_ranges()),
         None => core.report_no_binary(),
     }
-    core.interpret(&headers, binary, options)
+    core.interpret(&headers, binary, native, options)
+}
+
+/// A mapped file as bytes.
+struct FileBytes(Arc<Mmap>);
+
+impl std::ops::Deref for FileBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// What was read from a core so far.
@@ -318,6 +331,26 @@ impl Core {
             .add_under(binary.file.clone(), Backed::outside(parts, stored));
     }
 
+    /// What unwinding the native frames needs, from the files that can be found.
+    fn unwinding(&self, search: &binary::Search<'_>, binary: Option<&V8Binary>) -> Unwinding {
+        let stopped = StoppedProcess {
+            memory: &self.memory,
+            regions: &self.regions,
+            modules: &self.modules,
+            threads: &self.threads,
+        };
+        let mut native = unwinding(stopped, |module| {
+            let own = binary.filter(|binary| {
+                let of = binary.module.as_ref();
+                of.is_some_and(|of| of.start == module.start)
+            });
+            let file = own.map(|binary| binary.file.clone());
+            file.or_else(|| search.library(module)).map(FileBytes)
+        });
+        native.add_vdso(stopped, &self.memory);
+        native
+    }
+
     fn report_no_binary(&mut self) {
         let module = symbols::by_likelihood(&self.modules, &self.executable)
             .first()
@@ -359,6 +392,7 @@ impl Core {
         mut self,
         headers: &Headers<'_>,
         binary: Option<V8Binary>,
+        native: Unwinding,
         options: &CoreOptions,
     ) -> Result<CoreImage, CoreError> {
         let (mut symbols, load_bias) = match binary {
@@ -402,6 +436,8 @@ impl Core {
             isolates,
             pages: pages.pages.clone(),
             regions: self.regions.clone(),
+            symbols: native.symbols,
+            unwind_rows: native.rows,
             problems: self.problems,
             statistics: Some(statistics),
             ..Metadata::default()

@@ -39,6 +39,18 @@ pub(super) fn find_v8(
         })
 }
 
+/// Maps the file of a module.
+pub(super) fn map(
+    pid: pid_t,
+    module: &Module,
+    executable: &str,
+    regions: &[Region],
+) -> Option<Mmap> {
+    let file = open(pid, module, executable, regions)?;
+    // SAFETY: as for `read_symbols`.
+    unsafe { Mmap::map(&file) }.ok()
+}
+
 fn read_symbols(file: &File) -> Option<V8Symbols> {
     // SAFETY: the mapping is private and only read. If someone truncates the file meanwhile, this program ends with
     // SIGBUS; the captured process is not stopped at this point.

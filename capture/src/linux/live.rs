@@ -24,6 +24,7 @@ use crate::locate::{
     locate_pages,
 };
 use crate::symbols::{self, V8Symbols};
+use crate::unwind::{StoppedProcess, Unwinding, unwinding};
 
 /// How to capture.
 #[derive(Debug, Clone, Copy, Default)]
@@ -269,6 +270,13 @@ impl Target {
             DeadMemory::find(&memory, &memory.ranges(), &pages, &isolates).edits()
         };
         let late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
+        let native = self.unwinding(StoppedProcess {
+            memory: &memory,
+            regions: &regions,
+            modules: &self.modules,
+            threads: &threads,
+        });
+        problems.extend(native.problems());
         let late_bytes: u64 = late_memory
             .iter()
             .map(|(_, bytes)| bytes.len() as u64)
@@ -309,6 +317,8 @@ impl Target {
             isolates,
             pages: pages.pages,
             regions,
+            symbols: native.symbols,
+            unwind_rows: native.rows,
             problems,
             ..Metadata::default()
         };
@@ -322,6 +332,16 @@ impl Target {
             notes,
             began,
         }
+    }
+
+    /// What unwinding the native frames needs, read from the binaries while the process runs again.
+    fn unwinding(&self, stopped: StoppedProcess<'_>) -> Unwinding {
+        let executable = procfs::executable(self.pid);
+        let mut native = unwinding(stopped, |module| {
+            binary::map(self.pid, module, &executable, stopped.regions)
+        });
+        native.add_vdso(stopped, &self.memory);
+        native
     }
 
     /// Reads the contents of external strings, which lie outside the heap.

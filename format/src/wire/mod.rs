@@ -16,6 +16,7 @@ mod process;
 mod region;
 mod report;
 mod thread;
+mod unwind;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
@@ -31,6 +32,7 @@ pub(crate) use process::ProcessV1;
 pub(crate) use region::{MemoryUseV1, RegionV1};
 pub(crate) use report::{ProblemV1, StatisticsV1};
 pub(crate) use thread::ThreadV1;
+pub(crate) use unwind::UnwindRowV1;
 
 type Config = Configuration<LittleEndian, Fixint, Limit<{ RECORD_MAX as usize }>>;
 

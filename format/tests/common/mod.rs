@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use v8mini_format::Metadata;
 use v8mini_format::model::{
     AllocationArea, GcState, Isolate, MemoryUse, Module, Page, Permissions, Problem, Process,
-    Region, Register, Space, Symbol, Thread, V8Version,
+    Region, Register, Space, Symbol, Thread, UnwindBase, UnwindRow, UnwindRule, V8Version,
 };
 
 /// An output that can only be written to, a few bytes at a time, as a pipe.
@@ -131,6 +131,14 @@ pub(crate) fn sample_metadata() -> Metadata {
             address: 0x40_1200,
             size: 0x80,
             name: "_ZN4node5StartEiPPc".into(),
+        }],
+        unwind_rows: vec![UnwindRow {
+            start: 0x40_1204,
+            end: 0x40_1280,
+            is_signal_frame: false,
+            cfa: UnwindRule::Value(UnwindBase::Register(7), 16),
+            frame_pointer: UnwindRule::Memory(UnwindBase::Cfa, -16),
+            return_address: UnwindRule::Memory(UnwindBase::Cfa, -8),
         }],
         problems: vec![Problem {
             stage: "read-page".into(),
