@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod layout;
 pub mod self_check;
 mod shell;
+pub mod stack;
 pub mod strings;
 pub mod top;
 pub mod v8;

@@ -1,6 +1,7 @@
 //! The commands of `v8mini`, one file each: arguments, run, text, JSON. The doc comment of a command is its `--help`.
 
 mod address;
+mod bt;
 mod convert;
 mod diff;
 mod file;
@@ -53,6 +54,7 @@ enum Command {
     Print(print::Print),
     Shell(shell::Shell),
     Strings(strings::Strings),
+    Bt(bt::Bt),
 }
 
 impl Command {
@@ -67,6 +69,7 @@ impl Command {
             Self::Inspect(inspect) => inspect,
             Self::Print(print) => print,
             Self::Strings(strings) => strings,
+            Self::Bt(bt) => bt,
         })
     }
 

@@ -423,6 +423,62 @@ fields! {
     /// The double, or in its low half the integer.
     ContextCellDoubleValue = "ContextCell.double_value",
 
+    // Frames and code
+    /// Number of the word below the frame pointer that holds the `BytecodeArray` of an interpreted or baseline frame.
+    FrameBytecodeArray = "UnoptimizedFrame.bytecode_array_word",
+    /// The same of the offset in the `BytecodeArray`, a Smi; in a baseline frame it is something else.
+    FrameBytecodeOffset = "UnoptimizedFrame.bytecode_offset_word",
+    /// The same of the number of arguments, a plain integer (V8 9 and later).
+    FrameArgumentCount = "StandardFrame.argument_count_word",
+    /// Whether the receiver counts as an argument.
+    FrameArgumentCountHasReceiver = "StandardFrame.argument_count_has_receiver",
+    /// Number of parameters of a function; the receiver may count.
+    SharedParameterCount = "SharedFunctionInfo.formal_parameter_count",
+    /// Offset of the first bytecode.
+    BytecodeArrayData = "BytecodeArray.data",
+    /// Number of bytes of bytecodes.
+    BytecodeArrayLength = "BytecodeArray.length",
+    /// From bytecode offsets to positions in the script.
+    BytecodeArrayPositions = "BytecodeArray.source_position_table",
+    /// Bytecode of a function that has been compiled to baseline code or has its own copy of the trampoline.
+    InterpreterDataBytecode = "InterpreterData.bytecode_array",
+    /// What to take off the first offset of a table of positions: it counts from so many before the first instruction.
+    PositionTableBias = "SourcePositionTable.start_bias",
+    /// Bits below the offset in an entry of a table of positions; 0 where its sign is the only flag.
+    PositionTableFlagBits = "SourcePositionTable.flag_bits",
+    /// The position in the script, counted from 1, in an entry of a table of positions.
+    PositionScriptOffset = "SourcePosition.script_offset",
+    /// The number of the inlined function, counted from 1, in an entry of a table of positions.
+    PositionInliningId = "SourcePosition.inlining_id",
+    /// The `Code` that instructions belong to (V8 11 and later).
+    InstructionStreamCode = "InstructionStream.code",
+    /// Address of the first instruction (V8 11 and later).
+    CodeInstructionStart = "Code.instruction_start",
+    /// Offset of the first instruction in the object (up to V8 10).
+    CodeInstructions = "Code.instructions",
+    /// Number of bytes of instructions.
+    CodeInstructionSize = "Code.instruction_size",
+    /// Which compiler made the code.
+    CodeKind = "Code.kind",
+    /// Data for deoptimisation, or the bytecode of baseline code.
+    CodeDeoptimizationData = "Code.deoptimization_data",
+    /// From instructions to positions in the script, or to bytecodes.
+    CodePositions = "Code.source_position_table",
+    /// Kind of code by the optimising compiler: Crankshaft, later TurboFan.
+    CodeKindOptimized = "CodeKind.optimized",
+    /// Kind of code by Maglev (V8 10 and later).
+    CodeKindMaglev = "CodeKind.maglev",
+    /// Kind of code by Sparkplug (V8 9 and later).
+    CodeKindBaseline = "CodeKind.baseline",
+    /// Kind of code by the first compiler of V8 (up to 5.8).
+    CodeKindFullCodegen = "CodeKind.full_codegen",
+    /// Kind of code of regular expressions.
+    CodeKindRegExp = "CodeKind.regexp",
+    /// Number of the element with the literals in the data for deoptimisation.
+    DeoptimizationLiterals = "DeoptimizationData.literal_array_index",
+    /// Number of the element that says which functions were inlined where.
+    DeoptimizationInliningPositions = "DeoptimizationData.inlining_positions_index",
+
     // What only the garbage collector and the compiler see
     /// The literal that a boilerplate is copied from.
     AllocationSiteBoilerplate = "AllocationSite.transition_info_or_boilerplate",

@@ -4,6 +4,7 @@
 //! be wrong), the `v8dbg_*` constants of the captured binary itself, and the version's table in `spec/layouts/`; and it
 //! remembers which.
 
+mod bytecode;
 mod expr;
 mod field;
 mod members;
@@ -22,6 +23,7 @@ use std::fmt;
 use thiserror::Error;
 use v8mini_format::model::V8Version;
 
+pub use bytecode::BytecodeLengths;
 pub use expr::{Expr, Subject};
 pub use field::Field;
 pub use place::{Bits, Encoding, Place};
@@ -74,6 +76,8 @@ pub struct Layout {
     pub verified: Vec<String>,
     /// Instance types and the sizes of their objects.
     pub types: InstanceTypes,
+    /// How long bytecodes are.
+    pub bytecode_lengths: BytecodeLengths,
     values: Vec<Option<(Value, Source)>>,
 }
 

@@ -7,7 +7,9 @@ use v8mini_format::model::V8Version;
 use super::members;
 use super::table::{self, FieldName, Table};
 use super::type_numbers::instance_types;
-use super::{Bits, Encoding, Expr, Field, Layout, LayoutError, Place, Source, Value};
+use super::{
+    Bits, BytecodeLengths, Encoding, Expr, Field, Layout, LayoutError, Place, Source, Value,
+};
 
 impl Layout {
     /// The layout of a V8 version, from the `v8dbg_*` constants of its binary (names without the prefix) and the tables.
@@ -33,12 +35,17 @@ impl Layout {
                 members::add_field(field.name(), place.offset, &mut types);
             }
         }
+        let bytecode_lengths = match &table.raw.bytecode_lengths {
+            Some(raw) => BytecodeLengths::parse(&raw.single, &raw.double)?,
+            None => BytecodeLengths::default(),
+        };
         Ok(Self {
             version,
             table: table.name,
             within_range,
             verified: table.verified,
             types,
+            bytecode_lengths,
             values,
         })
     }

@@ -58,6 +58,18 @@ pub(super) struct RawTable {
     /// how the field refers. What is not listed has them everywhere.
     #[serde(default)]
     pub(super) slots: BTreeMap<String, String>,
+    /// How long bytecodes are.
+    pub(super) bytecode_lengths: Option<RawLengths>,
+}
+
+/// The lengths of bytecodes, one hexadecimal digit for each.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLengths {
+    /// With operands of one byte.
+    pub(super) single: String,
+    /// With operands of two bytes.
+    pub(super) double: String,
 }
 
 /// Which versions a table is for.
@@ -162,6 +174,7 @@ fn load(
         merge(&mut raw.sizes, base.sizes);
         merge(&mut raw.slots, base.slots);
         merge(&mut raw.terms, base.terms);
+        raw.bytecode_lengths = raw.bytecode_lengths.or(base.bytecode_lengths);
         chain = base.extends;
     }
     // `false` takes back what an extended table says.

@@ -10,7 +10,11 @@ use super::{Field, Layout};
 
 /// Fields that no V8 has before this version.
 const FIRST_IN: &[((u32, u32), &[&str])] = &[
-    ((4, 6), &["FixedTypedArrayBase.external_pointer"]),
+    (
+        (4, 6),
+        &["BytecodeArray.data", "FixedTypedArrayBase.external_pointer"],
+    ),
+    ((5, 4), &["Code.source_position_table"]),
     (
         (5, 0),
         &[
@@ -72,6 +76,14 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
     ),
     ((7, 9), &["SharedFunctionInfo.function_kind"]),
     ((8, 1), &["ScopeInfo.context_header_length"]),
+    (
+        (9, 0),
+        &[
+            "CodeKind.baseline",
+            "StandardFrame.argument_count_has_receiver",
+            "StandardFrame.argument_count_word",
+        ],
+    ),
     ((9, 1), &["ScopeInfo.context_local_names_table_offset"]),
     (
         (9, 2),
@@ -81,7 +93,14 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
             "JSArrayBuffer.max_byte_length",
         ],
     ),
-    ((10, 1), &["JSArrayBufferView.is_length_tracking"]),
+    (
+        (10, 1),
+        &["CodeKind.maglev", "JSArrayBufferView.is_length_tracking"],
+    ),
+    (
+        (11, 3),
+        &["Code.instruction_start", "InstructionStream.code"],
+    ),
     ((11, 8), &["JSFunction.first_type", "JSFunction.last_type"]),
     ((12, 4), &["ElementsKind.float16"]),
     (
@@ -95,6 +114,7 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
 
 /// Fields that no V8 has from this version on.
 const GONE_IN: &[((u32, u32), &[&str])] = &[
+    ((6, 0), &["CodeKind.full_codegen"]),
     ((6, 6), &["Map.in_object_count"]),
     ((6, 7), &["SharedFunctionInfo.name"]),
     ((6, 8), &["Context.closure_index"]),
@@ -129,6 +149,7 @@ const GONE_IN: &[((u32, u32), &[&str])] = &[
             "SharedFunctionInfo.scope_info",
         ],
     ),
+    ((11, 3), &["Code.instructions"]),
 ];
 
 /// The layouts of all versions whose constants are known, oldest first.

@@ -162,6 +162,32 @@ impl Objects {
         Some([0].into_iter().chain(ends).collect())
     }
 
+    /// A line of a script's source, counted from 1 as in [`Location::line_column`], without its end; `None` if it is not in the
+    /// image.
+    ///
+    /// # Errors
+    /// If the script cannot be read.
+    pub fn script_line(&self, script: Address, line: u64) -> Result<Option<String>, ObjectError> {
+        let offset = self.field(script, Field::ScriptLineOffset).unwrap_or(0);
+        let Some(starts) = self.line_starts(script) else {
+            return Ok(None);
+        };
+        let line = line.wrapping_sub(1).wrapping_sub(offset) as usize;
+        let (Some(start), end) = (starts.get(line), starts.get(line.saturating_add(1))) else {
+            return Ok(None);
+        };
+        let end = end.map_or(MAX_SOURCE_UNITS, |end| *end as usize);
+        let Some(source) = self.script_source(script, end)? else {
+            return Ok(None);
+        };
+        let units = source.units.get(*start as usize..).unwrap_or_default();
+        let text = String::from_utf16_lossy(units);
+        Ok(Some(
+            text.trim_end_matches(['\n', '\r', '\u{2028}', '\u{2029}'])
+                .to_owned(),
+        ))
+    }
+
     /// Whether there is a string at `address`.
     pub fn is_string(&self, address: Address) -> bool {
         self.instance_type(address)

@@ -43,7 +43,6 @@ impl Candidates {
             let end = thread.stack_end.min(at.saturating_add(MAX_STACK_BYTES));
             while at < end && found.0.len() < 4 * MAX_CANDIDATES {
                 let len = PIECE.min(end - at);
-                // What cannot be read as a whole ends where the captured part of the stack ends.
                 let Some(bytes) = readable(process, at, len) else {
                     break;
                 };
@@ -51,10 +50,7 @@ impl Candidates {
                 for word in words {
                     found.consider(process.regions, &code, u64::from_le_bytes(*word));
                 }
-                if (bytes.len() as u64) < len {
-                    break;
-                }
-                at += len;
+                at += bytes.len() as u64;
             }
             found.sort();
         }

@@ -13,6 +13,7 @@ use v8mini_format::memory::{Memory, MemoryExt};
 use v8mini_format::model::{Module, Problem, Region, Symbol, Thread, UnwindRow};
 
 pub use candidates::canonical_address;
+pub use native_symbols::MAX_UNSIZED_BYTES;
 
 use candidates::Candidates;
 

@@ -10,6 +10,9 @@ use v8mini_format::model::Symbol;
 /// Longest name that is kept, in bytes; templates of V8 have some of 2000.
 const MAX_NAME_BYTES: usize = 4096;
 
+/// How far a function without a size may reach, in bytes.
+pub const MAX_UNSIZED_BYTES: u64 = 64 << 10;
+
 /// A function that an address may lie in.
 struct Function<'data> {
     start: u64,
@@ -62,7 +65,11 @@ fn collect<'data>(
             continue;
         };
         // A function without a size, as hand-written assembly has, reaches to the next one.
-        let reach = if size == 0 { u64::MAX } else { end };
+        let reach = if size == 0 {
+            start.saturating_add(MAX_UNSIZED_BYTES)
+        } else {
+            end
+        };
         let first = addresses.partition_point(|address| *address < start);
         let inside = addresses.get(first..).unwrap_or_default().iter();
         for address in inside.take_while(|address| **address <= reach) {

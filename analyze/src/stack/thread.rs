@@ -1,0 +1,32 @@
+//! What the threads of a process are for.
+
+use v8mini_format::model::{Metadata, Thread};
+
+/// What a thread is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ThreadKind {
+    /// The first thread of the process.
+    Main,
+    /// A worker of `worker_threads`: the number of its isolate among those of the process, from 1.
+    Worker(usize),
+    /// A thread without an isolate: of the platform, of libuv, of an addon.
+    Native,
+}
+
+/// What a thread is for.
+pub fn kind_of_thread(metadata: &Metadata, thread: &Thread) -> ThreadKind {
+    if metadata
+        .threads
+        .first()
+        .is_some_and(|main| main.tid == thread.tid)
+    {
+        return ThreadKind::Main;
+    }
+    let own = |isolate: &v8mini_format::model::Isolate| {
+        (isolate.address != 0 && isolate.address == thread.isolate) || isolate.tid == thread.tid
+    };
+    match metadata.isolates.iter().position(own) {
+        Some(number) => ThreadKind::Worker(number),
+        None => ThreadKind::Native,
+    }
+}
