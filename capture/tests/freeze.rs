@@ -231,7 +231,7 @@ fn a_killed_process_is_no_disaster() {
     frozen.thaw();
     wait_until(|| target.states() == "Z");
     assert!(matches!(
-        capture(target.pid(), Options::default(), &mut |_| {}),
+        capture(target.pid(), &Options::default(), &mut |_| {}),
         Err(CaptureError::Zombie { .. })
     ));
 }
@@ -239,7 +239,7 @@ fn a_killed_process_is_no_disaster() {
 #[test]
 fn errors_say_what_to_do() {
     let message = |pid| {
-        capture(pid, Options::default(), &mut |_| {})
+        capture(pid, &Options::default(), &mut |_| {})
             .unwrap_err()
             .to_string()
     };

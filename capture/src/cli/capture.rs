@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -23,14 +24,38 @@ pub(super) struct CaptureArguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// How to take the snapshot: `fork` has the process clone itself and reads the clone, which costs a pause of about 35 ms per GB; `stop`
-    /// stops it for the whole copy, about 200 ms per GB. `auto` takes the best that works, and says so if it is not the first.
+    /// How to take the snapshot: `log` copies the process while it runs, and stops it only for what was written last, which a log of
+    /// its page faults tells, for less than a millisecond; `precopy` finds it by a scan, for 2 to 5 ms per GB; `fork` has the process
+    /// clone itself and reads the clone, about 35 ms per GB; `stop` stops it for the whole copy, about 200 ms per GB. `auto` takes
+    /// the first that works, any other takes the next that works, and says so.
     #[arg(long, value_name = "MODE", default_value_t = Mode::Auto, value_parser = PossibleValuesParser::new(Mode::ALL.map(|(name, _)| name)).try_map(|name| name.parse::<Mode>()))]
     mode: Mode,
 
     /// Print the summary as JSON on standard output (on standard error with `-o -`).
     #[arg(long)]
     json: bool,
+
+    /// Give up, without a file, rather than stop the process for longer than so many milliseconds.
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    max_pause: Option<Duration>,
+
+    /// Stop again up to so many times if a garbage collection is under way; after that, the capture says that it was.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=1000))]
+    retries: u32,
+
+    /// Memory for the compressed copy of a process that runs, in MiB; what exceeds it goes to a nameless temporary file beside the
+    /// output.
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    memory: u64,
+
+    /// Percent of one processor that copying and compressing may use while the process runs; 0 for all there are. They yield to
+    /// the process in any case.
+    #[arg(long, value_name = "PERCENT", default_value_t = 100)]
+    max_cpu: u32,
+
+    /// Compare the copy with the stopped process: for tests, because it takes long.
+    #[arg(long, hide = true)]
+    verify: bool,
 
     /// Compression level of zstd. Levels above 1 cost time and save little: heaps are mostly pointers.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(-7..=19), allow_negative_numbers = true)]
@@ -49,6 +74,46 @@ pub(super) struct CaptureArguments {
     dry_run: bool,
 }
 
+impl CaptureArguments {
+    fn options(&self) -> Options {
+        let mut options = Options::default();
+        options.mode = self.mode;
+        options.full = self.full;
+        options.max_pause = self.max_pause;
+        options.retries = self.retries;
+        options.memory = self.memory.saturating_mul(1 << 20);
+        options.temporary = self.temporary();
+        options.max_cpu = self.max_cpu;
+        options.level = self.level;
+        options.threads = self.threads.map_or(0, usize::from);
+        options.verify = self.verify;
+        options
+    }
+
+    /// Where a temporary file may be made: beside the output, where there is room for the capture itself.
+    fn temporary(&self) -> Option<PathBuf> {
+        match &self.output {
+            Some(path) if path.as_os_str() == "-" => Some(std::env::temp_dir()),
+            Some(path) => match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => Some(parent.to_owned()),
+                _ => Some(PathBuf::from(".")),
+            },
+            None => Some(PathBuf::from(".")),
+        }
+    }
+}
+
+/// Parses milliseconds, such as `50` or `0.5`.
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let value: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of milliseconds")?;
+    Duration::try_from_secs_f64(value / 1e3)
+        .ok()
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| "expected a positive number of milliseconds".to_owned())
+}
+
 /// Runs the command.
 pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     let destination = if arguments.dry_run {
@@ -58,16 +123,20 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     };
     be_the_first_to_go();
     let bar = progress_bar();
-    let mut how = Options::default();
-    how.full = arguments.full;
-    how.mode = arguments.mode;
-    let captured = capture(arguments.pid, how, &mut |progress| {
-        bar.set_message(match progress {
-            Progress::Locating => "locating the heap",
-            Progress::Stopping { .. } => "copying",
-            _ => "reading the copy",
-        });
-    })?;
+    let captured = capture(
+        arguments.pid,
+        &arguments.options(),
+        &mut |progress| match progress {
+            Progress::Locating => bar.set_message("locating the heap"),
+            Progress::Copying { done, total } => {
+                bar.set_message("copying live");
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            Progress::Stopping { .. } => bar.set_message("copying"),
+            _ => bar.set_message("reading the copy"),
+        },
+    )?;
     bar.set_length(captured.memory_bytes());
     bar.set_message("writing");
     let options = WriteOptions {
@@ -105,6 +174,9 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
             declined.mode,
             declined.reason
         );
+    }
+    for note in &captured.notes {
+        let _unheard = writeln!(io::stderr(), "v8mini-capture: note: {note}");
     }
     for problem in captured.metadata.problems.iter().take(MAX_PROBLEMS) {
         let _unheard = writeln!(io::stderr(), "v8mini-capture: warning: {}", problem.message);

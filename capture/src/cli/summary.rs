@@ -16,6 +16,13 @@ pub(super) struct Summary<'a> {
     pub(super) place: Option<String>,
 }
 
+/// `36.8`; below ten milliseconds `0.31`.
+fn milliseconds(nanoseconds: u64) -> String {
+    let value = nanoseconds as f64 / 1e6;
+    let digits = if value < 10.0 { 2 } else { 1 };
+    format!("{value:.digits$}")
+}
+
 impl Summary<'_> {
     /// Whether nothing is missing or doubtful.
     pub(super) fn is_complete(&self) -> bool {
@@ -33,8 +40,9 @@ impl Summary<'_> {
         } = self.statistics;
         let coverage = 100.0 * captured_bytes as f64 / wanted_bytes.max(1) as f64;
         format!(
-            "paused {:.1} ms · {} in {} isolate{}, {} pages · coverage {coverage:.1} % · {}{}",
-            pause_ns as f64 / 1e6,
+            "paused {} ms ({}) · {} in {} isolate{}, {} pages · coverage {coverage:.1} % · {}{}",
+            milliseconds(pause_ns),
+            metadata.process.mode,
             HumanBytes(self.written.raw_bytes),
             metadata.isolates.len(),
             if metadata.isolates.len() == 1 {
@@ -117,6 +125,7 @@ impl Summary<'_> {
             "pages": metadata.pages.len(),
             "threads": metadata.threads.len(),
             "complete": self.is_complete(),
+            "notes": self.captured.notes,
             "problems": problems,
         })
         .to_string()

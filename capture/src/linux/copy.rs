@@ -1,30 +1,62 @@
 //! Copying memory out of a stopped process.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::libc::pid_t;
 use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::Problem;
 
+use super::error::CaptureError;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::Copied;
 
 /// Bytes per call: large enough to be cheap, small enough that both sides stay in the cache's reach.
 const BYTES_PER_CALL: u64 = 1 << 20;
 
-/// Copies the planned ranges into `buffer`, one after the other; returns what was copied, as (range, offset in the buffer). `None` if the process is gone.
+/// Why copying was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// The process is gone.
+    Exited,
+    /// It would have stood still for too long.
+    TooLong,
+}
+
+impl GivenUp {
+    /// The error of a capture of `pid` that may stop it for `limit`.
+    pub(super) fn of(self, pid: pid_t, limit: Option<Duration>) -> CaptureError {
+        match self {
+            Self::Exited => CaptureError::Exited { pid },
+            Self::TooLong => CaptureError::PauseTooLong {
+                pid,
+                limit: limit.unwrap_or_default(),
+            },
+        }
+    }
+}
+
+/// Copies the planned ranges into `buffer`, one after the other; returns what was copied, and where in the buffer it is.
+///
+/// # Errors
+/// When the process is gone, or `deadline` has passed.
 pub(super) fn copy(
     memory: &RemoteMemory,
     plan: &[MemoryRange],
     buffer: &mut [u8],
     page_size: u64,
+    deadline: Option<Instant>,
     problems: &mut Vec<Problem>,
-) -> Option<Vec<Copied>> {
+) -> Result<Vec<Copied>, GivenUp> {
     let mut pieces: Vec<Copied> = Vec::new();
     let mut used = 0_usize;
     let mut pending: VecDeque<MemoryRange> = plan.iter().copied().collect();
     let mut batch = Vec::new();
     while !pending.is_empty() {
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(GivenUp::TooLong);
+        }
         batch.clear();
         let mut total = 0;
         while let Some(range) = pending.front_mut() {
@@ -51,7 +83,7 @@ pub(super) fn copy(
         };
         let mut read = match memory.read_ranges(&batch, local) {
             Ok(read) => read as u64,
-            Err(Errno::ESRCH) => return None,
+            Err(Errno::ESRCH) => return Err(GivenUp::Exited),
             Err(_) => 0,
         };
         let mut failed = None;
@@ -99,7 +131,7 @@ pub(super) fn copy(
             });
         }
     }
-    Some(pieces)
+    Ok(pieces)
 }
 
 fn push_piece(pieces: &mut Vec<Copied>, range: MemoryRange, offset: usize) {

@@ -1,6 +1,7 @@
 //! Why a capture failed, in words that a person can act on.
 
 use std::io;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc::pid_t;
@@ -90,6 +91,25 @@ pub enum CaptureError {
         mode: &'static str,
         /// Why.
         reason: String,
+    },
+    /// It would have stood still for too long.
+    #[error(
+        "process {pid} would have stood still for longer than {} ms: it was let go, and nothing was written; allow more with \
+         --max-pause, or try again when it is less busy", limit.as_secs_f64() * 1e3
+    )]
+    PauseTooLong {
+        /// What was asked for.
+        pid: pid_t,
+        /// How long it may stand still.
+        limit: Duration,
+    },
+    /// The copy could not be kept.
+    #[error("the copy of process {pid} cannot be kept: {source}")]
+    Store {
+        /// What was asked for.
+        pid: pid_t,
+        /// What failed.
+        source: io::Error,
     },
     /// Reading `/proc` failed in an unforeseen way.
     #[error("process {pid} cannot be read: {source}")]

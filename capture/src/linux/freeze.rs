@@ -50,6 +50,14 @@ impl Frozen {
     /// # Errors
     /// When the process does not exist or may not be traced; nothing is stopped then.
     pub fn stop(pid: pid_t) -> Result<Self, CaptureError> {
+        Self::stop_within(pid, None)
+    }
+
+    /// The same, giving up if it takes longer than `limit`.
+    ///
+    /// # Errors
+    /// As [`Frozen::stop`], and [`CaptureError::PauseTooLong`].
+    pub fn stop_within(pid: pid_t, limit: Option<Duration>) -> Result<Self, CaptureError> {
         let mut frozen = Self {
             pid,
             tracees: Vec::new(),
@@ -68,7 +76,10 @@ impl Frozen {
                     tracee.event = ThreadEvent::Exited;
                 }
             }
-            frozen.wait_from(interrupted);
+            frozen.wait_from(interrupted, limit.unwrap_or(STOP_BUDGET).min(STOP_BUDGET));
+            if let Some(limit) = limit.filter(|limit| frozen.stopped_at.elapsed() > *limit) {
+                return Err(CaptureError::PauseTooLong { pid, limit });
+            }
             interrupted = frozen.tracees.len();
             // A thread that ran until now may have made another; once a scan finds none, nobody is left to make one.
             if !frozen.seize_new_threads()? {
@@ -89,6 +100,11 @@ impl Frozen {
         } else {
             Err(CaptureError::Exited { pid: self.pid })
         }
+    }
+
+    /// When the pause began.
+    pub fn stopped_at(&self) -> Instant {
+        self.stopped_at
     }
 
     /// The stopped threads.
@@ -160,8 +176,8 @@ impl Frozen {
     }
 
     /// Waits until every tracee from `first` on has stopped or ended.
-    fn wait_from(&mut self, first: usize) {
-        let deadline = Instant::now() + STOP_BUDGET;
+    fn wait_from(&mut self, first: usize, budget: Duration) {
+        let deadline = Instant::now() + budget;
         let mut spins = 0_u32;
         loop {
             let mut running = false;
@@ -197,7 +213,7 @@ impl Frozen {
                 "thread",
                 format!(
                     "thread {tid} did not stop within {} ms (state {state}): its registers are missing",
-                    STOP_BUDGET.as_millis()
+                    budget.as_millis()
                 ),
             );
         }

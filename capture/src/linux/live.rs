@@ -13,7 +13,9 @@ use super::inject::{Injector, Why};
 use super::leftovers::Leftovers;
 use super::list::ListedV8;
 use super::mode::{Declined, Mode};
+use super::options::Options;
 use super::planner::HeapPlanner;
+use super::precopy::Precopy;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Image, Planner, Snapshot, Snapshotter};
 use super::stop_and_copy::StopAndCopy;
@@ -26,22 +28,19 @@ use crate::locate::{
 use crate::symbols::{self, V8Symbols};
 use crate::unwind::{StoppedProcess, Unwinding, unwinding};
 
-/// How to capture.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct Options {
-    /// How the snapshot is taken.
-    pub mode: Mode,
-    /// Store everything as it is: what holds no objects is not zeroed.
-    pub full: bool,
-}
-
 /// What is going on, for a progress bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
     /// Looking for V8's symbols and pages, while the process runs.
     Locating,
+    /// The process is being copied while it runs.
+    Copying {
+        /// Bytes copied.
+        done: u64,
+        /// Bytes in all, about.
+        total: u64,
+    },
     /// The process is about to be stopped for a copy of about so many bytes.
     Stopping {
         /// Bytes expected.
@@ -78,8 +77,8 @@ pub struct Captured {
 /// See [`CaptureError`]; the process goes on unharmed in every case.
 pub fn capture(
     pid: pid_t,
-    options: Options,
-    progress: &mut dyn FnMut(Progress),
+    options: &Options,
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Captured, CaptureError> {
     let began = Instant::now();
     progress(Progress::Locating);
@@ -94,8 +93,7 @@ pub fn capture(
     clean_leftovers(pid, &injector);
     let mut declined = Vec::new();
     for mode in options.mode.candidates() {
-        progress(Progress::Stopping { bytes: expected });
-        match target.snapshot(*mode, &injector, expected, &mut planner) {
+        match target.snapshot(*mode, options, &injector, &mut planner, expected, progress) {
             Ok(snapshot) => {
                 progress(Progress::Reading);
                 let captured = target.interpret(snapshot, mode.name(), options, began);
@@ -188,22 +186,40 @@ impl Target {
     fn snapshot(
         &self,
         mode: Mode,
+        options: &Options,
         injector: &Result<Injector, Why>,
-        expected_bytes: u64,
         planner: &mut HeapPlanner<'_>,
+        expected_bytes: u64,
+        progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Snapshot, CaptureError> {
         let (pid, page_size) = (self.pid, self.page_size);
+        let injector = || {
+            injector.clone().map_err(|why| CaptureError::Unavailable {
+                pid,
+                mode: mode.name(),
+                reason: why.to_string(),
+            })
+        };
         match mode {
-            Mode::Auto | Mode::Stop => {
-                StopAndCopy::new(pid, page_size, expected_bytes)?.snapshot(planner)
+            Mode::Log | Mode::Precopy => {
+                let mut copying = |done, total| progress(Progress::Copying { done, total });
+                Precopy::new(self, mode, injector()?, options, &mut copying)?.snapshot(planner)
             }
             Mode::Fork => {
-                let injector = injector.clone().map_err(|why| CaptureError::Unavailable {
-                    pid,
-                    mode: mode.name(),
-                    reason: why.to_string(),
-                })?;
-                ForkedClone::new(pid, page_size, injector, expected_bytes)?.snapshot(planner)
+                progress(Progress::Stopping {
+                    bytes: expected_bytes,
+                });
+                ForkedClone::new(pid, page_size, injector()?, expected_bytes)?
+                    .limited(options.max_pause, options.retries)
+                    .snapshot(planner)
+            }
+            Mode::Auto | Mode::Stop => {
+                progress(Progress::Stopping {
+                    bytes: expected_bytes,
+                });
+                StopAndCopy::new(pid, page_size, expected_bytes)?
+                    .limited(options.max_pause, options.retries)
+                    .snapshot(planner)
             }
         }
     }
@@ -246,7 +262,7 @@ impl Target {
         &self,
         snapshot: Snapshot,
         mode: &str,
-        options: Options,
+        options: &Options,
         began: Instant,
     ) -> Captured {
         let Snapshot {

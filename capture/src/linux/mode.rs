@@ -10,6 +10,10 @@ pub enum Mode {
     /// The best of the others that works.
     #[default]
     Auto,
+    /// The process is copied while it runs, with a log of its page faults, and stopped only for the last pages.
+    Log,
+    /// The same without the log: the stop scans for written pages.
+    Precopy,
     /// The process makes a copy-on-write clone of itself, which is then read at leisure.
     Fork,
     /// The process is stopped while its heap is copied.
@@ -18,8 +22,10 @@ pub enum Mode {
 
 impl Mode {
     /// All modes by their names.
-    pub const ALL: [(&'static str, Self); 3] = [
+    pub const ALL: [(&'static str, Self); 5] = [
         ("auto", Self::Auto),
+        ("log", Self::Log),
+        ("precopy", Self::Precopy),
         ("fork", Self::Fork),
         ("stop", Self::Stop),
     ];
@@ -35,7 +41,9 @@ impl Mode {
     /// The modes to try, one after the other. The last works everywhere.
     pub(super) fn candidates(self) -> &'static [Self] {
         match self {
-            Self::Auto | Self::Fork => &[Self::Fork, Self::Stop],
+            Self::Auto | Self::Log => &[Self::Log, Self::Precopy, Self::Fork, Self::Stop],
+            Self::Precopy => &[Self::Precopy, Self::Fork, Self::Stop],
+            Self::Fork => &[Self::Fork, Self::Stop],
             Self::Stop => &[Self::Stop],
         }
     }

@@ -70,6 +70,16 @@ impl Stat {
     }
 }
 
+/// How many pages of memory are mapped: changes whenever something is mapped that was not there, or unmapped. It costs
+/// microseconds, where reading the whole map takes milliseconds.
+pub(super) fn mapped_pages(pid: pid_t) -> io::Result<u64> {
+    let text = fs::read_to_string(path(pid, "statm"))?;
+    let first = text.split_ascii_whitespace().next();
+    first
+        .and_then(|pages| pages.parse().ok())
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// A value of `/proc/PID/status`, such as `Uid` or `TracerPid`.
 pub(super) fn status_field(pid: pid_t, name: &str) -> Option<String> {
     field_of(&path(pid, "status"), name)

@@ -27,6 +27,8 @@ pub struct StopAndCopy {
     pid: pid_t,
     page_size: u64,
     buffer: Option<MmapMut>,
+    max_pause: Option<Duration>,
+    retries: u32,
 }
 
 impl StopAndCopy {
@@ -41,9 +43,22 @@ impl StopAndCopy {
             pid,
             page_size,
             buffer: None,
+            max_pause: None,
+            retries: 0,
         };
         new.prepare(expected_bytes)?;
         Ok(new)
+    }
+
+    /// Gives up rather than stop the process for longer than `max_pause`, and stops it up to `retries` times again if a garbage
+    /// collection is under way.
+    #[must_use]
+    pub fn limited(self, max_pause: Option<Duration>, retries: u32) -> Self {
+        Self {
+            max_pause,
+            retries,
+            ..self
+        }
     }
 
     fn prepare(&mut self, expected_bytes: u64) -> Result<(), CaptureError> {
@@ -87,6 +102,7 @@ impl Snapshotter for StopAndCopy {
 
     fn snapshot(&mut self, planner: &mut dyn Planner) -> Result<Snapshot, CaptureError> {
         let mut attempts = 0;
+        let mut collecting = 0;
         loop {
             attempts += 1;
             let buffer = match self.buffer.take() {
@@ -103,6 +119,8 @@ impl Snapshotter for StopAndCopy {
                 page_size: self.page_size,
                 buffer,
                 may_grow,
+                may_be_collecting: collecting >= self.retries,
+                max_pause: self.max_pause,
             };
             // On a thread of its own: whatever happens, the end of that thread detaches from the process.
             let attempt =
@@ -111,8 +129,19 @@ impl Snapshotter for StopAndCopy {
                     Err(panic) => std::panic::resume_unwind(panic),
                 });
             match attempt? {
-                Attempt::Done(snapshot) => return Ok(*snapshot),
+                Attempt::Done(mut snapshot) => {
+                    if collecting > 0 {
+                        snapshot.notes.push(stopped_again(collecting));
+                    }
+                    return Ok(*snapshot);
+                }
                 Attempt::TooSmall { wanted_bytes } => self.prepare(wanted_bytes)?,
+                Attempt::Collecting { buffer } => {
+                    self.buffer = Some(buffer);
+                    attempts -= 1;
+                    collecting += 1;
+                    wait_for_collection(collecting);
+                }
             }
         }
     }
@@ -124,6 +153,23 @@ enum Attempt {
     TooSmall {
         wanted_bytes: u64,
     },
+    /// A garbage collection was under way; the process was let go at once.
+    Collecting {
+        buffer: MmapMut,
+    },
+}
+
+/// Waits a while for a collection to end: scavenges take a millisecond or so, full collections longer.
+pub(super) fn wait_for_collection(attempt: u32) {
+    std::thread::sleep(Duration::from_millis(1 << attempt.min(6)));
+}
+
+/// Says that the process was stopped again.
+pub(super) fn stopped_again(times: u32) -> String {
+    format!(
+        "stopped {} times: a garbage collection was under way before",
+        times + 1
+    )
 }
 
 /// One stop.
@@ -133,6 +179,9 @@ struct Stop {
     buffer: MmapMut,
     /// Whether to make room in the stop if there is too little. Fresh memory is slow to write to.
     may_grow: bool,
+    /// Whether a garbage collection is put up with.
+    may_be_collecting: bool,
+    max_pause: Option<Duration>,
 }
 
 impl Stop {
@@ -140,7 +189,8 @@ impl Stop {
         let pid = self.pid;
         let before = threads::facts(pid)?;
         hurry();
-        let frozen = Frozen::stop(pid)?;
+        let frozen = Frozen::stop_within(pid, self.max_pause)?;
+        let deadline = self.max_pause.map(|limit| frozen.stopped_at() + limit);
         let at = SystemTime::now();
         // The clock always exists; zero says "unknown".
         let at_monotonic =
@@ -149,11 +199,16 @@ impl Stop {
         let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
         let threads = threads::read(pid, &frozen, &regions, &before, &mut problems);
         let memory = RemoteMemory::new(pid, &regions, self.page_size);
-        let plan = planner.plan(FrozenView {
+        let view = FrozenView {
             memory: &memory,
             regions: &regions,
             threads: &threads,
-        });
+        };
+        if !self.may_be_collecting && planner.at_stop(view).collecting {
+            let Self { buffer, .. } = self;
+            return Ok(Attempt::Collecting { buffer });
+        }
+        let plan = planner.plan(view);
         let wanted_bytes: u64 = plan.iter().map(|range| range.len).sum();
         if wanted_bytes > self.buffer.len() as u64 {
             if !self.may_grow {
@@ -171,13 +226,15 @@ impl Stop {
             &plan,
             &mut self.buffer,
             self.page_size,
+            deadline,
             &mut problems,
         );
         let (pause, report) = frozen.thaw();
         problems.extend(report.problems);
-        let pieces = pieces
-            .filter(|pieces| !pieces.is_empty())
-            .ok_or(CaptureError::Exited { pid })?;
+        let pieces = pieces.map_err(|given_up| given_up.of(pid, self.max_pause))?;
+        if pieces.is_empty() {
+            return Err(CaptureError::Exited { pid });
+        }
         let memory = Box::new(SnapshotMemory::new(self.buffer, pieces));
         Ok(Attempt::Done(Box::new(Snapshot {
             memory,

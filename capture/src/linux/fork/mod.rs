@@ -12,7 +12,7 @@
 mod child;
 mod hidden;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use memmap2::MmapMut;
 use nix::errno::Errno;
@@ -29,7 +29,7 @@ use super::freeze::Frozen;
 use super::inject::{Argument, Call, Injector, Outcome};
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{Copied, FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
-use super::stop_and_copy::{hurry, prefaulted};
+use super::stop_and_copy::{hurry, prefaulted, stopped_again, wait_for_collection};
 use super::{headroom, maps, threads};
 
 const MODE: &str = "fork";
@@ -53,6 +53,8 @@ pub struct ForkedClone {
     pid: pid_t,
     page_size: u64,
     injector: Injector,
+    max_pause: Option<Duration>,
+    retries: u32,
 }
 
 impl ForkedClone {
@@ -85,7 +87,20 @@ impl ForkedClone {
                 pid,
                 page_size,
                 injector,
+                max_pause: None,
+                retries: 0,
             }),
+        }
+    }
+
+    /// Gives up rather than stop the process for longer than `max_pause`, and stops it up to `retries` times again if a garbage
+    /// collection is under way. How long a clone takes, the kernel alone decides.
+    #[must_use]
+    pub fn limited(self, max_pause: Option<Duration>, retries: u32) -> Self {
+        Self {
+            max_pause,
+            retries,
+            ..self
         }
     }
 }
@@ -104,11 +119,14 @@ impl Snapshotter for ForkedClone {
     }
 
     fn snapshot(&mut self, planner: &mut dyn Planner) -> Result<Snapshot, CaptureError> {
-        for _ in 0..ATTEMPTS {
+        let (mut outgrown, mut collecting) = (0, 0);
+        while outgrown < ATTEMPTS {
             let stop = Stop {
                 pid: self.pid,
                 page_size: self.page_size,
                 injector: self.injector,
+                max_pause: self.max_pause,
+                may_be_collecting: collecting >= self.retries,
             };
             // On a thread of its own: whatever happens, the end of that thread detaches from the process and its clone.
             let attempt =
@@ -116,8 +134,18 @@ impl Snapshotter for ForkedClone {
                     Ok(result) => result,
                     Err(panic) => std::panic::resume_unwind(panic),
                 });
-            if let Some(snapshot) = attempt? {
-                return Ok(snapshot);
+            match attempt? {
+                Attempt::Done(mut snapshot) => {
+                    if collecting > 0 {
+                        snapshot.notes.push(stopped_again(collecting));
+                    }
+                    return Ok(*snapshot);
+                }
+                Attempt::Outgrown => outgrown += 1,
+                Attempt::Collecting => {
+                    collecting += 1;
+                    wait_for_collection(collecting);
+                }
             }
         }
         Err(unavailable(
@@ -130,16 +158,27 @@ impl Snapshotter for ForkedClone {
     }
 }
 
+/// What came of a stop.
+enum Attempt {
+    Done(Box<Snapshot>),
+    /// Too much was mapped shortly before.
+    Outgrown,
+    /// A garbage collection was under way; the process was let go at once.
+    Collecting,
+}
+
 /// One stop.
 struct Stop {
     pid: pid_t,
     page_size: u64,
     injector: Injector,
+    max_pause: Option<Duration>,
+    /// Whether a garbage collection is put up with.
+    may_be_collecting: bool,
 }
 
 impl Stop {
-    /// `None` if too much was mapped shortly before the stop.
-    fn run(self, planner: &mut dyn Planner) -> Result<Option<Snapshot>, CaptureError> {
+    fn run(self, planner: &mut dyn Planner) -> Result<Attempt, CaptureError> {
         let pid = self.pid;
         let before = threads::facts(pid)?;
         let mut fresh_buffer =
@@ -150,7 +189,8 @@ impl Stop {
             })?;
         let hidden = HiddenMemory::read(pid).map_err(|error| CaptureError::proc(pid, &error))?;
         hurry();
-        let frozen = Frozen::stop(pid)?;
+        let frozen = Frozen::stop_within(pid, self.max_pause)?;
+        let deadline = self.max_pause.map(|limit| frozen.stopped_at() + limit);
         let at = SystemTime::now();
         // The clock always exists; zero says "unknown".
         let at_monotonic =
@@ -158,8 +198,24 @@ impl Stop {
         let mut problems = Vec::new();
         let regions = maps::read_regions(pid).map_err(|error| CaptureError::proc(pid, &error))?;
         let threads = threads::read(pid, &frozen, &regions, &before, &mut problems);
-        let fresh = self.copy_fresh(&hidden, &regions, &mut fresh_buffer, &mut problems)?;
-        let Some(fresh) = fresh else { return Ok(None) };
+        let live = FrozenView {
+            memory: &RemoteMemory::new(pid, &[], self.page_size),
+            regions: &regions,
+            threads: &threads,
+        };
+        if !self.may_be_collecting && planner.at_stop(live).collecting {
+            return Ok(Attempt::Collecting);
+        }
+        let fresh = self.copy_fresh(
+            &hidden,
+            &regions,
+            &mut fresh_buffer,
+            deadline,
+            &mut problems,
+        )?;
+        let Some(fresh) = fresh else {
+            return Ok(Attempt::Outgrown);
+        };
         let runs = hidden.runs(&regions);
         let outcome = self
             .injector
@@ -193,7 +249,7 @@ impl Stop {
                 bytes: 0,
             });
         }
-        Ok(Some(Snapshot {
+        Ok(Attempt::Done(Box::new(Snapshot {
             memory: Box::new(memory),
             regions,
             threads,
@@ -203,7 +259,7 @@ impl Stop {
             wanted_bytes,
             problems,
             notes: Vec::new(),
-        }))
+        })))
     }
 
     /// Copies the mappings of which nobody knows whether the clone will have them; `None` if they are too large.
@@ -212,6 +268,7 @@ impl Stop {
         hidden: &HiddenMemory,
         regions: &[Region],
         buffer: &mut MmapMut,
+        deadline: Option<Instant>,
         problems: &mut Vec<Problem>,
     ) -> Result<Option<Vec<Copied>>, CaptureError> {
         let fresh: Vec<Region> = hidden.fresh(regions).cloned().collect();
@@ -221,8 +278,8 @@ impl Stop {
         if wanted > buffer.len() as u64 {
             return Ok(None);
         }
-        copy(&memory, &plan, buffer, self.page_size, problems)
-            .ok_or(CaptureError::Exited { pid: self.pid })
+        copy(&memory, &plan, buffer, self.page_size, deadline, problems)
+            .map_err(|given_up| given_up.of(self.pid, self.max_pause))
             .map(Some)
     }
 
@@ -272,8 +329,10 @@ impl Stop {
             };
             let copied = match step {
                 Step::Fresh(range) => memory.copy_fresh(range, rest),
-                Step::Clone(ranges) => copy(&memory.clone, &ranges, rest, self.page_size, problems)
-                    .ok_or(CaptureError::Exited { pid })?,
+                Step::Clone(ranges) => {
+                    copy(&memory.clone, &ranges, rest, self.page_size, None, problems)
+                        .map_err(|given_up| given_up.of(pid, None))?
+                }
             };
             for piece in copied {
                 let offset = used + piece.offset;

@@ -1,0 +1,50 @@
+//! How to capture.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::mode::Mode;
+
+/// How to capture.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How the image is taken.
+    pub mode: Mode,
+    /// Store everything as it is: what holds no objects is not zeroed.
+    pub full: bool,
+    /// Longest time for which the process may stand still; the capture fails rather than take longer.
+    pub max_pause: Option<Duration>,
+    /// How often to try again if a garbage collection is under way when the process is stopped.
+    pub retries: u32,
+    /// Bytes of memory for the compressed copy, in the modes that copy while the process runs; besides what one round of copying
+    /// needs. What exceeds it goes to a temporary file.
+    pub memory: u64,
+    /// Where that is made; `None` keeps all in memory.
+    pub temporary: Option<PathBuf>,
+    /// Percent of one processor that copying and compressing may use while the process runs; 0 for no bound.
+    pub max_cpu: u32,
+    /// zstd level of what is compressed while the process runs.
+    pub level: i32,
+    /// Threads that compress then; 0 for as many as there are processors.
+    pub threads: usize,
+    /// Compare the image with the process while that stands still, and report differences as problems. Takes long.
+    pub verify: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Auto,
+            full: false,
+            max_pause: None,
+            retries: 3,
+            memory: 64 << 20,
+            temporary: None,
+            max_cpu: 100,
+            level: 1,
+            threads: 0,
+            verify: false,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The stop: what is left to be copied, and nothing else.
+
+use std::time::{Duration, SystemTime};
+
+use memmap2::MmapMut;
+use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
+use v8mini_format::memory::{Memory, MemoryRange};
+use v8mini_format::model::{Permissions, Problem, Region, Thread};
+
+use super::live::Session;
+use super::watched::mapped;
+use crate::linux::copy::copy;
+use crate::linux::error::CaptureError;
+use crate::linux::freeze::Frozen;
+use crate::linux::options::Options;
+use crate::linux::pagemap_scan::Then;
+use crate::linux::range_set::RangeSet;
+use crate::linux::remote_memory::RemoteMemory;
+use crate::linux::snapshot::{FrozenView, NewPage, Planner, SnapshotMemory};
+use crate::linux::stop_and_copy::{hurry, prefaulted};
+use crate::linux::{maps, pagemap, procfs, threads};
+
+/// How the process is to be stopped.
+pub(super) struct Halt<'a> {
+    pub(super) limits: &'a Options,
+    /// Whether a garbage collection is put up with.
+    pub(super) may_be_collecting: bool,
+    /// Whether to make room in the stop if there is too little. Fresh memory is slow to write to.
+    pub(super) may_grow: bool,
+}
+
+/// What came of a stop.
+pub(super) enum Halted {
+    Done(Box<Done>),
+    /// More was written than there was room for; the process was let go at once.
+    TooSmall,
+    /// A garbage collection was under way; the process was let go at once.
+    Collecting,
+}
+
+/// What a stop has found.
+pub(super) struct Done {
+    pub(super) regions: Vec<Region>,
+    pub(super) threads: Vec<Thread>,
+    pub(super) pause: Duration,
+    pub(super) at: SystemTime,
+    pub(super) at_monotonic: Duration,
+    /// What was copied in the stop.
+    pub(super) changed: RangeSet,
+    /// Memory that can be read, as far as it was looked at in the stop.
+    pub(super) readable: RangeSet,
+    pub(super) pieces: SnapshotMemory,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Halt<'_> {
+    /// Stops the process, copies what is left, and lets it go.
+    pub(super) fn run(
+        &self,
+        session: &mut Session<'_>,
+        planner: &mut dyn Planner,
+    ) -> Result<Halted, CaptureError> {
+        let pid = session.pid;
+        let page_size = session.page_size;
+        let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
+        let room = session.stage_bytes();
+        let mut stage =
+            prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;
+        let before = threads::facts(pid)?;
+        session.entries.clear();
+        session.entries.pages.reserve(1 << 16);
+        hurry();
+
+        let frozen = Frozen::stop_within(pid, self.limits.max_pause)?;
+        let deadline = self
+            .limits
+            .max_pause
+            .map(|limit| frozen.stopped_at() + limit);
+        let at = SystemTime::now();
+        // The clock always exists; zero says "unknown".
+        let at_monotonic =
+            clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+        let mut problems = std::mem::take(&mut session.problems);
+        let stopped = threads::read(pid, &frozen, &session.regions, &before, &mut problems);
+        let at_stop = planner.at_stop(FrozenView {
+            memory: &session.memory,
+            regions: &session.regions,
+            threads: &stopped,
+        });
+        if at_stop.collecting && !self.may_be_collecting {
+            session.problems = problems;
+            return Ok(Halted::Collecting);
+        }
+        let mut found = find(session, planner, &stopped)?;
+        let regions = found.regions.take();
+        found.wanted.extend(at_stop.ranges);
+        found
+            .wanted
+            .extend_from_slice(session.watched.unprotected.ranges());
+        let known = regions.as_deref().unwrap_or(&session.regions);
+        let readable = RangeSet::new(mapped(known, |region| region.permissions.read));
+        let wanted = RangeSet::of_pages(found.wanted, page_size).and(&readable);
+        if wanted.bytes() > stage.len() as u64 {
+            session.last_written = wanted.bytes();
+            if !self.may_grow {
+                session.problems = problems;
+                return Ok(Halted::TooSmall);
+            }
+            let bytes = usize::try_from(wanted.bytes()).unwrap_or(usize::MAX);
+            stage = MmapMut::map_anon(bytes).map_err(no_memory(wanted.bytes()))?;
+        }
+        let mut unreadable = Vec::new();
+        let pieces = copy(
+            &session.memory,
+            wanted.ranges(),
+            &mut stage,
+            page_size,
+            deadline,
+            &mut unreadable,
+        );
+        let pieces = SnapshotMemory::new(
+            stage,
+            pieces.map_err(|error| error.of(pid, self.limits.max_pause))?,
+        );
+        if self.limits.verify {
+            let view = FrozenView {
+                memory: &session.memory,
+                regions: known,
+                threads: &stopped,
+            };
+            problems.extend(verify(session, planner, view, &pieces));
+        }
+        let (pause, report) = frozen.thaw();
+        problems.extend(report.problems);
+        session.entries.mapped.clear();
+        Ok(Halted::Done(Box::new(Done {
+            regions: regions.unwrap_or_else(|| session.regions.clone()),
+            threads: stopped,
+            pause,
+            at,
+            at_monotonic,
+            readable: wanted.clone(),
+            changed: wanted,
+            pieces,
+            problems,
+        })))
+    }
+}
+
+/// What has changed since the last round.
+struct Found {
+    /// To be copied: in any order.
+    wanted: Vec<MemoryRange>,
+    /// The memory map, if it may have changed.
+    regions: Option<Vec<Region>>,
+}
+
+/// Finds what has changed since the last round: by the log if there is one and it is complete, else by a scan.
+fn find(
+    session: &mut Session<'_>,
+    planner: &mut dyn Planner,
+    stopped: &[Thread],
+) -> Result<Found, CaptureError> {
+    let pid = session.pid;
+    let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
+    let logged = match &mut session.tools.log {
+        Some(log) => {
+            log.drain(&mut session.entries);
+            !session.entries.incomplete
+        }
+        None => false,
+    };
+    let mut regions = None;
+    if !logged
+        || !session.entries.mapped.is_empty()
+        || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
+    {
+        regions = Some(maps::read_regions(pid).map_err(proc)?);
+    }
+    let watched = &session.watched;
+    let mut wanted: Vec<MemoryRange> = Vec::new();
+    // Where a page of the heap may have been made.
+    let mut bases: Vec<u64> = Vec::new();
+    if logged {
+        let (image, others) = watched.sort(&mut session.entries.pages);
+        wanted.extend_from_slice(image.ranges());
+        for start in others {
+            if watched.unpopulated.contains(start) {
+                let len = session.page_size;
+                wanted.push(MemoryRange { start, len });
+            }
+            if start.is_multiple_of(watched.alignment) {
+                bases.push(start);
+            }
+        }
+        // What was mapped in the place of something else is empty where it was not touched since.
+        let remapped =
+            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
+        wanted.extend_from_slice(watched.image.and(&remapped).ranges());
+    } else {
+        let mut written = Vec::new();
+        match (session.tools.scan).written(&watched.runs, Then::Leave, &mut written) {
+            Ok(()) => {}
+            Err(Errno::ESRCH) => return Err(CaptureError::Exited { pid }),
+            Err(errno) => return Err(CaptureError::proc(pid, &errno.into())),
+        }
+        let written = RangeSet::new(written);
+        wanted.extend_from_slice(watched.image.and(&written).ranges());
+        bases.extend(
+            watched
+                .vacant
+                .and(&written)
+                .ranges()
+                .iter()
+                .map(|r| r.start),
+        );
+        wanted.extend(populated_since(session));
+    }
+    if let Some(regions) = &regions {
+        let anonymous = |region: &Region| {
+            let Permissions { read, shared, .. } = region.permissions;
+            read && !shared && region.name.is_empty()
+        };
+        let old = RangeSet::new(mapped(&session.regions, anonymous));
+        let new = RangeSet::new(mapped(regions, anonymous)).without(&old);
+        let remapped =
+            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
+        for range in new.or(&remapped).ranges() {
+            let first = range.start.next_multiple_of(watched.alignment);
+            bases.extend(
+                (first..range.end()).step_by(usize::try_from(watched.alignment).unwrap_or(1 << 18)),
+            );
+        }
+    }
+    bases.sort_unstable();
+    bases.dedup();
+    let mut new_heap = false;
+    for base in bases {
+        match planner.new_page(&session.memory, base) {
+            NewPage::None => {}
+            NewPage::Ranges(ranges) => wanted.extend(ranges),
+            NewPage::NewHeap => new_heap = true,
+        }
+    }
+    if new_heap {
+        let known = regions.as_deref().unwrap_or(&session.regions);
+        let memory = RemoteMemory::new(pid, known, session.page_size);
+        let plan = planner.plan(FrozenView {
+            memory: &memory,
+            regions: known,
+            threads: stopped,
+        });
+        let new = RangeSet::new(plan).without(&session.watched.image);
+        wanted.extend_from_slice(new.ranges());
+    }
+    Ok(Found { wanted, regions })
+}
+
+/// The parts of the heap's pages that did not exist in the last round, and do now.
+fn populated_since(session: &Session<'_>) -> Vec<MemoryRange> {
+    let unpopulated = &session.watched.unpopulated;
+    if unpopulated.is_empty() {
+        return Vec::new();
+    }
+    let Ok(pagemap) = std::fs::File::open(procfs::path(session.pid, "pagemap")) else {
+        return unpopulated.ranges().to_vec();
+    };
+    let parts = unpopulated.ranges().iter();
+    parts
+        .flat_map(|range| pagemap::populated(&pagemap, range.start, range.end(), session.page_size))
+        .collect()
+}
+
+/// Compares the image with the process, which still stands: what should be in the image, and is not, or otherwise.
+fn verify(
+    session: &Session<'_>,
+    planner: &mut dyn Planner,
+    frozen: FrozenView<'_>,
+    pieces: &SnapshotMemory,
+) -> Vec<Problem> {
+    let memory = RemoteMemory::new(session.pid, frozen.regions, session.page_size);
+    let plan = planner.plan(FrozenView {
+        memory: &memory,
+        ..frozen
+    });
+    let mut problems = Vec::new();
+    let page_size = session.page_size;
+    let plan = RangeSet::of_pages(plan, page_size).and(&RangeSet::new(memory.ranges()));
+    let len = usize::try_from(page_size).unwrap_or(4096);
+    let (mut theirs, mut ours) = (vec![0; len], vec![0; len]);
+    let (mut missing, mut different, mut zero, mut first) = (0_u64, 0_u64, 0_u64, 0);
+    for range in plan.ranges() {
+        for page in (range.start..range.end()).step_by(len) {
+            if memory.read_at(page, &mut theirs).is_err() {
+                continue;
+            }
+            let copied = pieces.read_at(page, &mut ours);
+            let held = copied.or_else(|_| session.image.read_at(page, &mut ours));
+            let wrong = match held {
+                Err(_) => &mut missing,
+                Ok(()) if ours == theirs => continue,
+                Ok(()) if theirs.iter().all(|byte| *byte == 0) => &mut zero,
+                Ok(()) => &mut different,
+            };
+            *wrong += 1;
+            if first == 0 {
+                first = page;
+            }
+        }
+    }
+    if missing + different + zero > 0 {
+        problems.push(Problem {
+            stage: "verify".to_owned(),
+            message: format!(
+                "{different} pages of the image differ from the process, {zero} are zero in it only, and {missing} are missing; the first is at {first:#x}"
+            ),
+            address: first,
+            bytes: missing * page_size,
+        });
+    }
+    problems
+}

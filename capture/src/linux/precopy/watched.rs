@@ -1,0 +1,144 @@
+//! Which memory is write-protected, and so known to be unchanged or not.
+
+use nix::errno::Errno;
+use v8mini_format::memory::MemoryRange;
+use v8mini_format::model::Region;
+
+use crate::linux::range_set::RangeSet;
+use crate::linux::snapshot::Watch;
+use crate::linux::userfaultfd::Userfaultfd;
+
+/// The memory that is watched.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    page_size: u64,
+    /// Whole pages that belong to the image and are protected, or were written since.
+    pub(super) image: RangeSet,
+    /// Pages at which a new page of the heap could begin; protected, too, and not part of the image.
+    pub(super) vacant: RangeSet,
+    /// Parts of the heap's pages that did not exist when they were looked at.
+    pub(super) unpopulated: RangeSet,
+    /// What could not be protected: copied in the stop.
+    pub(super) unprotected: RangeSet,
+    /// Mappings that are registered.
+    registered: RangeSet,
+    /// Where to look for written pages, each in one call.
+    pub(super) runs: Vec<MemoryRange>,
+    /// Alignment of the heap's pages.
+    pub(super) alignment: u64,
+}
+
+impl Watched {
+    /// Watches nothing yet.
+    pub(super) fn new(page_size: u64) -> Self {
+        Self {
+            page_size,
+            alignment: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Watches what is wanted now. Returns what has to be copied: what is watched for the first time, and what was
+    /// mapped anew (`remapped`).
+    ///
+    /// # Errors
+    /// `EBUSY` where the process has a userfaultfd of its own.
+    pub(super) fn update(
+        &mut self,
+        userfaultfd: &mut Userfaultfd,
+        watch: &Watch,
+        regions: &[Region],
+        remapped: &RangeSet,
+    ) -> Result<RangeSet, Errno> {
+        let page = self.page_size;
+        let readable = RangeSet::new(mapped(regions, |region| region.permissions.read));
+        let wanted = RangeSet::of_pages(watch.ranges.iter().copied(), page).and(&readable);
+        let vacant = watch
+            .vacant
+            .iter()
+            .map(|&start| MemoryRange { start, len: page });
+        let vacant = RangeSet::new(vacant.collect())
+            .without(&wanted)
+            .and(&readable);
+        let heap = RangeSet::of_pages(watch.pages.iter().copied(), page).and(&readable);
+        self.alignment = watch.alignment.max(page);
+
+        let known = self.image.or(&self.vacant).without(remapped);
+        // What is unmapped may come again, and is then registered again.
+        let all = RangeSet::new(mapped(regions, |_| true));
+        self.registered = self.registered.without(remapped).and(&all);
+        let fresh = wanted.or(&vacant).without(&known);
+        let refused = self.protect(userfaultfd, &fresh, regions)?;
+        self.unprotected = self.unprotected.or(&refused).and(&wanted);
+        self.vacant = vacant.without(&refused);
+        self.unpopulated = heap.without(&wanted);
+        let watched = wanted.or(&self.vacant).without(&self.unprotected);
+        self.runs = watched.runs(&all);
+        let copy = fresh.and(&wanted);
+        self.image = wanted;
+        Ok(copy)
+    }
+
+    /// Protects `fresh`; returns what cannot be.
+    fn protect(
+        &mut self,
+        userfaultfd: &mut Userfaultfd,
+        fresh: &RangeSet,
+        regions: &[Region],
+    ) -> Result<RangeSet, Errno> {
+        let mut refused = Vec::new();
+        for region in regions {
+            let whole = MemoryRange {
+                start: region.start,
+                len: region.end.saturating_sub(region.start),
+            };
+            let parts = fresh.and(&RangeSet::new(vec![whole]));
+            if parts.is_empty() {
+                continue;
+            }
+            // Whole mappings: to register a part would split them, and their number is limited.
+            if self
+                .registered
+                .find(whole.start)
+                .is_none_or(|r| r.end() < whole.end())
+            {
+                match userfaultfd.register(whole) {
+                    Ok(()) => self.registered = self.registered.or(&RangeSet::new(vec![whole])),
+                    Err(Errno::EBUSY) => return Err(Errno::EBUSY),
+                    Err(_) => {
+                        refused.extend_from_slice(parts.ranges());
+                        continue;
+                    }
+                }
+            }
+            for part in parts.ranges() {
+                if userfaultfd.protect(*part).is_err() {
+                    refused.push(*part);
+                }
+            }
+        }
+        Ok(RangeSet::new(refused))
+    }
+
+    /// Sorts pages that were written into those of the image, and others. Writes where a page could begin are among the others.
+    pub(super) fn sort(&self, pages: &mut Vec<u64>) -> (RangeSet, Vec<u64>) {
+        pages.sort_unstable();
+        pages.dedup();
+        let len = self.page_size;
+        let (image, others): (Vec<u64>, Vec<u64>) =
+            pages.iter().partition(|&&page| self.image.contains(page));
+        let image = image.into_iter().map(|start| MemoryRange { start, len });
+        (RangeSet::new(image.collect()), others)
+    }
+}
+
+/// The mappings of which `which` holds.
+pub(super) fn mapped(regions: &[Region], which: impl Fn(&Region) -> bool) -> Vec<MemoryRange> {
+    let chosen = regions.iter().filter(|region| which(region));
+    chosen
+        .map(|region| MemoryRange {
+            start: region.start,
+            len: region.end.saturating_sub(region.start),
+        })
+        .collect()
+}
