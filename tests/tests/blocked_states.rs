@@ -75,6 +75,23 @@ fn oldest_and_newest_release() -> Result<()> {
 }
 
 #[test]
+fn without_idle_workers() -> Result<()> {
+    // The thread that wakes delayed tasks waits in epoll: it will do.
+    let mut process = Workload::new("blocked.js", "12.22.12")?
+        .node_argument("--v8-pool-size=0")
+        .spawn()?;
+    let vitals = Vitals::of(process.pid())?;
+    process.tell(&format!("timer {SPAN_MS}"))?;
+    for _ in 0..3 {
+        let summary = capture(process.pid(), "fork")?;
+        ensure!(summary["mode"] == "fork", "{summary}");
+    }
+    let seen = process.reply()?;
+    ensure!(seen["result"] == "fired", "{seen}");
+    vitals.check_after_capture()
+}
+
+#[test]
 fn a_storm_of_signals() -> Result<()> {
     const SIGNALS: u32 = 2000;
     let mut process = Workload::new("blocked.js", nodes::USUAL)?.spawn()?;

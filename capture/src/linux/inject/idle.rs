@@ -5,6 +5,9 @@
 //! limit it is `-ERESTART_RESTARTBLOCK`: the rest of the time is kept in the kernel, and `rt_sigreturn` would drop it, so that the
 //! program would see `EINTR`. The same holds for `nanosleep` and `poll`. Every Node.js since 4 has threads of the first kind: the
 //! idle workers of V8.
+//!
+//! Where there are none (`--v8-pool-size=0`), a thread in `epoll_wait` will do. That ends with `EINTR` for good whenever a thread is
+//! stopped, as by any debugger, and is left at that: an event loop waits again.
 
 use std::fs;
 
@@ -18,8 +21,9 @@ use super::chain::HANDLER_ROOM;
 use super::xstate::Xstate;
 use crate::linux::{procfs, ptrace};
 
-/// Errors inside the kernel (`include/linux/errno.h`), which only a tracer sees.
+/// An error inside the kernel (`include/linux/errno.h`), which only a tracer sees.
 const ERESTARTSYS: i64 = 512;
+const EINTR: i64 = libc::EINTR as i64;
 /// `FUTEX_WAIT` and `FUTEX_WAIT_BITSET` (`include/uapi/linux/futex.h`).
 const FUTEX_WAITS: [u64; 2] = [0, 9];
 /// The command without `FUTEX_PRIVATE_FLAG` and `FUTEX_CLOCK_REALTIME`.
@@ -36,6 +40,44 @@ pub(super) struct IdleThread {
     pub(super) registers: user_regs_struct,
     pub(super) signal_mask: u64,
     pub(super) xstate: Xstate,
+    wait: Wait,
+}
+
+/// A system call in which a thread waits, and that can be interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wait {
+    /// A futex without a time limit: the call is made again.
+    Futex,
+    /// Events: the call has ended with `EINTR`.
+    Epoll,
+}
+
+impl Wait {
+    /// The wait of a thread in the system call with this number and these arguments.
+    fn of(number: u64, arguments: [u64; 6]) -> Option<Self> {
+        let [_, operation, _, timeout, signal_mask, _] = arguments;
+        match libc::c_long::try_from(number).ok()? {
+            libc::SYS_futex
+                if FUTEX_WAITS.contains(&(operation & FUTEX_COMMAND)) && timeout == 0 =>
+            {
+                Some(Self::Futex)
+            }
+            libc::SYS_epoll_wait => Some(Self::Epoll),
+            // With a signal mask of its own, the thread would have to be given back another than it shows.
+            libc::SYS_epoll_pwait if signal_mask == 0 => Some(Self::Epoll),
+            _ => None,
+        }
+    }
+
+    /// The wait of a stopped thread, if it has been interrupted in one.
+    fn interrupted(r: &user_regs_struct) -> Option<Self> {
+        let wait = Self::of(r.orig_rax, [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9])?;
+        let ends_with = match wait {
+            Self::Futex => -ERESTARTSYS,
+            Self::Epoll => -EINTR,
+        };
+        (r.cs == USER_CS && r.rax.cast_signed() == ends_with).then_some(wait)
+    }
 }
 
 impl IdleThread {
@@ -52,7 +94,10 @@ impl IdleThread {
             errno,
         };
         let registers = nix::sys::ptrace::getregs(Pid::from_raw(tid)).map_err(trace)?;
-        if !is_idle(&registers) || stack_room(regions, registers.rsp) < bytes + HANDLER_ROOM {
+        let Some(wait) = Wait::interrupted(&registers) else {
+            return Ok(None);
+        };
+        if stack_room(regions, registers.rsp) < bytes.saturating_add(HANDLER_ROOM) {
             return Ok(None);
         }
         if has_shadow_stack(pid, tid) {
@@ -63,30 +108,21 @@ impl IdleThread {
             registers,
             signal_mask: ptrace::signal_mask(tid).map_err(trace)?,
             xstate: Xstate::read(tid)?,
+            wait,
         }))
     }
 
-    /// The registers with which the thread makes its interrupted call again, as the kernel would have it do.
+    /// The registers with which the thread goes on, as the kernel would have it do.
     pub(super) fn resumption(&self) -> user_regs_struct {
-        user_regs_struct {
-            rax: self.registers.orig_rax,
-            rip: self.registers.rip.wrapping_sub(SYSCALL_BYTES),
-            ..self.registers
+        match self.wait {
+            Wait::Futex => user_regs_struct {
+                rax: self.registers.orig_rax,
+                rip: self.registers.rip.wrapping_sub(SYSCALL_BYTES),
+                ..self.registers
+            },
+            Wait::Epoll => self.registers,
         }
     }
-}
-
-/// Whether a stopped thread waits for a futex without a time limit.
-fn is_idle(registers: &user_regs_struct) -> bool {
-    registers.cs == USER_CS
-        && registers.rax.cast_signed() == -ERESTARTSYS
-        && is_untimed_futex_wait(registers.orig_rax, registers.rsi, registers.r10)
-}
-
-fn is_untimed_futex_wait(number: u64, operation: u64, timeout: u64) -> bool {
-    libc::c_long::try_from(number) == Ok(libc::SYS_futex)
-        && FUTEX_WAITS.contains(&(operation & FUTEX_COMMAND))
-        && timeout == 0
 }
 
 /// Bytes of the stack below the stack pointer.
@@ -104,41 +140,55 @@ fn has_shadow_stack(pid: pid_t, tid: pid_t) -> bool {
         .is_some_and(|features| features.contains("shstk"))
 }
 
-/// The threads of a process that seem to be idle, as far as can be seen from outside, the likeliest first.
+/// Of several stopped threads, the one that ranks least is the best; `None` if it is not idle. Everybody waits for the main thread: it
+/// comes last.
+pub(super) fn rank(pid: pid_t, tid: pid_t) -> Option<impl Ord> {
+    let registers = nix::sys::ptrace::getregs(Pid::from_raw(tid)).ok()?;
+    Some((tid == pid, Wait::interrupted(&registers)?))
+}
+
+/// The threads of a process that seem to be idle, as far as can be seen from outside, the best first.
 ///
-/// Where the kernel does not tell (`/proc/PID/task/TID/syscall` wants the right to trace), all are candidates; the main thread
-/// is the last.
+/// Where the kernel does not tell (`/proc/PID/task/TID/syscall` wants the right to trace), all are candidates.
 pub(super) fn candidates(pid: pid_t) -> Result<Vec<pid_t>, Why> {
     let tids = procfs::threads(pid).map_err(|_| Why::Exited { tid: pid })?;
-    let mut rated: Vec<(u8, pid_t)> = tids
+    let mut rated: Vec<_> = tids
         .into_iter()
-        .filter_map(|tid| {
-            let rating = match seems_idle(pid, tid) {
-                Some(true) => 0,
-                None => 1,
-                Some(false) => return None,
-            };
-            Some((rating + u8::from(tid == pid) * 2, tid))
+        .filter_map(|tid| match system_call(pid, tid) {
+            Some(SystemCall::In(number, arguments)) => {
+                Some((Some(Wait::of(number, arguments)?), tid))
+            }
+            Some(SystemCall::None) => None,
+            None => Some((None, tid)),
         })
         .collect();
-    rated.sort_unstable();
+    // Everybody waits for the main thread: it comes last.
+    rated.sort_unstable_by_key(|(wait, tid)| (*tid == pid, *wait, *tid));
     Ok(rated.into_iter().map(|(_, tid)| tid).collect())
 }
 
-/// Whether a running thread waits for a futex without a time limit; `None` if the kernel does not tell.
-fn seems_idle(pid: pid_t, tid: pid_t) -> Option<bool> {
-    let text = fs::read_to_string(procfs::path(pid, &format!("task/{tid}/syscall"))).ok()?;
+/// What a running thread is doing.
+enum SystemCall {
+    /// It runs, or is stopped elsewhere.
+    None,
+    /// It is in the call with this number and these arguments.
+    In(u64, [u64; 6]),
+}
+
+/// `None` if the kernel does not tell.
+fn system_call(pid: pid_t, tid: pid_t) -> Option<SystemCall> {
+    let path = procfs::path(pid, &format!("task/{tid}/syscall"));
+    let text = fs::read_to_string(path).ok()?;
+    // `running`; or the number of the call in decimal, its six arguments and two registers in hexadecimal.
     let mut fields = text.split_ascii_whitespace();
-    // `running`, or the number of the call in decimal and its six arguments in hexadecimal.
     let Some(number) = fields.next().and_then(|number| number.parse().ok()) else {
-        return Some(false);
+        return Some(SystemCall::None);
     };
-    let mut argument = |index| {
-        let text = fields.nth(index)?.strip_prefix("0x")?;
-        u64::from_str_radix(text, 16).ok()
-    };
-    let (operation, timeout) = (argument(1)?, argument(1)?);
-    Some(is_untimed_futex_wait(number, operation, timeout))
+    let mut arguments = [0; 6];
+    for (place, field) in arguments.iter_mut().zip(fields) {
+        *place = u64::from_str_radix(field.strip_prefix("0x")?, 16).ok()?;
+    }
+    Some(SystemCall::In(number, arguments))
 }
 
 /// Reading a thread's state failed because it is gone, or for another reason.
@@ -146,5 +196,41 @@ pub(super) fn trace_error(what: &'static str, tid: pid_t, errno: Errno) -> Why {
     match errno {
         Errno::ESRCH => Why::Exited { tid },
         errno => Why::Trace { what, tid, errno },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_waits_without_a_rest_will_do() {
+        let futex = libc::SYS_futex.cast_unsigned();
+        let epoll = libc::SYS_epoll_pwait.cast_unsigned();
+        // FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, as glibc's condition variables call it.
+        assert_eq!(Wait::of(futex, [1, 0x189, 0, 0, 0, 7]), Some(Wait::Futex));
+        assert_eq!(Wait::of(futex, [1, 0x80, 2, 0, 0, 0]), Some(Wait::Futex));
+        assert_eq!(Wait::of(futex, [1, 0x189, 0, 0x7fff_0000, 0, 7]), None);
+        // FUTEX_WAKE and FUTEX_LOCK_PI.
+        assert_eq!(Wait::of(futex, [1, 0x81, 1, 0, 0, 0]), None);
+        assert_eq!(Wait::of(futex, [1, 0x86, 0, 0, 0, 0]), None);
+        assert_eq!(Wait::of(epoll, [5, 1, 1024, 1000, 0, 8]), Some(Wait::Epoll));
+        assert_eq!(Wait::of(epoll, [5, 1, 1024, 1000, 0x7fff_0000, 8]), None);
+        assert_eq!(Wait::of(libc::SYS_poll.cast_unsigned(), [0; 6]), None);
+        assert_eq!(Wait::of(u64::MAX, [0; 6]), None);
+    }
+
+    #[test]
+    fn own_thread_is_in_a_call() {
+        let pid = nix::unistd::getpid().as_raw();
+        let tid = nix::unistd::gettid().as_raw();
+        // Reading the file, that is what it does.
+        match system_call(pid, tid) {
+            Some(SystemCall::In(number, _)) => {
+                assert_eq!(number, libc::SYS_read.cast_unsigned());
+            }
+            Some(SystemCall::None) => {}
+            None => println!("not tested: this kernel has no such file"),
+        }
     }
 }

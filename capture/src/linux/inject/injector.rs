@@ -115,16 +115,20 @@ impl Injector {
         if frozen.is_in_group_stop() {
             return Err(Why::Stopped);
         }
-        let mut threads = 0;
-        // The main thread, which is the first, only if no other will do.
-        for tid in frozen.interrupted().rev() {
-            threads += 1;
+        let mut ranked: Vec<_> = frozen
+            .interrupted()
+            .filter_map(|tid| Some((idle::rank(self.pid, tid)?, tid)))
+            .collect();
+        ranked.sort_unstable();
+        for (_, tid) in ranked {
             if let Some(thread) = self.idle_thread(tid, regions, calls)? {
                 seccomp::check(self.pid, tid, later, &self.gadgets)?;
                 return self.run_on(&thread, calls, limit, &mut |_, _| {});
             }
         }
-        Err(Why::NoIdleThread { threads })
+        Err(Why::NoIdleThread {
+            threads: frozen.threads().count(),
+        })
     }
 
     fn idle_thread(
