@@ -7,6 +7,17 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{tools, workspace_root};
 
+/// What makes the binary independent of everything but the kernel, and small.
+const FLAGS: [&str; 4] = [
+    "-C target-feature=+crt-static",
+    "-C relocation-model=static",
+    // Nothing is unwound where a panic ends the program.
+    "-C force-unwind-tables=no",
+    // A static binary cannot ask whether its C library has `getrandom`, and would look for /dev/urandom, which an empty root
+    // does not have.
+    "--cfg getrandom_backend=\"linux_getrandom\"",
+];
+
 /// Builds `v8mini-capture` as a static binary in the profile `dist`, unless that is up to date, and returns where it is.
 ///
 /// # Errors
@@ -27,10 +38,7 @@ pub fn static_capture() -> Result<PathBuf> {
         .args(["--profile", "dist", "--target", &target])
         .arg("--message-format=json-render-diagnostics")
         // With a target named, they do not apply to build scripts, which cannot be linked so.
-        .env(
-            "RUSTFLAGS",
-            "-C target-feature=+crt-static -C relocation-model=static",
-        )
+        .env("RUSTFLAGS", FLAGS.join(" "))
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
