@@ -5,6 +5,7 @@ mod bt;
 mod convert;
 mod diff;
 mod file;
+mod find;
 mod histogram;
 mod info;
 mod inspect;
@@ -12,6 +13,8 @@ mod instances;
 mod output;
 mod print;
 mod progress;
+mod refs;
+mod search;
 mod session;
 mod shell;
 mod strings;
@@ -24,6 +27,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use address::{address_number, object_at, value_at};
 pub(crate) use output::{Color, FAILED, Outcome, Output, Text, complain, is_closed_pipe};
+pub(crate) use refs::{class_name, properties_named, strings_of_text};
 pub(crate) use session::{Query, Session};
 
 /// Analyses a captured V8 heap: what fills it, what an object holds, where the program was.
@@ -52,6 +56,8 @@ enum Command {
     Instances(instances::Instances),
     Inspect(inspect::Inspect),
     Print(print::Print),
+    Find(find::Find),
+    Refs(refs::Refs),
     Shell(shell::Shell),
     Strings(strings::Strings),
     Bt(bt::Bt),
@@ -68,6 +74,8 @@ impl Command {
             Self::Instances(instances) => instances,
             Self::Inspect(inspect) => inspect,
             Self::Print(print) => print,
+            Self::Find(find) => find,
+            Self::Refs(refs) => refs,
             Self::Strings(strings) => strings,
             Self::Bt(bt) => bt,
         })

@@ -7,6 +7,7 @@ use v8mini_format::model::{Isolate, Problem};
 
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
+use crate::graph::References;
 use crate::heap::{PageSelection, Population, Tally};
 use crate::v8::Objects;
 
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     pub(crate) integrity: Integrity,
     tallies: Mutex<Vec<(PageSelection, Arc<Tally>)>>,
     population: OnceLock<Population>,
+    references: OnceLock<References>,
 }
 
 impl Session {
@@ -38,6 +40,7 @@ impl Session {
             integrity,
             tallies: Mutex::default(),
             population: OnceLock::new(),
+            references: OnceLock::new(),
         }
     }
 
@@ -56,6 +59,12 @@ impl Session {
     pub(crate) fn population(&self) -> &Population {
         self.population
             .get_or_init(|| Population::new(&self.objects, &self.tally(PageSelection::default())))
+    }
+
+    /// Where the objects of every type keep references.
+    pub(crate) fn references(&self) -> &References {
+        self.references
+            .get_or_init(|| References::new(&self.objects))
     }
 
     /// The isolates of the process.

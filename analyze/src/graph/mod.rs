@@ -6,7 +6,9 @@
 mod edge;
 mod edges;
 mod references;
+mod referrers;
 
 pub use edge::{Edge, EdgeKind, EdgeName, Target};
 pub use edges::{Edges, edges};
 pub use references::{Reference, References, Strength, for_each_reference, is_weak_in_code};
+pub use referrers::{Referrer, referrers};

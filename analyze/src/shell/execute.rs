@@ -133,6 +133,13 @@ impl Shell {
                 if name == "v8" {
                     return self.llnode(arguments);
                 }
+                // Names of more than one word come first: `source list` is not `source` of a script called list.
+                if let Some((spelling, used)) =
+                    llnode::find_without_prefix(&words).filter(|(_, used)| *used > 1)
+                {
+                    let rest = words.get(used..).unwrap_or_default();
+                    return Ok(Action::Spelled(spelling, None, self.expand(rest)?));
+                }
                 let arguments = || self.expand(arguments);
                 if let Some(builtin) = builtin::find(name) {
                     return Ok(Action::Builtin(builtin, arguments()?));

@@ -7,6 +7,7 @@ mod builtin;
 mod complete;
 mod editor;
 mod execute;
+mod frames;
 mod help;
 mod llnode;
 mod mdb;
@@ -38,6 +39,7 @@ pub(crate) struct Shell {
     path: PathBuf,
     results: Results,
     settings: Settings,
+    selection: frames::Selection,
     /// Which page of which listing `findjsinstances` showed last.
     page: llnode::Page,
     /// Whether a person types the lines and reads what is printed.
@@ -64,6 +66,7 @@ pub(crate) fn run(
         path: path.to_owned(),
         results: Results::default(),
         settings: Settings::new(color),
+        selection: frames::Selection::default(),
         page: llnode::Page::default(),
         interactive,
         worst: 0,

@@ -4,7 +4,9 @@ mod format;
 mod instances;
 mod objects;
 mod print;
+mod refs;
 mod session;
+mod stack;
 
 use anyhow::bail;
 
@@ -98,6 +100,16 @@ pub(super) const COMMANDS: &[Spelling] = &[
         run: print::print,
     },
     Spelling {
+        name: "findrefs",
+        aliases: &[],
+        usage: "[-v] ADDRESS | -n NAME | -s TEXT [-r]",
+        about: "Lists who refers to an object (-v, --value), which objects have a property of a name (-n, --name), or who \
+                refers to strings of a text (-s, --string). -r (--recursive) goes on with who refers to those, as a tree",
+        flags: refs::FLAGS,
+        lists: true,
+        run: refs::run,
+    },
+    Spelling {
         name: "nodeinfo",
         aliases: &[],
         usage: "",
@@ -105,6 +117,51 @@ pub(super) const COMMANDS: &[Spelling] = &[
         flags: &[],
         lists: false,
         run: session::nodeinfo,
+    },
+    Spelling {
+        name: "bt",
+        aliases: &["jsstack"],
+        usage: "[FRAMES]",
+        about: "Shows the stack of the selected thread, JavaScript frames with their arguments. FRAMES shows so many",
+        flags: &[],
+        lists: false,
+        run: stack::bt,
+    },
+    Spelling {
+        name: "source list",
+        aliases: &["jssource"],
+        usage: "[-l LINE]",
+        about: "Shows four lines of the source of the selected frame, and the next four if it is repeated. -l from a line on",
+        flags: stack::SOURCE,
+        lists: false,
+        run: stack::source_list,
+    },
+    Spelling {
+        name: "frame select",
+        aliases: &["f"],
+        usage: "FRAME",
+        about: "Selects a frame of the stack, by its number in `v8 bt`",
+        flags: &[],
+        lists: false,
+        run: stack::frame_select,
+    },
+    Spelling {
+        name: "thread list",
+        aliases: &[],
+        usage: "",
+        about: "Lists the threads",
+        flags: &[],
+        lists: false,
+        run: stack::thread_list,
+    },
+    Spelling {
+        name: "thread select",
+        aliases: &["t"],
+        usage: "THREAD",
+        about: "Selects a thread, by its number in `thread list`",
+        flags: &[],
+        lists: false,
+        run: stack::thread_select,
     },
     Spelling {
         name: "settings set color",

@@ -33,6 +33,7 @@ pub(super) fn walk(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
     match call.options.rest.first().map(String::as_str) {
         Some("jselement") => jsarray(call),
         Some("jsprop") => jsprop(call),
+        Some("jsframe") => super::stack::walk(call),
         Some(other) => bail!("there is no walker '{other}'; ::walkers lists all"),
         None => bail!("a walker is missing; ::walkers lists all"),
     }

@@ -29,7 +29,14 @@ pub(super) fn run(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
     let session = call.session();
     let groups = groups(&session);
     if call.target.is_some() {
+        if call.options.has('r') {
+            return super::references::run(call);
+        }
         let object = call.target_object()?;
+        if call.options.has('m') {
+            // Marked for a later -r: that is what `$_` is for.
+            return Ok(Outcome::Done);
+        }
         return instances(call, &session, &groups, object);
     }
     if call.options.has('v') {

@@ -150,6 +150,26 @@ pub(super) fn jssource(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
     Ok(session.outcome_without_walk())
 }
 
+/// So many lines of a script around one, with their numbers.
+pub(super) fn source_lines(
+    objects: &Objects,
+    script: Address,
+    line: u64,
+    around: usize,
+) -> anyhow::Result<Vec<(u64, String)>> {
+    let Some(source) = objects.script_source(script, usize::MAX)? else {
+        return Ok(Vec::new());
+    };
+    let around = around as u64;
+    let wanted = line.saturating_sub(around)..=line.saturating_add(around);
+    let text = source.to_text();
+    let lines = (1..).zip(text.lines());
+    Ok(lines
+        .filter(|(number, _)| wanted.contains(number))
+        .map(|(number, text)| (number, text.to_owned()))
+        .collect())
+}
+
 struct Source {
     file: String,
     /// The function's lines, from 1.

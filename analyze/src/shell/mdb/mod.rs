@@ -7,6 +7,8 @@ mod findjsobjects;
 mod function;
 mod internals;
 mod jsprint;
+mod references;
+mod stack;
 
 use super::options::{letter, letter_with_value};
 use super::spelling::Spelling;
@@ -41,6 +43,40 @@ pub(super) const COMMANDS: &[Spelling] = &[
         flags: &[letter('a'), letter('b'), letter_with_value('d')],
         lists: false,
         run: jsprint::run,
+    },
+    Spelling {
+        name: "jsstack",
+        aliases: &[],
+        usage: "[-av] [-f FUNCTION] [-p PROPERTY] [-n LINES]",
+        about: "Prints the stack of the selected thread. -v with arguments and source, -n so many lines of it (5); -a with \
+                frame pointers, functions and frames of V8 itself; -f only frames of a function; -p only file, posn, this, arg1, \
+                … of them",
+        flags: &[
+            letter('a'),
+            letter('v'),
+            letter('i'),
+            letter_with_value('f'),
+            letter_with_value('p'),
+            letter_with_value('n'),
+        ],
+        lists: false,
+        run: stack::jsstack,
+    },
+    Spelling {
+        name: "jsframe",
+        aliases: &[],
+        usage: "[-aiv] [-f FUNCTION] [-p PROPERTY] [-n LINES]",
+        about: "Prints the frame of a frame pointer, as ::jsstack does",
+        flags: &[
+            letter('a'),
+            letter('v'),
+            letter('i'),
+            letter_with_value('f'),
+            letter_with_value('p'),
+            letter_with_value('n'),
+        ],
+        lists: false,
+        run: stack::jsframe,
     },
     Spelling {
         name: "jsconstructor",
@@ -79,6 +115,16 @@ pub(super) const COMMANDS: &[Spelling] = &[
         run: function::jssource,
     },
     Spelling {
+        name: "jsfindrefs",
+        aliases: &[],
+        usage: "[-dv] [-l DEPTH]",
+        about: "Prints who refers to an object. -v with their types and the name of the reference. -l is taken and means \
+                nothing: what V8 keeps between two objects is always passed over",
+        flags: &[letter('d'), letter('v'), letter_with_value('l')],
+        lists: true,
+        run: references::run,
+    },
+    Spelling {
         name: "jsarray",
         aliases: &[],
         usage: "[-i]",
@@ -99,8 +145,9 @@ pub(super) const COMMANDS: &[Spelling] = &[
     Spelling {
         name: "walk",
         aliases: &[],
-        usage: "jselement|jsprop",
-        about: "Prints the addresses of an array's elements, or of the values of an object's properties",
+        usage: "jselement|jsprop|jsframe",
+        about: "Prints the addresses of an array's elements, of the values of an object's properties, or of the frames of \
+                the stack",
         flags: &[],
         lists: true,
         run: array::walk,
