@@ -10,6 +10,7 @@ pub mod battery;
 pub mod core_dump;
 pub mod dist;
 pub mod heapsnapshot;
+pub mod modes;
 pub mod nodes;
 pub mod process;
 pub mod tools;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use v8mini_tests::vitals::Vitals;
-use v8mini_tests::{NodeProcess, Tools, Workload, dist, nodes};
+use v8mini_tests::{NodeProcess, Tools, Workload, dist, modes, nodes};
 
 const NOBODY: u32 = 65534;
 
@@ -71,8 +71,9 @@ fn from_outside() -> Result<()> {
         let Some(mut container) = Container::new(namespaces)? else {
             continue;
         };
+        let modes = modes::working(container.pid)?;
         let vitals = Vitals::of(container.pid)?;
-        for mode in ["fork", "stop"] {
+        for mode in modes {
             let summary = capture(container.pid, mode)?;
             ensure!(summary["mode"] == mode, "{namespaces:?}: {summary}");
             ensure!(

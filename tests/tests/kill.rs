@@ -8,15 +8,15 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use v8mini_tests::assassin::{Ending, kill_at};
 use v8mini_tests::vitals::Vitals;
-use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
+use v8mini_tests::{NodeProcess, Tools, Workload, modes, nodes};
 
 /// Moments at which the tool is killed, for each mode, at most: they are spread evenly over those that there are.
-const MOMENTS: usize = 60;
+const MOMENTS: usize = 50;
 /// Kills at random times, for each mode and release.
-const RANDOM_KILLS: u32 = 20;
+const RANDOM_KILLS: u32 = 12;
 /// A release without, and the newest with, memory that is hidden from clones.
 const OTHERS: [&str; 2] = ["16.20.2", "26.10.0"];
 
@@ -30,21 +30,6 @@ fn capture(service: &NodeProcess, mode: &str) -> Command {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command
-}
-
-/// The modes that this build of the tool has.
-fn modes() -> Result<Vec<String>> {
-    let help = Tools::get().capture(["--help"])?.success()?.text();
-    let (_, list) = help
-        .split_once("--mode")
-        .and_then(|(_, help)| help.split_once("[possible values: "))
-        .context("no list of modes in the help")?;
-    let (list, _) = list.split_once(']').context("the list has no end")?;
-    let modes = list.split([',', ' ', '\n']).filter(|mode| !mode.is_empty());
-    Ok(modes
-        .filter(|mode| *mode != "auto")
-        .map(str::to_owned)
-        .collect())
 }
 
 fn service(release: &str) -> Result<NodeProcess> {
@@ -86,12 +71,12 @@ fn ensure_all_answered(mut service: NodeProcess) -> Result<()> {
 #[test]
 fn before_and_behind_each_call_that_reaches_the_target() -> Result<()> {
     let service = service(nodes::USUAL)?;
+    let modes = modes::working(service.pid())?;
     let vitals = Vitals::of(service.pid())?;
-    for mode in modes()? {
-        capture_wholly(&service, &vitals, &mode)?;
-        let Ending::Exited { moments, code } = kill_at(capture(&service, &mode), usize::MAX)?
-        else {
-            anyhow::bail!("{mode}: it was killed although nobody was to kill it");
+    for mode in modes {
+        capture_wholly(&service, &vitals, mode)?;
+        let Ending::Exited { moments, code } = kill_at(capture(&service, mode), usize::MAX)? else {
+            bail!("{mode}: it was killed although nobody was to kill it");
         };
         ensure!(
             matches!(code, 0 | 3) && moments > 50,
@@ -100,7 +85,7 @@ fn before_and_behind_each_call_that_reaches_the_target() -> Result<()> {
         let mut killed = BTreeMap::<&str, usize>::new();
         let step = (moments / MOMENTS).max(1);
         for moment in (0..moments).step_by(step) {
-            let ending = kill_at(capture(&service, &mode), moment)?;
+            let ending = kill_at(capture(&service, mode), moment)?;
             vitals
                 .check_after_kill()
                 .with_context(|| format!("{mode}, moment {moment} of {moments}: {ending:?}"))?;
@@ -113,7 +98,7 @@ fn before_and_behind_each_call_that_reaches_the_target() -> Result<()> {
             killed.values().sum::<usize>() > MOMENTS / 2,
             "{mode}: it was killed too rarely: {killed:?}"
         );
-        capture_wholly(&service, &vitals, &mode)?;
+        capture_wholly(&service, &vitals, mode)?;
     }
     ensure_all_answered(service)
 }
@@ -122,11 +107,12 @@ fn before_and_behind_each_call_that_reaches_the_target() -> Result<()> {
 fn at_random_times() -> Result<()> {
     for release in [nodes::USUAL].iter().chain(&OTHERS) {
         let service = service(release)?;
+        let modes = modes::working(service.pid())?;
         let vitals = Vitals::of(service.pid())?;
-        for mode in modes()? {
-            let span = capture_wholly(&service, &vitals, &mode)?;
+        for mode in modes {
+            let span = capture_wholly(&service, &vitals, mode)?;
             for number in 1..=RANDOM_KILLS {
-                let mut tool = capture(&service, &mode).spawn()?;
+                let mut tool = capture(&service, mode).spawn()?;
                 // Multiples of the golden ratio are spread evenly, and never repeat.
                 let share = (f64::from(number) * 0.618_033_988_749_895).fract();
                 thread::sleep(span.mul_f64(share));
@@ -136,7 +122,7 @@ fn at_random_times() -> Result<()> {
                     format!("Node.js {release}, {mode}, {share:.3} of {span:?}")
                 })?;
             }
-            capture_wholly(&service, &vitals, &mode)?;
+            capture_wholly(&service, &vitals, mode)?;
         }
         ensure_all_answered(service)?;
     }

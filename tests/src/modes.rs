@@ -1,0 +1,35 @@
+//! Which ways of taking a snapshot work on this machine.
+
+use anyhow::{Result, ensure};
+
+use crate::Tools;
+
+/// All modes but `auto`, best first.
+const ALL: [&str; 4] = ["log", "precopy", "fork", "stop"];
+/// What needs nothing but the right to trace.
+const EVERYWHERE: [&str; 2] = ["fork", "stop"];
+
+/// The modes in which a process that is in no sandbox can be captured here. Why others cannot is printed: the kernel or the rights of
+/// this user lack what they need.
+///
+/// # Errors
+/// If a mode fails that works everywhere.
+pub fn working(pid: u32) -> Result<Vec<&'static str>> {
+    let mut working = Vec::new();
+    for mode in ALL {
+        let pid = pid.to_string();
+        let summary = Tools::get()
+            .capture([&pid, "--mode", mode, "--dry-run", "--json"])?
+            .json()?;
+        if summary["mode"] == mode {
+            working.push(mode);
+        } else {
+            ensure!(
+                !EVERYWHERE.contains(&mode),
+                "{mode} does not work: {summary}"
+            );
+            println!("not tested: mode {mode}: {}", summary["declined"]);
+        }
+    }
+    Ok(working)
+}
