@@ -2,9 +2,9 @@
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::heap::{HeapObject, PageSelection, Visitor, walk};
 use crate::inspect::follow;
 use crate::v8::{Address, Objects, PropertyValue, Tagged};
+use crate::whatis::what_is;
 
 /// The value that `text` names: an object's address as for [`object_at`], or a Smi as V8 stores it, and from there a path of
 /// properties: `0x2a1f03c81b49._events.close[0]`.
@@ -64,12 +64,9 @@ pub(crate) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address
 
 /// Why there is no object, and what is there instead.
 fn what_is_at(objects: &Objects, number: u64) -> anyhow::Error {
-    let Some(page) = objects.pages().page_of(number) else {
-        let regions = &objects.image().metadata.regions;
-        let region = regions
-            .iter()
-            .find(|region| (region.start..region.end).contains(&number));
-        return match region {
+    let found = what_is(objects, number);
+    let Some(page) = found.page else {
+        return match found.region {
             Some(region) if region.name.is_empty() => {
                 anyhow!("{number:#x} is not in a V8 heap page but in other memory of the process")
             }
@@ -82,31 +79,14 @@ fn what_is_at(objects: &Objects, number: u64) -> anyhow::Error {
             }
         };
     };
-    let finders = walk(objects, PageSelection::default(), || Finder {
-        wanted: number,
-        found: None,
-    });
-    if let Some((start, size)) = finders.0.into_iter().find_map(|finder| finder.found) {
+    if let Some(object) = found.object {
         return anyhow!(
-            "{number:#x} lies inside of an object, at byte {} of the {size} bytes of {start}",
-            number - start.0
+            "{number:#x} lies inside of an object, at byte {} of the {} bytes of {}",
+            object.offset,
+            object.size,
+            object.address
         );
     }
-    let space = page.space.name();
+    let space = page.page.space.name();
     anyhow!("{number:#x} is in {space}, but no object was recognised there")
-}
-
-/// Looks for the object around an address.
-struct Finder {
-    wanted: u64,
-    found: Option<(Address, u64)>,
-}
-
-impl Visitor for Finder {
-    fn visit(&mut self, object: &HeapObject<'_>) {
-        let start = object.address.0;
-        if start <= self.wanted && self.wanted - start < object.size {
-            self.found = Some((object.address, object.size));
-        }
-    }
 }

@@ -6,19 +6,24 @@ mod convert;
 mod diff;
 mod file;
 mod find;
+mod functions;
 mod histogram;
 mod info;
 mod inspect;
 mod instances;
+mod node;
 mod output;
 mod print;
 mod progress;
 mod refs;
+mod scripts;
 mod search;
 mod session;
 mod shell;
+mod source;
 mod strings;
 mod verdict;
+mod what;
 
 use std::process::ExitCode;
 
@@ -58,6 +63,11 @@ enum Command {
     Print(print::Print),
     Find(find::Find),
     Refs(refs::Refs),
+    Node(node::Node),
+    What(what::What),
+    Source(source::Source),
+    Functions(functions::Functions),
+    Scripts(scripts::Scripts),
     Shell(shell::Shell),
     Strings(strings::Strings),
     Bt(bt::Bt),
@@ -76,6 +86,11 @@ impl Command {
             Self::Print(print) => print,
             Self::Find(find) => find,
             Self::Refs(refs) => refs,
+            Self::Node(node) => node,
+            Self::What(what) => what,
+            Self::Source(source) => source,
+            Self::Functions(functions) => functions,
+            Self::Scripts(scripts) => scripts,
             Self::Strings(strings) => strings,
             Self::Bt(bt) => bt,
         })

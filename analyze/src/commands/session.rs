@@ -8,7 +8,7 @@ use v8mini_format::model::{Isolate, Problem};
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
 use crate::graph::References;
-use crate::heap::{PageSelection, Population, Tally};
+use crate::heap::{Functions, PageSelection, Population, Tally};
 use crate::v8::Objects;
 
 /// A question that a session answers: a command without the opening of its file.
@@ -28,6 +28,7 @@ pub(crate) struct Session {
     pub(crate) objects: Objects,
     pub(crate) integrity: Integrity,
     tallies: Mutex<Vec<(PageSelection, Arc<Tally>)>>,
+    functions: Mutex<Vec<(PageSelection, Arc<Functions>)>>,
     population: OnceLock<Population>,
     references: OnceLock<References>,
 }
@@ -39,6 +40,7 @@ impl Session {
             objects,
             integrity,
             tallies: Mutex::default(),
+            functions: Mutex::default(),
             population: OnceLock::new(),
             references: OnceLock::new(),
         }
@@ -46,13 +48,16 @@ impl Session {
 
     /// The objects of the selected pages, counted. The first call walks the heap.
     pub(crate) fn tally(&self, selection: PageSelection) -> Arc<Tally> {
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, tally)) = tallies.iter().find(|(known, _)| *known == selection) {
-            return Arc::clone(tally);
-        }
-        let tally = Arc::new(Tally::count(&self.objects, selection));
-        tallies.push((selection, Arc::clone(&tally)));
-        tally
+        remembered(&self.tallies, selection, || {
+            Tally::count(&self.objects, selection)
+        })
+    }
+
+    /// The functions and scripts of the selected pages. The first call walks the heap.
+    pub(crate) fn functions(&self, selection: PageSelection) -> Arc<Functions> {
+        remembered(&self.functions, selection, || {
+            Functions::find(&self.objects, selection)
+        })
     }
 
     /// The maps of the whole heap and the classes of their objects. The first call walks the heap.
@@ -89,4 +94,19 @@ impl Session {
             Outcome::Incomplete
         }
     }
+}
+
+/// What was found out about the selected pages: by `find`, when it is asked for the first time.
+fn remembered<T>(
+    known: &Mutex<Vec<(PageSelection, Arc<T>)>>,
+    selection: PageSelection,
+    find: impl FnOnce() -> T,
+) -> Arc<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, found)) = known.iter().find(|(pages, _)| *pages == selection) {
+        return Arc::clone(found);
+    }
+    let found = Arc::new(find());
+    known.push((selection, Arc::clone(&found)));
+    found
 }

@@ -2,14 +2,20 @@
 
 mod class;
 mod coverage;
+mod functions;
+mod instances;
 mod page_walk;
+mod place;
 mod population;
 mod tally;
 mod walk;
 
 pub use class::{Class, ClassKind, Classifier};
 pub use coverage::{Coverage, SpaceCoverage};
+pub use functions::{Definition, DefinitionBytes, Functions};
+pub use instances::{instances_of, instances_with};
 pub use page_walk::HeapObject;
+pub use place::{Place, find_place};
 pub use population::{Population, Shape};
 pub use tally::{Count, GapStart, Gaps, Sample, Tally};
 pub use walk::{PageSelection, Visitor, walk};

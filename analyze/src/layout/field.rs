@@ -238,6 +238,9 @@ fields! {
     /// Arguments that it calls it with first.
     BoundArguments = "JSBoundFunction.bound_arguments",
 
+    /// Tagged address of a function's current `Code`: over the function, as V8 5 keeps the address of the first instruction.
+    FunctionCode = "JSFunction.code",
+
     // Scopes and scripts
     /// Number of variables that a scope keeps in its context: over the `ScopeInfo`.
     ScopeInfoLocalCount = "ScopeInfo.context_local_count",
@@ -271,6 +274,10 @@ fields! {
     ScriptLineOffset = "Script.line_offset",
     /// Columns before the script's first one in its first line.
     ScriptColumnOffset = "Script.column_offset",
+    /// Number that the inspector knows a script by.
+    ScriptId = "Script.id",
+    /// What kind of script it is: `Script::Type`.
+    ScriptType = "Script.script_type",
 
     // Binary data
     /// Length of an `ArrayBuffer` in bytes.

@@ -150,6 +150,7 @@ const GONE_IN: &[((u32, u32), &[&str])] = &[
         ],
     ),
     ((11, 3), &["Code.instructions"]),
+    ((13, 6), &["JSFunction.code"]),
 ];
 
 /// The layouts of all versions whose constants are known, oldest first.

@@ -148,7 +148,7 @@ impl Objects {
     }
 
     /// Whether the prototype of a class is in a map's prototype chain.
-    pub(super) fn inherits_from(&self, map: &MapInfo, class: &str) -> bool {
+    pub fn inherits_from(&self, map: &MapInfo, class: &str) -> bool {
         let mut prototype = map.prototype;
         for _ in 0..MAX_PROTOTYPES {
             let Some(object) = prototype.strong() else {

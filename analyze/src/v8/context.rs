@@ -44,6 +44,14 @@ impl Objects {
         Ok(self.scopes(context))
     }
 
+    /// The context of a function.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn function_context(&self, function: Address) -> Result<Tagged, ObjectError> {
+        self.tagged_field(function, Field::JSFunctionContext)
+    }
+
     /// The scopes from a context outwards, up to the global one.
     pub fn scopes(&self, innermost: Tagged) -> Vec<Scope> {
         let mut scopes = Vec::new();

@@ -150,6 +150,21 @@ impl Objects {
         })
     }
 
+    /// The keys of the properties that a map's own descriptors describe.
+    pub fn descriptor_keys(&self, map: &MapInfo) -> Vec<Address> {
+        let header = self.layout().number(Field::DescriptorArrayHeaderSize);
+        let (Some(descriptors), Ok(header)) = (map.descriptors.strong(), header) else {
+            return Vec::new();
+        };
+        (0..u64::from(map.own_descriptors))
+            .map_while(|index| {
+                let offset = index * TRIPLE * 8 + header;
+                self.tagged(descriptors, offset).ok()
+            })
+            .filter_map(Tagged::strong)
+            .collect()
+    }
+
     fn fast_properties(
         &self,
         object: Address,

@@ -22,6 +22,38 @@ pub struct Location {
     pub line_column: Option<(u64, u64)>,
 }
 
+/// What kind of script it is: `Script::Type`, the same numbers since V8 4.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScriptType {
+    /// V8's own.
+    Native,
+    /// A V8 extension, such as the `gc` of `--expose-gc`.
+    Extension,
+    /// JavaScript of the program or of its embedder.
+    Normal,
+    /// WebAssembly.
+    Wasm,
+    /// Made by the inspector.
+    Inspector,
+    /// Something else.
+    Unknown,
+}
+
+impl ScriptType {
+    /// As it is shown: `normal`, `wasm`, …
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Extension => "extension",
+            Self::Normal => "normal",
+            Self::Wasm => "wasm",
+            Self::Inspector => "inspector",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.line_column {
@@ -39,6 +71,24 @@ impl Objects {
     pub fn script_name(&self, script: Address) -> Result<Option<StringValue>, ObjectError> {
         let name = self.tagged_field(script, Field::ScriptName)?;
         Ok(self.string_at(name))
+    }
+
+    /// The number that the inspector knows a script by.
+    pub fn script_id(&self, script: Address) -> Option<u64> {
+        let id = self.field(script, Field::ScriptId).ok()?;
+        u32::try_from(id).ok().map(u64::from)
+    }
+
+    /// What kind of script it is.
+    pub fn script_type(&self, script: Address) -> ScriptType {
+        match self.field(script, Field::ScriptType) {
+            Ok(0) => ScriptType::Native,
+            Ok(1) => ScriptType::Extension,
+            Ok(2) => ScriptType::Normal,
+            Ok(3) => ScriptType::Wasm,
+            Ok(4) => ScriptType::Inspector,
+            _ => ScriptType::Unknown,
+        }
     }
 
     /// The first `max_units` code units of a script's source; `None` if it has none.

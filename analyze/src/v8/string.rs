@@ -195,6 +195,23 @@ impl Objects {
         self.string_header(address).map(|header| header.length)
     }
 
+    /// Where the characters of an external string lie, outside of the heap; `None` for other strings.
+    pub fn external_characters(
+        &self,
+        address: Address,
+        instance_type: u16,
+    ) -> Option<std::ops::Range<u64>> {
+        let width = match self.representation(instance_type)? {
+            Representation::ExternalOneByte => 1,
+            Representation::ExternalTwoByte => 2,
+            _ => return None,
+        };
+        let header = self.string_header(address).ok()?;
+        let start = self.external_data(header).ok()?;
+        let end = start.checked_add(header.length.checked_mul(width)?)?;
+        Some(start..end)
+    }
+
     /// The code units `start..end` of a string, fewer if it ends before.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ impl Query for Bt {
 }
 
 /// Whether a frame is shown without `--native`: what the program itself called.
-fn is_of_the_program(frame: &Frame) -> bool {
+pub(super) fn is_of_the_program(frame: &Frame) -> bool {
     frame.function.is_some()
         || matches!(&frame.kind, FrameKind::Typed(name) if name.starts_with("wasm"))
 }

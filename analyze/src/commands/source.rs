@@ -1,0 +1,391 @@
+//! `v8mini source`: source text of functions and scripts.
+
+use std::io::Write;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+
+use super::address::object_at;
+use super::bt::is_of_the_program;
+use super::file::InputArgs;
+use super::output::{DIM, HEADING, Outcome, Output, WARNING};
+use super::session::{Query, Session};
+use crate::heap::PageSelection;
+use crate::source::{Excerpt, MapOrigin, Part, SourceError, excerpt};
+use crate::stack::unwind;
+use crate::v8::{Address, Kind, Objects};
+
+/// So many lines of a function or script are shown unless --lines says otherwise.
+const DEFAULT_LINES: usize = 60;
+/// So many lines around a place.
+const LINES_AROUND: usize = 9;
+
+/// Shows the source of a function or a script, as it was written
+///
+/// WHAT is the address of a function, a SharedFunctionInfo or a script, as v8mini functions and v8mini scripts print them; a
+/// script's name or the end of it, with a line: server.js:120; or a frame by its number in v8mini bt, of the main thread or another:
+/// '#3', '4711#3'. For a frame the lines around the call in progress are shown.
+///
+/// What was compiled from TypeScript or the like is shown in the original, where a source map leads there: one in the
+/// script's own text, one that Node.js has read (--enable-source-maps), or the .map file that the script names, if it is on this
+/// machine. Originals that the map does not contain are read from their files, too; --as-loaded does without.
+#[derive(Debug, Args)]
+pub(super) struct Source {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// Address of a function or script; NAME or NAME:LINE of a script; or #FRAME or TID#FRAME.
+    #[arg(value_name = "WHAT")]
+    what: String,
+
+    /// Show so many lines; 0 for all.
+    #[arg(long, short = 'n', value_name = "N")]
+    lines: Option<usize>,
+
+    /// The text that V8 has compiled; source maps are not followed, and no other file is read.
+    #[arg(long)]
+    as_loaded: bool,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is shown.
+struct Target {
+    /// Name of the function.
+    function: Option<String>,
+    script: Address,
+    part: Part,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    script: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<&'a str>,
+    /// Null if there is no text.
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<Place>,
+    lines: Vec<LineReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_map: Option<MapReport<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Place {
+    line: usize,
+    column: usize,
+}
+
+#[derive(Serialize)]
+struct LineReport<'a> {
+    number: usize,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct MapReport<'a> {
+    /// `inline`, `heap`, `file`
+    found_in: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compiled: Option<CompiledReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct CompiledReport<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+}
+
+impl Query for Source {
+    fn input(&self) -> &InputArgs {
+        &self.input
+    }
+
+    fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
+        let objects = &session.objects;
+        let target = self.target(session)?;
+        let usual = match target.part {
+            Part::Around(_) | Part::Line(_) => LINES_AROUND,
+            _ => DEFAULT_LINES,
+        };
+        let lines = match self.lines {
+            Some(0) => usize::MAX,
+            Some(lines) => lines,
+            None => usual,
+        };
+        let found = excerpt(objects, target.script, &target.part, lines, !self.as_loaded);
+        if self.json {
+            output.json(&Report::new(&target, &found))?;
+        } else if let Ok(found) = &found {
+            write_excerpt(&target, found, output)?;
+        }
+        match found {
+            Ok(_) => Ok(session.outcome_without_walk()),
+            Err(error) => {
+                if !self.json {
+                    anstream::eprintln!("{error}");
+                }
+                Ok(Outcome::NothingFound)
+            }
+        }
+    }
+}
+
+impl Source {
+    fn target(&self, session: &Session) -> anyhow::Result<Target> {
+        let objects = &session.objects;
+        if let Some((thread, frame)) = self.what.split_once('#')
+            && let Ok(frame) = frame.parse()
+        {
+            return target_of_frame(objects, thread, frame);
+        }
+        let digits = self.what.trim_start_matches("0x");
+        if u64::from_str_radix(digits, 16).is_ok() {
+            return target_at(objects, object_at(objects, &self.what)?);
+        }
+        let (name, line) = match self.what.rsplit_once(':') {
+            Some((name, line)) if !line.is_empty() => match line.parse() {
+                Ok(line) => (name, Some(line)),
+                Err(_) => (self.what.as_str(), None),
+            },
+            _ => (self.what.as_str(), None),
+        };
+        Ok(Target {
+            function: None,
+            script: script_named(session, name)?,
+            part: line.map_or(Part::All, Part::Line),
+        })
+    }
+}
+
+/// What an object has to do with source text.
+fn target_at(objects: &Objects, address: Address) -> anyhow::Result<Target> {
+    let map = objects.map_of(address)?;
+    if objects.has_type(address, "SCRIPT_TYPE") {
+        return Ok(Target {
+            function: None,
+            script: address,
+            part: Part::All,
+        });
+    }
+    let shared = match objects.kind_of(address, &map) {
+        Kind::Function => objects.shared_function_info(address)?,
+        Kind::BoundFunction => {
+            let target = objects.read_bound_function(address)?.target;
+            let target = target.strong().context("its target cannot be read")?;
+            return target_at(objects, target);
+        }
+        Kind::Generator => {
+            let function = objects.read_generator(address)?.function.strong();
+            objects.shared_function_info(function.context("its function cannot be read")?)?
+        }
+        _ if objects.has_type(address, "SHARED_FUNCTION_INFO_TYPE") => address,
+        _ => bail!(
+            "the object at {address} is a {}, not a function, a SharedFunctionInfo or a script: v8mini functions lists those that have source",
+            objects.type_name(map.instance_type)
+        ),
+    };
+    let name = objects.function_debug_name(shared)?;
+    let name = name.map_or_else(String::new, |name| name.to_text());
+    let Some(script) = objects.function_script(shared)? else {
+        bail!("'{name}' at {address} is not written in JavaScript: it is part of V8 or of Node.js");
+    };
+    Ok(Target {
+        part: function_part(objects, shared, &name)?,
+        function: Some(name),
+        script,
+    })
+}
+
+/// The function of a frame, at the call in progress.
+fn target_of_frame(objects: &Objects, thread: &str, number: usize) -> anyhow::Result<Target> {
+    let threads = &objects.image().metadata.threads;
+    let thread = match thread {
+        "" => threads.first(),
+        tid => threads.iter().find(|thread| thread.tid.to_string() == tid),
+    };
+    let thread = thread.context("there is no such thread: v8mini bt --all lists them")?;
+    let frames = unwind(objects, thread, usize::MAX).frames;
+    let mut shown = frames.into_iter().filter(is_of_the_program);
+    let frame = shown.nth(number).with_context(|| {
+        let tid = thread.tid;
+        format!("thread {tid} has no frame {number}: v8mini bt --thread {tid} shows its frames")
+    })?;
+    let function = frame.function.context("the frame has no function")?;
+    let name = function.name;
+    let Some(script) = function.script else {
+        bail!("'{name}' is not written in JavaScript: it is part of V8 or of Node.js");
+    };
+    let location = function.location.filter(|_| function.is_exact);
+    let part = match location {
+        Some(location) => Part::Around(usize::try_from(location.position)?),
+        None => function_part(objects, function.shared, &name)?,
+    };
+    Ok(Target {
+        function: Some(name),
+        script,
+        part,
+    })
+}
+
+/// The text of a function.
+fn function_part(objects: &Objects, shared: Address, name: &str) -> anyhow::Result<Part> {
+    let (start, end) = objects
+        .function_positions(shared)?
+        .with_context(|| format!("nothing says where '{name}' stands in its script"))?;
+    Ok(Part::Function(
+        usize::try_from(start)?..usize::try_from(end)?,
+    ))
+}
+
+/// The script of a name, or whose name ends so.
+fn script_named(session: &Session, wanted: &str) -> anyhow::Result<Address> {
+    let objects = &session.objects;
+    let functions = session.functions(PageSelection::default());
+    let mut found: Vec<(String, Address)> = functions
+        .scripts
+        .iter()
+        .filter_map(|script| {
+            let name = objects.script_name(*script).ok()??.to_text();
+            let rest = name.strip_suffix(wanted)?;
+            let is_whole = rest.is_empty() || rest.ends_with(['/', '\\', ':']);
+            is_whole.then_some((name, *script))
+        })
+        .collect();
+    // The same file may have been loaded twice: by two isolates, or anew.
+    found.sort();
+    found.dedup_by(|one, other| one.0 == other.0);
+    match found.as_slice() {
+        [(_, script)] => Ok(*script),
+        [] => bail!(
+            "'{wanted}' is neither an address nor the name of a script: v8mini scripts lists them"
+        ),
+        [first, second, ..] => bail!(
+            "'{wanted}' may be {} or {}: say more of the name",
+            first.0,
+            second.0
+        ),
+    }
+}
+
+impl<'a> Report<'a> {
+    fn new(target: &'a Target, found: &'a Result<Excerpt, SourceError>) -> Self {
+        let excerpt = found.as_ref().ok();
+        let lines = excerpt.map_or(&[][..], |excerpt| &excerpt.lines);
+        Self {
+            script: target.script.to_string(),
+            function: target.function.as_deref(),
+            file: excerpt.map(|excerpt| excerpt.file.as_str()),
+            first_line: excerpt.map(|excerpt| excerpt.range.0),
+            last_line: excerpt.map(|excerpt| excerpt.range.1),
+            mark: excerpt
+                .and_then(|excerpt| excerpt.mark)
+                .map(|(line, column)| Place { line, column }),
+            lines: lines
+                .iter()
+                .map(|line| LineReport {
+                    number: line.number,
+                    text: &line.text,
+                })
+                .collect(),
+            source_map: excerpt.and_then(MapReport::of),
+            problem: match found {
+                Ok(excerpt) => excerpt.map_problem.clone(),
+                Err(error) => Some(error.to_string()),
+            },
+        }
+    }
+}
+
+impl<'a> MapReport<'a> {
+    fn of(excerpt: &'a Excerpt) -> Option<Self> {
+        let (found_in, path) = match excerpt.map.as_ref()? {
+            MapOrigin::Inline => ("inline", None),
+            MapOrigin::Heap(_) => ("heap", None),
+            MapOrigin::File(path) => ("file", Some(path.to_string_lossy().into_owned())),
+        };
+        let compiled = excerpt.compiled.as_ref();
+        Some(Self {
+            found_in,
+            path,
+            compiled: compiled.map(|(file, line, column)| CompiledReport {
+                file,
+                line: *line,
+                column: *column,
+            }),
+        })
+    }
+}
+
+fn write_excerpt(target: &Target, found: &Excerpt, output: &mut Output) -> anyhow::Result<()> {
+    let file = if found.file.is_empty() {
+        "(script without a name)"
+    } else {
+        &found.file
+    };
+    let (line, _) = found.mark.unwrap_or(found.range);
+    match target.function.as_deref() {
+        Some("") => writeln!(
+            output,
+            "{HEADING}(anonymous function){HEADING:#} at {file}:{line}"
+        )?,
+        Some(name) => writeln!(output, "{HEADING}{name}{HEADING:#} at {file}:{line}")?,
+        None => writeln!(output, "{HEADING}{file}{HEADING:#}")?,
+    }
+    if let (Some(map), Some((compiled, line, column))) = (&found.map, &found.compiled) {
+        let place = match map {
+            MapOrigin::Inline => "the script itself".to_owned(),
+            MapOrigin::Heap(address) => format!("the heap, at {address}"),
+            MapOrigin::File(path) => path.display().to_string(),
+        };
+        writeln!(
+            output,
+            "{DIM}compiled to {compiled}:{line}:{column}, by the source map in {place}{DIM:#}"
+        )?;
+    }
+    if let Some(problem) = &found.map_problem {
+        writeln!(
+            output,
+            "{WARNING}as loaded, not as written:{WARNING:#} {problem}"
+        )?;
+    }
+    let last = found.lines.last().map_or(0, |line| line.number);
+    let width = last.to_string().len();
+    for line in &found.lines {
+        let mark = found.mark.filter(|(marked, _)| *marked == line.number);
+        let sign = if mark.is_some() { '>' } else { ' ' };
+        let text = printable(&line.text);
+        writeln!(output, "{sign} {DIM}{:>width$}{DIM:#}  {text}", line.number)?;
+    }
+    if target.function.is_some() && found.mark.is_none() && last < found.range.1 {
+        let more = found.range.1 - last;
+        writeln!(output, "  {DIM}… {more} more lines: --lines 0{DIM:#}")?;
+    }
+    Ok(())
+}
+
+/// A line without what would steer a terminal.
+fn printable(line: &str) -> String {
+    line.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! Node.js' own facts, read from the objects of its JavaScript half: the process, what it waits for, what it has loaded.
+//!
+//! Node.js keeps its lists of handles and requests in C++, outside of the heap. What is said of them here is found out from
+//! their JavaScript objects, which is as good in most cases, and each answer says so.
+
+mod census;
+mod emitters;
+mod handles;
+mod modules;
+mod process;
+mod promises;
+mod timers;
+
+use crate::heap::PageSelection;
+use crate::v8::{Address, Fields, Location, Objects, Tagged};
+
+use census::Census;
+
+pub use emitters::{EmitterClass, Emitters, TopEmitter};
+pub use handles::{Handle, Handles};
+pub use modules::{Module, Modules};
+pub use process::ProcessFacts;
+pub use promises::{PendingPromises, PromiseGroup, Waiting};
+pub use timers::{Immediate, Timer, Timers};
+
+/// A function that waits to be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// The function.
+    pub function: Address,
+    /// Its name; empty for an anonymous one.
+    pub name: String,
+    /// Where it is written; `None` for builtins.
+    pub location: Option<Location>,
+}
+
+/// What is known of the Node.js environment of one isolate.
+#[derive(Debug)]
+pub struct Environment<'a> {
+    fields: Fields<'a>,
+    census: Census,
+}
+
+impl<'a> Environment<'a> {
+    /// Looks through the pages of one isolate.
+    pub fn find(objects: &'a Objects, selection: PageSelection) -> Self {
+        Self {
+            fields: Fields::new(objects),
+            census: Census::take(objects, selection),
+        }
+    }
+
+    /// What the `process` object says; `None` if there is none.
+    pub fn process(&self) -> Option<ProcessFacts> {
+        process::read(&self.fields, &self.census.processes)
+    }
+
+    /// Open handles: sockets, servers, child processes, …
+    pub fn handles(&self) -> Handles {
+        handles::read(&self.fields, &self.census.handles)
+    }
+
+    /// Requests under way: connections being made, names being looked up, files being read, …
+    pub fn requests(&self) -> Handles {
+        handles::read(&self.fields, &self.census.requests)
+    }
+
+    /// Timers and immediates that wait.
+    pub fn timers(&self) -> Timers {
+        timers::read(&self.fields, &self.census)
+    }
+
+    /// Event emitters and their listeners; the `top` with most.
+    pub fn emitters(&self, top: usize) -> Emitters {
+        emitters::read(&self.fields, &self.census.emitters, top)
+    }
+
+    /// Loaded modules.
+    pub fn modules(&self) -> Modules {
+        modules::read(&self.fields, &self.census)
+    }
+
+    /// Pending promises by who waits for them.
+    pub fn promises(&self) -> PendingPromises {
+        promises::read(self.fields.objects(), &self.census.promises)
+    }
+}
+
+/// What is known of a function.
+fn callback(objects: &Objects, word: Tagged) -> Option<Callback> {
+    let mut function = word.strong()?;
+    // What `bind` made is called by the name of its target.
+    for _ in 0..4 {
+        if let Ok(value) = objects.read_function(function) {
+            return Some(Callback {
+                function,
+                name: value.name,
+                location: value.location,
+            });
+        }
+        let bound = objects.read_bound_function(function).ok()?;
+        function = bound.target.strong()?;
+    }
+    None
+}
+
+/// The class of an object: what `new` named.
+fn class_of(objects: &Objects, object: Address) -> String {
+    let map = objects.map_of(object).ok();
+    map.and_then(|map| objects.class_name(&map))
+        .unwrap_or_default()
+}

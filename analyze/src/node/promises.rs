@@ -1,0 +1,139 @@
+//! Pending promises, by who waits for them.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::{Callback, callback};
+use crate::layout::Field;
+use crate::v8::{Address, FixedArray, Kind, Objects, Reaction, Tagged};
+
+/// Slots of a context in which `await` keeps the function that waits.
+const AWAIT_SLOTS: u64 = 6;
+/// So many that wait for one promise are told apart.
+const MAX_REACTIONS: usize = 64;
+/// Who waits for a promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// Nobody.
+    Nobody,
+    /// An `async` function, at an `await`.
+    Await(Callback),
+    /// A function given to `then`, `catch` or `finally`.
+    Then(Callback),
+    /// Something inside of V8 or Node.js, or what cannot be told (V8 before 6.6).
+    Other,
+}
+
+/// Pending promises that the same waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromiseGroup {
+    /// Who waits.
+    pub waiting: Waiting,
+    /// How many promises it waits for.
+    pub count: u64,
+    /// One of them.
+    pub example: Address,
+}
+
+/// All pending promises.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PendingPromises {
+    /// How many there are.
+    pub count: u64,
+    /// By who waits, most first.
+    pub groups: Vec<PromiseGroup>,
+}
+
+/// What waits, as it is grouped: all closures of a function are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Nobody,
+    Await(Address),
+    Then(Address),
+    Other,
+}
+
+/// Groups promises by those who wait. One that several wait for is in several groups.
+pub(super) fn read(objects: &Objects, promises: &[Address]) -> PendingPromises {
+    let mut groups: FxHashMap<Key, PromiseGroup> = FxHashMap::default();
+    for promise in promises.iter().copied() {
+        for (key, function) in waiting(objects, promise) {
+            let group = groups.entry(key).or_insert_with(|| PromiseGroup {
+                waiting: name(objects, key, function),
+                count: 0,
+                example: promise,
+            });
+            group.count += 1;
+        }
+    }
+    let mut groups: Vec<PromiseGroup> = groups.into_values().collect();
+    groups.sort_by_key(|group| (Reverse(group.count), group.example));
+    PendingPromises {
+        count: promises.len() as u64,
+        groups,
+    }
+}
+
+fn name(objects: &Objects, key: Key, function: Option<Address>) -> Waiting {
+    let found = function.and_then(|function| callback(objects, function.tagged()));
+    match (key, found) {
+        (Key::Nobody, _) => Waiting::Nobody,
+        (Key::Await(_), Some(found)) => Waiting::Await(found),
+        (Key::Then(_), Some(found)) => Waiting::Then(found),
+        _ => Waiting::Other,
+    }
+}
+
+/// Who waits for a promise, each once, and the function that goes on.
+fn waiting(objects: &Objects, promise: Address) -> Vec<(Key, Option<Address>)> {
+    let Ok(value) = objects.read_promise(promise) else {
+        return vec![(Key::Other, None)];
+    };
+    let mut found: Vec<(Key, Option<Address>)> = Vec::new();
+    for reaction in value.reactions.into_iter().take(MAX_REACTIONS) {
+        let waiter = waiter(objects, &reaction);
+        if found.iter().all(|(known, _)| *known != waiter.0) {
+            found.push(waiter);
+        }
+    }
+    if found.is_empty() {
+        // V8 before 6.6 keeps those who wait in a form that is not read.
+        let is_known = value.has_handler == Some(false)
+            || objects.layout().value(Field::ReactionNext).is_some();
+        let key = if is_known { Key::Nobody } else { Key::Other };
+        found.push((key, None));
+    }
+    found
+}
+
+fn waiter(objects: &Objects, reaction: &Reaction) -> (Key, Option<Address>) {
+    for word in [reaction.on_fulfilled, reaction.on_rejected] {
+        let Some(handler) = word.strong().filter(|found| objects.is_callable(*found)) else {
+            continue;
+        };
+        if let Some(function) = awaiting(objects, handler) {
+            let shared = objects.shared_function_info(function);
+            return (Key::Await(shared.unwrap_or(function)), Some(function));
+        }
+        if let Ok(shared) = objects.shared_function_info(handler)
+            && let Ok(Some(_)) = objects.function_script(shared)
+        {
+            return (Key::Then(shared), Some(handler));
+        }
+    }
+    (Key::Other, None)
+}
+
+/// The function that goes on when V8's own handler of an `await` is called: it is in the handler's context.
+fn awaiting(objects: &Objects, handler: Address) -> Option<Address> {
+    let context = objects.function_context(handler).ok()?.strong()?;
+    let slots = FixedArray::read(objects, context).ok()?;
+    (0..slots.length.min(AWAIT_SLOTS)).find_map(|slot| {
+        let generator = slots.get(objects, slot).ok().and_then(Tagged::strong)?;
+        let found = objects.instance_type(generator)?;
+        (objects.kind(found) == Kind::Generator).then_some(())?;
+        objects.read_generator(generator).ok()?.function.strong()
+    })
+}
