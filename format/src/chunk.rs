@@ -47,6 +47,8 @@ impl ChunkKind {
     pub const REGIONS: Self = Self(*b"rEGN");
     /// Resident memory by kind.
     pub const ACCOUNTING: Self = Self(*b"aCCT");
+    /// The signal that the process died of.
+    pub const SIGNAL: Self = Self(*b"sIGN");
     /// Bytes of memory.
     pub const MEMORY: Self = Self(*b"MEMY");
     /// What could not be captured.
@@ -59,7 +61,7 @@ impl ChunkKind {
     pub const END: Self = Self(*b"DONE");
 
     /// The kinds of this version of the format with their version and what messages call them.
-    pub(crate) const KNOWN: [(Self, u16, &'static str); 15] = [
+    pub(crate) const KNOWN: [(Self, u16, &'static str); 16] = [
         (Self::PROCESS, 1, "process record"),
         (Self::MODULES, 1, "list of modules"),
         (Self::CONSTANTS, 1, "list of V8 constants"),
@@ -70,6 +72,7 @@ impl ChunkKind {
         (Self::PAGES, 1, "page table"),
         (Self::REGIONS, 1, "memory map"),
         (Self::ACCOUNTING, 1, "memory accounting"),
+        (Self::SIGNAL, 1, "signal record"),
         (Self::MEMORY, 1, "memory chunk"),
         (Self::PROBLEMS, 1, "list of problems"),
         (Self::STATISTICS, 1, "statistics record"),

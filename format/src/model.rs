@@ -30,10 +30,62 @@ pub struct Metadata {
     pub symbols: Vec<Symbol>,
     /// How to unwind the native code that the stacks return to, sorted by address.
     pub unwind_rows: Vec<UnwindRow>,
+    /// The signal that the process was dying of when it was captured.
+    pub signal: Option<FatalSignal>,
     /// What could not be captured, in words for a person.
     pub problems: Vec<Problem>,
+    /// What of the memory was replaced before it was written.
+    pub redaction: Redaction,
     /// Figures that are only known at the end. Absent from a truncated file.
     pub statistics: Option<Statistics>,
+}
+
+/// What of the memory was replaced before it was written, so that it can be shown to others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Redaction {
+    /// Nothing: the memory is as it was.
+    #[default]
+    None,
+    /// Contents of strings and of buffers. Names of properties, classes, functions and variables, and the source of functions are left.
+    Strings,
+    /// Those names and sources, too.
+    All,
+    /// A level of a later version of the format, by its number: at least strings.
+    Other(u8),
+}
+
+impl Redaction {
+    /// The number in the file header.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Strings => 1,
+            Self::All => 2,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The level with a number.
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::None,
+            1 => Self::Strings,
+            2 => Self::All,
+            code => Self::Other(code),
+        }
+    }
+}
+
+impl std::fmt::Display for Redaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Strings => f.write_str("strings"),
+            Self::All => f.write_str("all"),
+            Self::Other(code) => write!(f, "level {code}"),
+        }
+    }
 }
 
 /// The captured process.
@@ -360,6 +412,59 @@ pub enum UnwindBase {
     Cfa,
     /// A register of the frame by its DWARF number.
     Register(u16),
+}
+
+/// The signal that a process died of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FatalSignal {
+    /// Its number: 6 for `SIGABRT`, 11 for `SIGSEGV`.
+    pub number: u32,
+    /// Why it was sent, as in `si_code`: 0 if unknown.
+    pub code: i64,
+    /// For a fault, the address that could not be accessed; 0 if unknown.
+    pub address: u64,
+    /// Thread that it hit; 0 if unknown.
+    pub tid: u32,
+}
+
+impl FatalSignal {
+    /// The name of the number, the same on all architectures that Linux has but Alpha, MIPS and SPARC.
+    pub const fn name(&self) -> Option<&'static str> {
+        Some(match self.number {
+            1 => "SIGHUP",
+            2 => "SIGINT",
+            3 => "SIGQUIT",
+            4 => "SIGILL",
+            5 => "SIGTRAP",
+            6 => "SIGABRT",
+            7 => "SIGBUS",
+            8 => "SIGFPE",
+            9 => "SIGKILL",
+            11 => "SIGSEGV",
+            13 => "SIGPIPE",
+            15 => "SIGTERM",
+            24 => "SIGXCPU",
+            25 => "SIGXFSZ",
+            31 => "SIGSYS",
+            _ => return None,
+        })
+    }
+}
+
+impl std::fmt::Display for FatalSignal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name)?,
+            None => write!(f, "signal {}", self.number)?,
+        }
+        if matches!(self.number, 7 | 11) && self.code > 0 {
+            write!(f, " at {:#x}", self.address)?;
+        }
+        if self.tid != 0 {
+            write!(f, " in thread {}", self.tid)?;
+        }
+        Ok(())
+    }
 }
 
 /// Something that could not be captured or was doubtful: stored in the file, so that nobody mistakes a gap for a fact.

@@ -13,7 +13,7 @@ use crate::integrity::{Damage, Integrity};
 use crate::limits::{CACHE_BYTES, METADATA_MAX};
 use crate::memory::{Memory, MemoryRange, ReadError};
 use crate::memory_map::{MemoryMap, Segment};
-use crate::model::Metadata;
+use crate::model::{Metadata, Redaction};
 use crate::payload::{self, Decoder, check_lengths};
 use crate::records;
 use crate::source::Source;
@@ -104,7 +104,8 @@ impl CaptureFile {
             entries,
             mut integrity,
         } = directory::read(&source, &decoder, &header)?;
-        let metadata = read_metadata(&source, &decoder, &entries, &mut integrity)?;
+        let mut metadata = read_metadata(&source, &decoder, &entries, &mut integrity)?;
+        metadata.redaction = Redaction::from_code(header.redaction);
         let map = MemoryMap::new(memory_chunks(&entries, &mut integrity));
         if integrity.truncated_at.is_some() {
             integrity.missing = missing(&metadata, &map);

@@ -8,7 +8,7 @@ use crate::limits::{METADATA_MAX, PROBLEMS_MAX, RECORD_MAX, RECORD_SPLIT};
 use crate::model::{Metadata, Problem};
 use crate::wire::{
     ConstantV1, DecodeError, IsolateV1, MemoryUseV1, ModuleV1, PageV1, ProblemV1, ProcessV1,
-    Record, RegionV1, StatisticsV1, SymbolV1, ThreadV1, UnwindRowV1,
+    Record, RegionV1, SignalV1, StatisticsV1, SymbolV1, ThreadV1, UnwindRowV1,
 };
 
 /// The raw payload of one metadata chunk.
@@ -44,6 +44,7 @@ pub(crate) fn head_records(metadata: &Metadata) -> Result<Vec<RawRecord>, WriteE
     split(metadata.pages.iter().map(PageV1::from), &mut out)?;
     split(metadata.regions.iter().map(RegionV1::from), &mut out)?;
     split(metadata.accounting.iter().map(MemoryUseV1::from), &mut out)?;
+    split(metadata.signal.iter().map(SignalV1::from), &mut out)?;
     problem_records(&metadata.problems, &mut out)?;
     // Problems at the end and statistics must still fit.
     let max = METADATA_MAX - 2 * PROBLEMS_MAX;
@@ -153,6 +154,11 @@ pub(crate) fn apply(
         ChunkKind::STATISTICS => {
             let (record, weight) = single::<StatisticsV1>(payload)?;
             metadata.statistics = Some(record.into());
+            Ok(weight)
+        }
+        ChunkKind::SIGNAL => {
+            let (record, weight) = single::<SignalV1>(payload)?;
+            metadata.signal = Some(record.into());
             Ok(weight)
         }
         ChunkKind::CONSTANTS => {

@@ -28,8 +28,6 @@ pub struct WriteOptions {
     pub threads: usize,
     /// UUID of the capture; `None` for a random one.
     pub capture_id: Option<[u8; 16]>,
-    /// Redaction level that the header states; 0 if no byte of memory was replaced.
-    pub redaction: u8,
     /// Bytes of file between index checkpoints.
     pub checkpoint_bytes: u64,
 }
@@ -40,7 +38,6 @@ impl Default for WriteOptions {
             level: 1,
             threads: 0,
             capture_id: None,
-            redaction: 0,
             checkpoint_bytes: CHECKPOINT_BYTES,
         }
     }
@@ -112,7 +109,7 @@ impl<W: Write> Writer<W> {
             monotonic_ns: head.process.monotonic_ns,
             machine: machine_code(&head.process.architecture),
             pointer_size: 8,
-            redaction: options.redaction,
+            redaction: head.redaction.code(),
             os_page_size: head.process.os_page_size,
             writer: head.process.writer.clone(),
         };

@@ -145,6 +145,7 @@ fn lying_records_are_damage() {
         (*b"PROC", list(Fields::default().u64(2))),
         (*b"PAGE", vec![0; 87]),
         (*b"sTAT", list(Fields::default().u64(1).u64(0))),
+        (*b"sIGN", list(Fields::default().u32(11).u64(0))),
     ];
     for (kind, payload) in payloads {
         let bytes = Foreign::new()
@@ -340,7 +341,7 @@ fn a_file_full_of_damage_is_described_in_bounded_space() {
 fn chunk() -> impl Strategy<Value = ([u8; 4], u8, u64, Option<u64>, Vec<u8>)> {
     let kinds = [
         *b"PROC", *b"mODS", *b"cNST", *b"sYMS", *b"tHRD", *b"ISOL", *b"PAGE", *b"rEGN", *b"aCCT",
-        *b"MEMY", *b"pROB", *b"sTAT", *b"INDX", *b"DONE", *b"zZZZ",
+        *b"sIGN", *b"MEMY", *b"pROB", *b"sTAT", *b"INDX", *b"DONE", *b"zZZZ",
     ];
     // Small numbers make counts and lengths that are nearly right.
     let byte = prop_oneof![4 => Just(0_u8), 3 => 0..8_u8, 1 => any::<u8>()];

@@ -146,6 +146,7 @@ fn vectors() -> Vec<Vector> {
                     *b"aCCT",
                     Fields::default().text("v8:old_space").u64(4096).u64(8192),
                 )
+                .record(*b"sIGN", Fields::default().u32(11).u64(1).u64(0x10).u32(77))
                 .memory(0x4_0000, b"old")
                 .index()
                 .memory(0x4_0003, b"space")
@@ -494,6 +495,10 @@ fn the_tables_alone_are_enough_to_read_what_the_writer_writes() {
             "resident_bytes = 0x40000",
             "mapped_bytes = 0x50000"
         ]
+    );
+    assert_eq!(
+        payload("sIGN"),
+        ["number = 11", "code = 1", "address = 57005", "tid = 4242"]
     );
     assert_eq!(
         payload("pROB"),

@@ -47,7 +47,12 @@ fn tells_growth_to_the_object(release: &str) -> Result<()> {
     ensure!(profile["growth_count"] == 10000, "{profile}");
     ensure!(profile["verdict"] == "steady growth", "{profile}");
     ensure!(report["same_process"] == true, "{report}");
-    ensure!(!report["warnings"].to_string().contains("different programs"), "{report}");
+    ensure!(
+        !report["warnings"]
+            .to_string()
+            .contains("different programs"),
+        "{report}"
+    );
 
     let objects = report["objects"].as_array().context("no objects")?;
     let profiles = objects.iter().find(|class| class["name"] == "Profile");

@@ -1,7 +1,6 @@
 //! `v8mini convert`: a capture from a core.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -11,6 +10,7 @@ use v8mini_capture::elf_core::CoreImage;
 use v8mini_format::{WriteOptions, Written};
 
 use super::file::InputArgs;
+use super::new_file::{goes_to_stdout, write_new};
 use super::output::{Outcome, Output, WARNING, grouped, human_bytes};
 use super::progress;
 use crate::image::Opened;
@@ -58,12 +58,7 @@ struct Report<'a> {
 impl Convert {
     /// Runs the command.
     pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let to_stdout = self.output == Path::new("-");
-        if to_stdout && io::stdout().is_terminal() {
-            bail!(
-                "standard output is a terminal, and a capture is binary: redirect it, or name a file with -o FILE"
-            );
-        }
+        let to_stdout = goes_to_stdout(&self.output)?;
         let Opened::Core(core) = self.input.open()? else {
             bail!("{} is a capture already", self.input.path.display());
         };
@@ -74,7 +69,7 @@ impl Convert {
         let written = if to_stdout {
             write(&core, io::stdout().lock(), options)?.1
         } else {
-            write_file(&core, &self.output, options)
+            write_new(&self.output, |file| Ok(write(&core, file, options)?.1))
                 .with_context(|| format!("nothing was written to {}", self.output.display()))?
         };
         let report = report(&core, &self.output, written);
@@ -106,32 +101,6 @@ fn write<W: Write>(
     let written = core.write(out, options, &mut |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
     Ok(written?)
-}
-
-/// Writes a file that appears under its name only when it is complete. Only its owner may read it: a heap holds whatever the
-/// program had in memory.
-///
-/// What exists and is no regular file (a pipe, a device) is written to as it is: a file of its name would take its place.
-fn write_file(core: &CoreImage, path: &Path, options: WriteOptions) -> anyhow::Result<Written> {
-    let path = match fs::metadata(path) {
-        Ok(existing) if existing.is_dir() => bail!("it is a directory; name a file"),
-        Ok(existing) if !existing.is_file() => {
-            let file = OpenOptions::new().write(true).open(path)?;
-            return Ok(write(core, file, options)?.1);
-        }
-        // Through a symbolic link, the file behind it is replaced and not the link.
-        Ok(_) => path.canonicalize()?,
-        Err(_) => path.to_owned(),
-    };
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let temporary = tempfile::NamedTempFile::new_in(directory)?;
-    let (_, written) = write::<&File>(core, temporary.as_file(), options)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
-    Ok(written)
 }
 
 fn report<'a>(core: &'a CoreImage, path: &Path, written: Written) -> Report<'a> {

@@ -12,9 +12,11 @@ mod info;
 mod inspect;
 mod instances;
 mod node;
+mod new_file;
 mod output;
 mod print;
 mod progress;
+mod redact;
 mod refs;
 mod scripts;
 mod search;
@@ -68,6 +70,7 @@ enum Command {
     Source(source::Source),
     Functions(functions::Functions),
     Scripts(scripts::Scripts),
+    Redact(redact::Redact),
     Shell(shell::Shell),
     Strings(strings::Strings),
     Bt(bt::Bt),
@@ -77,7 +80,7 @@ impl Command {
     /// The question that the command is; `None` if it is none that a session could answer.
     fn query(&self) -> Option<&dyn Query> {
         Some(match self {
-            Self::Convert(_) | Self::Shell(_) => return None,
+            Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
             Self::Diff(diff) => diff,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
@@ -99,6 +102,7 @@ impl Command {
     fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
         match (self, self.query()) {
             (Self::Convert(convert), _) => convert.run(output),
+            (Self::Redact(redact), _) => redact.run(output),
             (_, Some(query)) => query.answer(&query.input().open_session()?, output),
             (_, None) => bail!("the command cannot be run here"),
         }

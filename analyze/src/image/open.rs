@@ -60,7 +60,9 @@ impl Opened {
                 (Image { memory, metadata }, integrity)
             }
             Self::Core(core) => {
-                let CoreImage { metadata, memory } = *core;
+                let CoreImage {
+                    metadata, memory, ..
+                } = *core;
                 let mut integrity = Integrity::default();
                 integrity.complete = true;
                 let memory = Box::new(memory);

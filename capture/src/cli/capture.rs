@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8mini_capture::linux::{Mode, Options, Progress, capture};
 use v8mini_format::WriteOptions;
+use v8mini_format::model::Redaction;
 
 use super::Outcome;
 use super::destination::Destination;
@@ -69,6 +70,14 @@ pub(super) struct CaptureArguments {
     #[arg(long)]
     full: bool,
 
+    /// Replace contents before anything is written: lengths, shapes and references stay.
+    ///
+    /// `strings`: the characters of all strings, the bytes in typed arrays, the arguments of the program, and whatever in stacks is no
+    /// address and no small number. Names of properties, classes, functions and variables, and the source of functions stay: keys of
+    /// objects that serve as dictionaries are names, too. `all`: those as well.
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "full")]
+    redact: Option<Redact>,
+
     /// Capture, but write nothing: shows the pause and what would be stored.
     #[arg(long)]
     dry_run: bool,
@@ -79,6 +88,7 @@ impl CaptureArguments {
         let mut options = Options::default();
         options.mode = self.mode;
         options.full = self.full;
+        options.redaction = self.redact.map_or(Redaction::None, Redact::level);
         options.max_pause = self.max_pause;
         options.retries = self.retries;
         options.memory = self.memory.saturating_mul(1 << 20);
@@ -99,6 +109,24 @@ impl CaptureArguments {
                 _ => Some(PathBuf::from(".")),
             },
             None => Some(PathBuf::from(".")),
+        }
+    }
+}
+
+/// What to redact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Redact {
+    /// Contents of strings and buffers.
+    Strings,
+    /// Names and sources of functions, too.
+    All,
+}
+
+impl Redact {
+    pub(super) const fn level(self) -> Redaction {
+        match self {
+            Self::Strings => Redaction::Strings,
+            Self::All => Redaction::All,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The command line.
 
 mod capture;
+mod core_handler;
 mod destination;
 mod list;
+mod size;
 mod summary;
 
 use std::process::ExitCode;
@@ -40,6 +42,7 @@ struct Arguments {
 enum Command {
     /// List the Node.js processes that can be captured; none is stopped.
     List(list::ListArguments),
+    CoreHandler(core_handler::CoreHandlerArguments),
 }
 
 /// Runs the program.
@@ -47,6 +50,7 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (&arguments.command, &arguments.capture) {
         (Some(Command::List(list)), _) => list::run(list),
+        (Some(Command::CoreHandler(core)), _) => core_handler::run(core),
         (None, Some(capture)) => capture::run(capture),
         (None, None) => Arguments::command()
             .error(

@@ -114,6 +114,7 @@ impl Summary<'_> {
             "v8_version": metadata.v8_version.map(|version| version.to_string()),
             "mode": metadata.process.mode,
             "declined": declined,
+            "redaction": metadata.redaction.to_string(),
             "monotonic_ns": metadata.process.monotonic_ns,
             "pause_ns": self.statistics.pause_ns,
             "total_ns": self.statistics.total_ns,

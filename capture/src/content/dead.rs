@@ -9,11 +9,12 @@ use v8mini_format::model::{GcState, Isolate, Page, Space};
 
 use super::edits::{Edit, Edits, Fill};
 use super::free_space::FreeSpace;
+use super::scan::merge;
 use super::targets::Targets;
-use crate::locate::{Pages, clipped};
+use crate::locate::{clipped, page_of};
 
-/// Words of a free-list entry that stay: its map, its size and the next entry.
-const HEADER_BYTES: u64 = 24;
+/// What stays of a free-list entry: its map and its size. The link to the next may never have been written.
+const HEADER_BYTES: u64 = 16;
 
 /// Memory that holds no objects.
 ///
@@ -30,8 +31,8 @@ pub struct DeadMemory {
 
 /// A range that holds no objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Dead {
-    pub(super) range: MemoryRange,
+struct Dead {
+    range: MemoryRange,
     /// The head of the free-list entry that says so; 0 if it is the allocator's word.
     witness: u64,
 }
@@ -45,49 +46,49 @@ impl DeadMemory {
     pub fn find(
         memory: &dyn Memory,
         stored: &[MemoryRange],
-        pages: &Pages,
+        pages: &[Page],
         isolates: &[Isolate],
     ) -> Self {
         let collecting = |isolate: &Isolate| isolate.gc_state == GcState::Collecting;
         if isolates.iter().any(collecting) {
             return Self::default();
         }
-        let mut dead = entries(memory, stored, pages);
-        dead.extend(unallocated(pages, isolates));
-        dead.extend(left_over(memory, pages, isolates));
-        dead.sort_unstable();
-        // What overlaps something else is not what it seems.
-        let mut disjoint: Vec<Dead> = Vec::with_capacity(dead.len());
-        for range in dead {
-            match disjoint.last_mut() {
-                Some(last) if range.range.start < last.range.end() => {
-                    if last.witness != 0 && range.witness == 0 {
-                        *last = range;
-                    }
-                }
-                _ => disjoint.push(range),
-            }
-        }
-        let mut targets = Targets::new(disjoint.iter().map(|dead| dead.range).collect());
+        let mut new = Self {
+            dead: disjoint(claims(memory, stored, pages, isolates)),
+        };
+        let mut targets = Targets::new(new.ranges().collect());
         targets.follow(memory, stored);
-        disjoint.retain(|dead| !targets.is_hit(dead.range.start));
-        Self { dead: disjoint }
+        new.dead.retain(|dead| !targets.is_hit(dead.range.start));
+        new
+    }
+
+    /// Everything that V8 says is dead, whatever points there and whatever else is said.
+    pub(super) fn claimed(
+        memory: &dyn Memory,
+        stored: &[MemoryRange],
+        pages: &[Page],
+        isolates: &[Isolate],
+    ) -> Vec<MemoryRange> {
+        let claims = claims(memory, stored, pages, isolates);
+        let mut ranges = claims.into_iter().map(|dead| dead.range).collect();
+        merge(&mut ranges);
+        ranges
+    }
+
+    /// The ranges, sorted and disjoint.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = MemoryRange> + '_ {
+        self.dead.iter().map(|dead| dead.range)
     }
 
     /// What is to be written there: zeros.
     pub fn edits(&self) -> Edits {
-        self.dead
-            .iter()
-            .map(|dead| Edit {
-                range: dead.range,
-                fill: Fill::Zero,
-            })
-            .collect()
+        let fill = Fill::ZERO;
+        self.ranges().map(|range| Edit { range, fill }).collect()
     }
 
     /// How many bytes are dead.
     pub fn len_bytes(&self) -> u64 {
-        self.dead.iter().map(|dead| dead.range.len).sum()
+        self.ranges().map(|range| range.len).sum()
     }
 
     /// Whether there are none.
@@ -106,8 +107,34 @@ impl DeadMemory {
     }
 }
 
+/// What free-list entries, allocation areas and unused pages say is dead.
+fn claims(
+    memory: &dyn Memory,
+    stored: &[MemoryRange],
+    pages: &[Page],
+    isolates: &[Isolate],
+) -> Vec<Dead> {
+    let mut dead = entries(memory, stored, pages);
+    dead.extend(unallocated(pages, isolates));
+    dead.extend(left_over(memory, pages, isolates));
+    dead
+}
+
+/// Of claims that overlap, the allocator's: what overlaps something else is not what it seems.
+fn disjoint(mut claims: Vec<Dead>) -> Vec<Dead> {
+    claims.sort_unstable();
+    claims.dedup_by(|next, last| {
+        let overlaps = next.range.start < last.range.end();
+        if overlaps && last.witness != 0 && next.witness == 0 {
+            *last = *next;
+        }
+        overlaps
+    });
+    claims
+}
+
 /// Pages with more than one object, in which free-list entries may lie.
-fn ordinary(pages: &Pages) -> impl Iterator<Item = &Page> {
+fn ordinary(pages: &[Page]) -> impl Iterator<Item = &Page> {
     let large = |space: Space| {
         matches!(
             space,
@@ -119,13 +146,12 @@ fn ordinary(pages: &Pages) -> impl Iterator<Item = &Page> {
         )
     };
     pages
-        .pages
         .iter()
         .filter(move |page| !large(page.space) && page.space != Space::ReadOnly)
 }
 
 /// The insides of all free-list entries.
-fn entries(memory: &dyn Memory, stored: &[MemoryRange], pages: &Pages) -> Vec<Dead> {
+fn entries(memory: &dyn Memory, stored: &[MemoryRange], pages: &[Page]) -> Vec<Dead> {
     let ordinary: Vec<&Page> = ordinary(pages).collect();
     let Some(free_space) = FreeSpace::find(memory, stored, pages, &ordinary) else {
         return Vec::new();
@@ -157,13 +183,13 @@ fn entries(memory: &dyn Memory, stored: &[MemoryRange], pages: &Pages) -> Vec<De
 
 /// What lies behind the tops of the allocation areas. V8 lowers the limit to be told of the next allocation; what follows in a
 /// semispace page is empty all the same.
-fn unallocated(pages: &Pages, isolates: &[Isolate]) -> Vec<Dead> {
+fn unallocated(pages: &[Page], isolates: &[Isolate]) -> Vec<Dead> {
     let areas = isolates
         .iter()
         .flat_map(|isolate| &isolate.allocation_areas);
     areas
         .filter_map(|area| {
-            let page = pages.containing(area.top)?;
+            let page = page_of(pages, area.top)?;
             let end = if page.space == Space::New {
                 page.area_end
             } else {
@@ -183,8 +209,8 @@ fn unallocated(pages: &Pages, isolates: &[Isolate]) -> Vec<Dead> {
 
 /// Pages of the semispace in use that are not in use yet: up to V8 10, the last collection left a forwarding address in
 /// place of the map of each object that moved away, so of most pages' first. Without isolates the process runs, and nothing is claimed.
-fn left_over(memory: &dyn Memory, pages: &Pages, isolates: &[Isolate]) -> Vec<Dead> {
-    let is_forwarding = |word: u64| word & 3 == 0 && pages.containing(word).is_some();
+fn left_over(memory: &dyn Memory, pages: &[Page], isolates: &[Isolate]) -> Vec<Dead> {
+    let is_forwarding = |word: u64| word & 3 == 0 && page_of(pages, word).is_some();
     let unused = |page: &&Page| {
         page.space == Space::New
             && memory.read_u64(page.area_start).is_ok_and(is_forwarding)
@@ -193,7 +219,7 @@ fn left_over(memory: &dyn Memory, pages: &Pages, isolates: &[Isolate]) -> Vec<De
                 .flat_map(|isolate| &isolate.allocation_areas)
                 .all(|area| !(page.area_start..page.area_end).contains(&area.top))
     };
-    let pages = pages.pages.iter().filter(|_| !isolates.is_empty());
+    let pages = pages.iter().filter(|_| !isolates.is_empty());
     pages
         .filter(unused)
         .map(|page| Dead {

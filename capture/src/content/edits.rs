@@ -4,31 +4,40 @@ use std::borrow::Cow;
 
 use v8mini_format::memory::MemoryRange;
 
-/// What a range is filled with.
+/// What a range is filled with: four bytes, again and again from its start on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fill {
-    /// Zero bytes.
-    Zero,
-    /// A byte, again and again.
-    Byte(u8),
-    /// A code unit of two bytes, again and again from the start of the range on.
-    Unit(u16),
-}
+pub struct Fill([u8; 4]);
 
 impl Fill {
-    /// The byte at a distance from the start of the range.
-    const fn byte(self, distance: u64) -> u8 {
-        match self {
-            Self::Zero => 0,
-            Self::Byte(byte) => byte,
-            Self::Unit(unit) => {
-                let [low, high] = unit.to_le_bytes();
-                if distance.is_multiple_of(2) {
-                    low
-                } else {
-                    high
-                }
-            }
+    /// Zero bytes.
+    pub const ZERO: Self = Self([0; 4]);
+
+    /// A byte.
+    pub const fn byte(byte: u8) -> Self {
+        Self([byte; 4])
+    }
+
+    /// A code unit of two bytes.
+    pub const fn unit(unit: u16) -> Self {
+        let [low, high] = unit.to_le_bytes();
+        Self([low, high, low, high])
+    }
+
+    /// A 32-bit integer.
+    pub const fn integer(integer: u32) -> Self {
+        Self(integer.to_le_bytes())
+    }
+
+    /// Fills `bytes`, which begin at a distance from the start of the range.
+    fn write(self, distance: u64, bytes: &mut [u8]) {
+        if let [byte, rest @ ..] = self.0
+            && rest == [byte; 3]
+        {
+            return bytes.fill(byte);
+        }
+        let pattern = self.0.iter().cycle().skip((distance % 4) as usize);
+        for (byte, fill) in bytes.iter_mut().zip(pattern) {
+            *byte = *fill;
         }
     }
 }
@@ -43,7 +52,7 @@ pub struct Edit {
 }
 
 /// Changes, each address at most once.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Sorted by address, disjoint, none empty.
     edits: Vec<Edit>,
@@ -97,16 +106,7 @@ impl Edits {
             let Some(part) = bytes.get_mut(from..to) else {
                 continue;
             };
-            match edit.fill {
-                Fill::Zero => part.fill(0),
-                Fill::Byte(byte) => part.fill(byte),
-                fill @ Fill::Unit(_) => {
-                    let first = start - edit.range.start;
-                    for (distance, byte) in (first..).zip(part) {
-                        *byte = fill.byte(distance);
-                    }
-                }
-            }
+            edit.fill.write(start - edit.range.start, part);
         }
     }
 
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn every_cut_gives_the_same_bytes() {
         let edits = Edits::new(vec![
-            edit(21, 7, Fill::Unit(u16::from_le_bytes(*b"x-"))),
-            edit(3, 4, Fill::Byte(b'*')),
-            edit(40, 0, Fill::Zero),
-            edit(12, 2, Fill::Zero),
+            edit(21, 7, Fill::unit(u16::from_le_bytes(*b"x-"))),
+            edit(3, 4, Fill::byte(b'*')),
+            edit(40, 0, Fill::ZERO),
+            edit(12, 2, Fill::ZERO),
         ]);
         let mut whole = [b'.'; 32];
         edits.apply(0, &mut whole);
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn overlapping_edits_become_one() {
         let edits = Edits::new(vec![
-            edit(8, 8, Fill::Byte(2)),
-            edit(0, 10, Fill::Byte(1)),
-            edit(0, 4, Fill::Zero),
+            edit(8, 8, Fill::byte(2)),
+            edit(0, 10, Fill::byte(1)),
+            edit(0, 4, Fill::ZERO),
         ]);
         let mut bytes = [9; 18];
         edits.apply(0, &mut bytes);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn nothing_is_copied_without_need() {
-        let edits = Edits::new(vec![edit(100, 8, Fill::Zero)]);
+        let edits = Edits::new(vec![edit(100, 8, Fill::ZERO)]);
         assert!(matches!(edits.applied(0, &[1; 100]), Cow::Borrowed(_)));
         assert!(matches!(edits.applied(93, &[1; 8]), Cow::Owned(_)));
         assert!(matches!(

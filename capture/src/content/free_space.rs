@@ -8,14 +8,14 @@
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::Page;
 
-use crate::locate::{Pages, clipped, immortal_maps, is_variable_size};
+use crate::locate::{clipped, immortal_maps, is_variable_size};
 
 /// Pages that are looked at to find out which map it is, spread over the heap.
 const SAMPLED_PAGES: usize = 256;
 /// So many entries must have been seen…
 const MIN_ENTRIES: u32 = 3;
-/// …of which so many in a hundred end where they should.
-const MIN_PERCENT: u32 = 90;
+/// …of which so many in a hundred end where they should: heads that were swallowed by longer entries are counted, too.
+const MIN_PERCENT: u32 = 50;
 
 /// How free-list entries look in this image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl FreeSpace {
     pub(super) fn find(
         memory: &dyn Memory,
         stored: &[MemoryRange],
-        pages: &Pages,
+        pages: &[Page],
         ordinary: &[&Page],
     ) -> Option<Self> {
         let maps: Vec<u64> = immortal_maps(memory, pages)

@@ -6,10 +6,15 @@
 //!
 //! [`DeadMemory`] says what holds no objects. It may also be asked about a process that runs: see there.
 
+mod address_set;
 mod dead;
 mod edits;
 mod free_space;
+mod redact;
+mod scan;
 mod targets;
 
 pub use dead::DeadMemory;
 pub use edits::{Edit, Edits, Fill};
+pub use redact::{RedactError, redact};
+pub(crate) use scan::outside;

@@ -17,6 +17,7 @@ use super::planned::PlannedMemory;
 use super::regions::{region_at, regions};
 use super::stack_bottom::{self, StackBottom};
 use super::{headers, versions};
+use crate::content::Edits;
 use crate::locate::{
     ExternalStringShape, IsolateClues, ReadPlan, find_isolates, gc_problems, locate_pages,
 };
@@ -50,6 +51,8 @@ pub struct CoreImage {
     pub metadata: Metadata,
     /// The memory that a capture would hold.
     pub memory: PlannedMemory,
+    /// What is changed in it when it is written.
+    pub edits: Edits,
 }
 
 /// Whether a file that begins so is an ELF file.
@@ -438,12 +441,17 @@ impl Core {
             regions: self.regions.clone(),
             symbols: native.symbols,
             unwind_rows: native.rows,
+            signal: self.notes.signal,
             problems: self.problems,
             statistics: Some(statistics),
             ..Metadata::default()
         };
         let memory = PlannedMemory::new(self.memory, planned, self.regions, pages, shape);
-        Ok(CoreImage { metadata, memory })
+        Ok(CoreImage {
+            metadata,
+            memory,
+            edits: Edits::default(),
+        })
     }
 
     fn no_heap(&self, headers: &Headers<'_>) -> CoreError {

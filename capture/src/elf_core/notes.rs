@@ -1,9 +1,9 @@
 //! The notes of a core: what the kernel, or `gcore`, says about the process besides its memory.
 
 use object::LittleEndian;
-use object::elf::{FileHeader64, NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS};
+use object::elf::{FileHeader64, NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO};
 use object::read::elf::NoteIterator;
-use v8mini_format::model::Register;
+use v8mini_format::model::{FatalSignal, Register};
 
 use super::headers::{ENDIAN, Machine};
 
@@ -15,6 +15,9 @@ const MAX_FILES: usize = 1 << 16;
 const MAX_DAMAGED: usize = 16;
 /// Entries of the auxiliary vector that are kept: Linux has some 50.
 const MAX_AUXILIARY: usize = 128;
+/// What a debugger stops a process with.
+const SIGSTOP: u32 = 19;
+const SIGTRAP: u32 = 5;
 /// Bytes of a path that are kept: Linux's `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 
@@ -28,6 +31,8 @@ pub(super) struct Notes {
     pub(super) auxiliary: Vec<(u64, u64)>,
     /// Mapped files, as in the note: sorted by address.
     pub(super) files: Vec<FileMapping>,
+    /// What the process died of, if the kernel wrote the core.
+    pub(super) signal: Option<FatalSignal>,
     /// Notes that made no sense, in words.
     pub(super) damaged: Vec<String>,
 }
@@ -80,6 +85,7 @@ impl Notes {
                     let understood = match note.n_type(ENDIAN) {
                         NT_PRSTATUS => self.thread(machine, desc),
                         NT_PRPSINFO => self.process(desc),
+                        NT_SIGINFO => self.signal_info(desc),
                         NT_AUXV => self.auxiliary_vector(desc),
                         NT_FILE => self.file_mappings(desc),
                         _ => Some(()),
@@ -112,6 +118,26 @@ impl Notes {
         let tid = u32_at(desc, 32)?;
         let registers = machine.registers(desc.get(112..)?)?;
         self.threads.push(ThreadNote { tid, registers });
+        Some(())
+    }
+
+    /// `siginfo_t` of the thread whose `NT_PRSTATUS` came just before: `si_signo` at 0, `si_code` at 8, `si_addr` at 16 where there is
+    /// one. `gcore` writes it, too, for a process that goes on: then the signal is that of the debugger's own stop.
+    fn signal_info(&mut self, desc: &[u8]) -> Option<()> {
+        let number = u32_at(desc, 0)?;
+        let code = i64::from(u32_at(desc, 8)?.cast_signed());
+        let faults = [4, 5, 7, 8, 11].contains(&number) && code > 0;
+        // V8's own assertions end in a breakpoint, with one of the few codes that the kernel has for that.
+        let is_stop = number == SIGSTOP || (number == SIGTRAP && code > 0xff);
+        let is_fatal = number != 0 && !is_stop;
+        if is_fatal && self.signal.is_none() {
+            self.signal = Some(FatalSignal {
+                number,
+                code,
+                address: if faults { u64_at(desc, 16)? } else { 0 },
+                tid: self.threads.last().map_or(0, |thread| thread.tid),
+            });
+        }
         Some(())
     }
 

@@ -30,7 +30,7 @@ impl CoreImage {
         let mut done = 0;
         for (start, bytes) in self.memory.pieces() {
             for (at, part) in (start..).step_by(STEP_BYTES).zip(bytes.chunks(STEP_BYTES)) {
-                writer.memory(at, part)?;
+                writer.memory(at, &self.edits.applied(at, part))?;
                 done += part.len() as u64;
                 progress(done);
             }

@@ -13,6 +13,14 @@ use super::procfs;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CaptureError {
+    /// The image cannot be redacted, so nothing of it may be written.
+    #[error("process {pid} was not captured: {source}")]
+    Redact {
+        /// The process.
+        pid: u32,
+        /// Why not.
+        source: crate::content::RedactError,
+    },
     /// There is no such process.
     #[error("there is no process {pid}")]
     NoSuchProcess {

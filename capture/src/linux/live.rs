@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use nix::libc::pid_t;
 use v8mini_format::memory::{Memory, MemoryExt};
-use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics};
+use v8mini_format::model::{Metadata, Module, Problem, Process, Redaction, Region, Statistics};
 
 use super::binary::SymbolCache;
 use super::error::CaptureError;
@@ -20,7 +20,7 @@ use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Image, Planner, Snapshot, Snapshotter};
 use super::stop_and_copy::StopAndCopy;
 use super::{accounting, binary, maps, procfs, registers};
-use crate::content::{DeadMemory, Edits};
+use crate::content::Edits;
 use crate::locate::{
     ExternalStringShape, IsolateClues, Pages, find_external_strings, find_isolates, gc_problems,
     locate_pages,
@@ -81,6 +81,14 @@ pub fn capture(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Captured, CaptureError> {
     let began = Instant::now();
+    let options = &Options {
+        // Not even in passing may the disk see what is to be redacted.
+        temporary: options
+            .temporary
+            .clone()
+            .filter(|_| options.redaction == Redaction::None),
+        ..options.clone()
+    };
     progress(Progress::Locating);
     let target = Target::locate(pid, &mut SymbolCache::default())?;
     let mut planner = HeapPlanner::new(&target);
@@ -96,11 +104,12 @@ pub fn capture(
         match target.snapshot(*mode, options, &injector, &mut planner, expected, progress) {
             Ok(snapshot) => {
                 progress(Progress::Reading);
-                let captured = target.interpret(snapshot, mode.name(), options, began);
-                return Ok(Captured {
+                let mut captured = Captured {
                     declined,
-                    ..captured
-                });
+                    ..target.interpret(snapshot, mode.name(), began)
+                };
+                captured.edit(options)?;
+                return Ok(captured);
             }
             Err(CaptureError::Unavailable { mode, reason, .. }) => {
                 declined.push(Declined { mode, reason });
@@ -118,6 +127,15 @@ fn clean_leftovers(pid: pid_t, injector: &Result<Injector, Why>) {
         && !leftovers.is_empty()
     {
         let _stay = leftovers.clean(injector);
+    }
+}
+
+/// Whether a process runs V8; `None` if it cannot be looked at.
+pub fn is_v8(pid: pid_t) -> Option<bool> {
+    match Target::locate(pid, &mut SymbolCache::default()) {
+        Ok(_) => Some(true),
+        Err(CaptureError::NotV8 { .. }) => Some(false),
+        Err(_) => None,
     }
 }
 
@@ -258,13 +276,7 @@ impl Target {
     }
 
     /// Finds in the copy what the capture says about it.
-    fn interpret(
-        &self,
-        snapshot: Snapshot,
-        mode: &str,
-        options: &Options,
-        began: Instant,
-    ) -> Captured {
+    fn interpret(&self, snapshot: Snapshot, mode: &str, began: Instant) -> Captured {
         let Snapshot {
             memory,
             regions,
@@ -280,11 +292,6 @@ impl Target {
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
         let isolates = find_isolates(&memory, &pages, &mut threads, self.clues());
         problems.extend(gc_problems(&isolates));
-        let edits = if options.full {
-            Edits::default()
-        } else {
-            DeadMemory::find(&memory, &memory.ranges(), &pages, &isolates).edits()
-        };
         let late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
         let native = self.unwinding(StoppedProcess {
             memory: &memory,
@@ -342,7 +349,7 @@ impl Target {
             metadata,
             memory,
             late_memory,
-            edits,
+            edits: Edits::default(),
             declined: Vec::new(),
             statistics,
             notes,

@@ -3,6 +3,7 @@
 mod accounting;
 mod binary;
 mod copy;
+mod edit;
 mod error;
 mod fault_log;
 mod fork;
@@ -36,7 +37,7 @@ pub use fork::ForkedClone;
 pub use freeze::{Frozen, StopReport};
 pub use inject::{Argument, Call, Injector, Outcome, Returned, Why};
 pub use list::{Listed, ListedV8, list};
-pub use live::{Captured, Progress, capture};
+pub use live::{Captured, Progress, capture, is_v8};
 pub use maps::read_regions;
 pub use mode::{Declined, Mode};
 pub use options::Options;

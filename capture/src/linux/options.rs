@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use v8mini_format::model::Redaction;
+
 use super::mode::Mode;
 
 /// How to capture.
@@ -13,6 +15,8 @@ pub struct Options {
     pub mode: Mode,
     /// Store everything as it is: what holds no objects is not zeroed.
     pub full: bool,
+    /// What to replace before anything is written.
+    pub redaction: Redaction,
     /// Longest time for which the process may stand still; the capture fails rather than take longer.
     pub max_pause: Option<Duration>,
     /// How often to try again if a garbage collection is under way when the process is stopped.
@@ -20,7 +24,7 @@ pub struct Options {
     /// Bytes of memory for the compressed copy, in the modes that copy while the process runs; besides what one round of copying
     /// needs. What exceeds it goes to a temporary file.
     pub memory: u64,
-    /// Where that is made; `None` keeps all in memory.
+    /// Where that is made; `None` keeps all in memory, as a redacted capture does: it must not be on disk before it is redacted.
     pub temporary: Option<PathBuf>,
     /// Percent of one processor that copying and compressing may use while the process runs; 0 for no bound.
     pub max_cpu: u32,
@@ -37,6 +41,7 @@ impl Default for Options {
         Self {
             mode: Mode::Auto,
             full: false,
+            redaction: Redaction::None,
             max_pause: None,
             retries: 3,
             memory: 64 << 20,

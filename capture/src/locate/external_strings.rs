@@ -108,8 +108,12 @@ pub fn find_external_strings(
     }
     let search = Search {
         memory,
-        outside,
-        regions,
+        place: CharactersOutside {
+            memory,
+            outside,
+            regions,
+            resource: shape.resource,
+        },
         shape,
         maps,
     };
@@ -144,7 +148,7 @@ fn external_maps(
     shape: &ExternalStringShape,
 ) -> Vec<(u64, u64)> {
     let unit = |map: u64| Some((map, shape.unit_bytes(memory, map - 1)?));
-    immortal_maps(memory, pages)
+    immortal_maps(memory, &pages.pages)
         .into_iter()
         .filter_map(unit)
         .collect()
@@ -152,8 +156,7 @@ fn external_maps(
 
 struct Search<'a> {
     memory: &'a dyn Memory,
-    outside: &'a dyn Memory,
-    regions: &'a [Region],
+    place: CharactersOutside<'a>,
     shape: &'a ExternalStringShape,
     /// Tagged maps and bytes per code unit, sorted.
     maps: Vec<(u64, u64)>,
@@ -173,27 +176,56 @@ impl Search<'_> {
             if (lowest..=highest).contains(&word)
                 && let Ok(known) = self.maps.binary_search_by_key(&word, |(map, _)| *map)
                 && let Some((_, unit)) = self.maps.get(known)
-                && let Some(ranges) = self.string(address, *unit)
+                && let Some(string) = self.string(address, *unit)
             {
-                found.extend(ranges);
+                found.extend([string.characters, string.resource]);
             }
         });
         found
     }
 
     /// The characters and the resource of the string at `address` (untagged), if it is one.
-    fn string(&self, address: u64, unit_bytes: u64) -> Option<[MemoryRange; 2]> {
-        let read = |offset: u64| self.memory.read_u64(address.checked_add(offset)?).ok();
+    fn string(&self, address: u64, unit_bytes: u64) -> Option<ExternalString> {
+        let at = address.checked_add(self.shape.length)?;
         let length = if self.shape.length_is_smi {
-            read(self.shape.length)? >> 32
+            self.memory.read_u64(at).ok()? >> 32
         } else {
-            u64::from(
-                self.memory
-                    .read_u32(address.checked_add(self.shape.length)?)
-                    .ok()?,
-            )
+            u64::from(self.memory.read_u32(at).ok()?)
         };
-        let resource = read(self.shape.resource)?;
+        self.place.find(address, length, unit_bytes)
+    }
+}
+
+/// Where an external string keeps what is not in the heap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ExternalString {
+    pub(crate) characters: MemoryRange,
+    /// The embedder's object that holds them.
+    pub(crate) resource: MemoryRange,
+}
+
+/// Finds the characters of an external string.
+#[derive(Clone, Copy)]
+pub(crate) struct CharactersOutside<'a> {
+    /// Holds the heap.
+    pub(crate) memory: &'a dyn Memory,
+    /// Holds the resources.
+    pub(crate) outside: &'a dyn Memory,
+    pub(crate) regions: &'a [Region],
+    /// Offset of the address of the resource in a string; the address of the characters follows.
+    pub(crate) resource: u64,
+}
+
+impl CharactersOutside<'_> {
+    /// The characters and the resource of the string at `address` (untagged), if it is one.
+    pub(crate) fn find(
+        &self,
+        address: u64,
+        length: u64,
+        unit_bytes: u64,
+    ) -> Option<ExternalString> {
+        let read = |offset: u64| self.memory.read_u64(address.checked_add(offset)?).ok();
+        let resource = read(self.resource)?;
         if length == 0 || length > MAX_LENGTH || !is_pointer(resource) {
             return None;
         }
@@ -208,7 +240,7 @@ impl Search<'_> {
         if !self.is_in_a_file(*vtable) {
             return None;
         }
-        let cached = read(self.shape.resource + 8)?;
+        let cached = read(self.resource + 8)?;
         // An uncached string (`UncachedExternalString`) has no room for the address: then the resource has it, before the length.
         let data = if fields.contains(&cached) {
             cached
@@ -218,15 +250,16 @@ impl Search<'_> {
                 _ => None,
             })?
         };
-        let characters = MemoryRange {
-            start: data,
-            len: length.checked_mul(unit_bytes)?,
-        };
-        let resource = MemoryRange {
-            start: resource,
-            len: (RESOURCE_WORDS * 8) as u64,
-        };
-        Some([characters, resource])
+        Some(ExternalString {
+            characters: MemoryRange {
+                start: data,
+                len: length.checked_mul(unit_bytes)?,
+            },
+            resource: MemoryRange {
+                start: resource,
+                len: (RESOURCE_WORDS * 8) as u64,
+            },
+        })
     }
 
     /// Whether an address lies in a mapped file, as vtables do.

@@ -6,14 +6,13 @@
 use v8mini_format::memory::{Memory, MemoryExt};
 use v8mini_format::model::{Page, Space};
 
-use super::scan::Pages;
 use super::words::for_each_word;
 
 /// `Map::instance_size_in_words`: at this offset in every V8 from 4.5 to 14.6.
 const INSTANCE_SIZE: u64 = 8;
 
 /// The meta-maps among the immortal maps, tagged, sorted.
-fn meta_maps(memory: &dyn Memory, pages: &Pages) -> Vec<u64> {
+fn meta_maps(memory: &dyn Memory, pages: &[Page]) -> Vec<u64> {
     let mut found = Vec::new();
     for_each_word(memory, &places(pages), |address, word| {
         if word == address + 1 {
@@ -26,7 +25,7 @@ fn meta_maps(memory: &dyn Memory, pages: &Pages) -> Vec<u64> {
 }
 
 /// The immortal maps, tagged, sorted.
-pub(crate) fn immortal_maps(memory: &dyn Memory, pages: &Pages) -> Vec<u64> {
+pub(crate) fn immortal_maps(memory: &dyn Memory, pages: &[Page]) -> Vec<u64> {
     let meta_maps = meta_maps(memory, pages);
     let mut maps = Vec::new();
     for_each_word(memory, &places(pages), |address, word| {
@@ -44,7 +43,7 @@ pub(crate) fn is_variable_size(memory: &dyn Memory, map: u64) -> bool {
     size.is_some_and(|at| memory.read_u8(at) == Ok(0))
 }
 
-fn places(pages: &Pages) -> Vec<&Page> {
-    let of = |space: Space| pages.pages.iter().filter(move |page| page.space == space);
+fn places(pages: &[Page]) -> Vec<&Page> {
+    let of = |space: Space| pages.iter().filter(move |page| page.space == space);
     of(Space::ReadOnly).chain(of(Space::Map)).collect()
 }

@@ -14,11 +14,13 @@ mod scan;
 mod space;
 mod words;
 
+pub(crate) use external_strings::CharactersOutside;
 pub use external_strings::{ExternalStringShape, find_external_strings};
 pub use header::{HEADER_KINDS, HeaderKind};
 pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
 pub use isolate::{IsolateClues, find_isolates, gc_problems, isolate_block, pair_isolates};
 pub use plan::{ReadPlan, checked_stack_bottom};
+pub(crate) use scan::page_of;
 pub use scan::{Pages, locate_pages};
 pub use space::SpaceIds;
 pub(crate) use words::{clipped, words_of};

@@ -33,13 +33,7 @@ impl Pages {
 
     /// The page that an address lies in.
     pub fn containing(&self, address: u64) -> Option<&Page> {
-        let at = self
-            .pages
-            .partition_point(|page| page.address <= address)
-            .checked_sub(1)?;
-        self.pages
-            .get(at)
-            .filter(|page| address - page.address < page.size)
+        page_of(&self.pages, address)
     }
 
     /// Finds the pages again, in an image of the same process at another time, without asking which shape explains it.
@@ -58,6 +52,16 @@ impl Pages {
         space::assign(memory, &mut pages, version);
         Self { pages, ..*self }
     }
+}
+
+/// The page, of pages sorted by address, that an address lies in.
+pub(crate) fn page_of(pages: &[Page], address: u64) -> Option<&Page> {
+    let at = pages
+        .partition_point(|page| page.address <= address)
+        .checked_sub(1)?;
+    pages
+        .get(at)
+        .filter(|page| address - page.address < page.size)
 }
 
 /// Finds V8's pages: tries every shape of header at every address where a page may start, and takes the shape that

@@ -30,7 +30,7 @@ pub(crate) use module::{ConstantV1, ModuleV1, SymbolV1};
 pub(crate) use page::PageV1;
 pub(crate) use process::ProcessV1;
 pub(crate) use region::{MemoryUseV1, RegionV1};
-pub(crate) use report::{ProblemV1, StatisticsV1};
+pub(crate) use report::{ProblemV1, SignalV1, StatisticsV1};
 pub(crate) use thread::ThreadV1;
 pub(crate) use unwind::UnwindRowV1;
 

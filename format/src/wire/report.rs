@@ -1,10 +1,10 @@
-//! `pROB`, `sTAT`: what went wrong and what it cost.
+//! `pROB`, `sIGN`, `sTAT`: what went wrong and what it cost.
 
 use bincode::{Decode, Encode};
 
 use super::{bincode_record, clip};
 use crate::chunk::ChunkKind;
-use crate::model::{Problem, Statistics};
+use crate::model::{FatalSignal, Problem, Statistics};
 
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub(crate) struct ProblemV1 {
@@ -85,6 +85,50 @@ impl From<StatisticsV1> for Statistics {
             total_ns,
             wanted_bytes,
             captured_bytes,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub(crate) struct SignalV1 {
+    number: u32,
+    code: i64,
+    address: u64,
+    tid: u32,
+}
+
+bincode_record!(SignalV1, ChunkKind::SIGNAL, |_s| 0_usize);
+
+impl From<&FatalSignal> for SignalV1 {
+    fn from(signal: &FatalSignal) -> Self {
+        let FatalSignal {
+            number,
+            code,
+            address,
+            tid,
+        } = *signal;
+        Self {
+            number,
+            code,
+            address,
+            tid,
+        }
+    }
+}
+
+impl From<SignalV1> for FatalSignal {
+    fn from(signal: SignalV1) -> Self {
+        let SignalV1 {
+            number,
+            code,
+            address,
+            tid,
+        } = signal;
+        Self {
+            number,
+            code,
+            address,
+            tid,
         }
     }
 }

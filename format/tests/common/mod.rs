@@ -9,8 +9,9 @@ use std::io::{self, Write};
 
 use v8mini_format::Metadata;
 use v8mini_format::model::{
-    AllocationArea, GcState, Isolate, MemoryUse, Module, Page, Permissions, Problem, Process,
-    Region, Register, Space, Symbol, Thread, UnwindBase, UnwindRow, UnwindRule, V8Version,
+    AllocationArea, FatalSignal, GcState, Isolate, MemoryUse, Module, Page, Permissions, Problem,
+    Process, Redaction, Region, Register, Space, Symbol, Thread, UnwindBase, UnwindRow, UnwindRule,
+    V8Version,
 };
 
 /// An output that can only be written to, a few bytes at a time, as a pipe.
@@ -49,6 +50,13 @@ pub(crate) fn sample_metadata() -> Metadata {
             mode: "stop".into(),
             writer: "v8mini-capture 0.1.0".into(),
         },
+        redaction: Redaction::Strings,
+        signal: Some(FatalSignal {
+            number: 11,
+            code: 1,
+            address: 0xdead,
+            tid: 4242,
+        }),
         v8_version: Some(V8Version {
             major: 12,
             minor: 4,

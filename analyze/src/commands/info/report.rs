@@ -46,12 +46,27 @@ pub(super) struct CaptureReport<'a> {
     pub(super) captured_at: String,
     pub(super) mode: &'a str,
     pub(super) writer: &'a str,
+    /// What of the memory was replaced before it was written: `none`, `strings`, `all`.
+    pub(super) redaction: String,
+    /// What the process was dying of, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signal: Option<SignalReport>,
     /// Absent from a cut file, which ends before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pause_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) total_ns: Option<u64>,
     pub(super) complete: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct SignalReport {
+    /// The same for people: `SIGSEGV at 0x10 in thread 77`.
+    pub(super) text: String,
+    pub(super) number: u32,
+    pub(super) code: i64,
+    pub(super) address: String,
+    pub(super) tid: u32,
 }
 
 #[derive(Serialize)]
@@ -142,6 +157,14 @@ pub(super) fn report<'a>(session: &'a Session, tally: &Tally, verdict: &'a Verdi
             captured_at: timestamp(process.captured_at_ns),
             mode: &process.mode,
             writer: &process.writer,
+            redaction: metadata.redaction.to_string(),
+            signal: metadata.signal.map(|signal| SignalReport {
+                text: signal.to_string(),
+                number: signal.number,
+                code: signal.code,
+                address: format!("{:#x}", signal.address),
+                tid: signal.tid,
+            }),
             pause_ns: metadata.statistics.map(|statistics| statistics.pause_ns),
             total_ns: metadata.statistics.map(|statistics| statistics.total_ns),
             complete: session.is_whole(),

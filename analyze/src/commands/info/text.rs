@@ -83,6 +83,17 @@ pub(super) fn text(
         ),
     };
     fact(output, "pause", &pause)?;
+    if let Some(signal) = &report.capture.signal {
+        fact(output, "died of", &signal.text)?;
+    }
+    if report.capture.redaction != "none" {
+        let level = &report.capture.redaction;
+        fact(
+            output,
+            "redacted",
+            &format!("{level}: see v8mini redact --help"),
+        )?;
+    }
     let layout = &report.layout;
     fact(
         output,

@@ -45,6 +45,7 @@ fn read(bytes: &[u8], size: usize) {
         let CoreImage {
             mut metadata,
             memory,
+            edits: _,
         } = core;
         // A sink never fails.
         let _ = write!(io::sink(), "{metadata:?}");

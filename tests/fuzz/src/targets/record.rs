@@ -6,7 +6,7 @@ use crate::seal;
 use crate::seeds::{self, Seed};
 
 /// The kinds of metadata.
-const KINDS: [ChunkKind; 12] = [
+const KINDS: [ChunkKind; 13] = [
     ChunkKind::PROCESS,
     ChunkKind::MODULES,
     ChunkKind::CONSTANTS,
@@ -16,6 +16,7 @@ const KINDS: [ChunkKind; 12] = [
     ChunkKind::PAGES,
     ChunkKind::REGIONS,
     ChunkKind::ACCOUNTING,
+    ChunkKind::SIGNAL,
     ChunkKind::PROBLEMS,
     ChunkKind::STATISTICS,
     ChunkKind::INDEX,

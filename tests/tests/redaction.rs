@@ -1,0 +1,207 @@
+//! Redacted captures hold no secret, and are as good as others for everything that needs none.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use v8mini_tests::{NodeProcess, Tools, Workload};
+
+/// Secrets that `secrets.js` knows, and two more that it is given.
+const SECRETS: u64 = 90;
+const IN_THE_ENVIRONMENT: u64 = 90;
+const ON_THE_COMMAND_LINE: u64 = 91;
+const IN_A_PATH: u64 = 92;
+/// A registered symbol: in V8's registry its description is a key, and a name.
+const REGISTERED: u64 = 58;
+
+/// The n-th secret, as in `secrets.js`.
+fn secret(n: u64) -> String {
+    let mut state = 1000 + 37 * n;
+    let mut letter = || {
+        state = state * 16807 % 2_147_483_647;
+        char::from(b'a' + (state % 26) as u8)
+    };
+    (0..20).map(|_| letter()).collect()
+}
+
+/// Everything in the file: memory as it unpacks, and metadata, which is in frames that zstd skips.
+fn contents(file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = std::fs::read(file)?;
+    bytes.extend(zstd::stream::decode_all(bytes.as_slice()).context("not a legal zstd stream")?);
+    Ok(bytes)
+}
+
+/// Which secrets are in the file, in any of their thirds: as they are, in capitals, in one byte for a character or two.
+fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
+    let mut wanted = HashMap::new();
+    for n in (0..SECRETS + 3).filter(|n| !but.contains(n)) {
+        let whole = secret(n);
+        for part in [&whole[..7], &whole[7..14], &whole[13..]] {
+            wanted.insert(part.as_bytes().to_vec(), n);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let mut look = |window: &[u8], width: u8| {
+        let text = window.to_ascii_lowercase();
+        if let Some(n) = wanted.get(&text) {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            found.insert(format!("secret {n}: {text:?}, {width} bytes a letter"));
+        }
+    };
+    for window in bytes.windows(7) {
+        if window.iter().all(u8::is_ascii_alphabetic) {
+            look(window, 1);
+        }
+    }
+    for window in bytes.windows(14) {
+        let (units, _) = window.as_chunks::<2>();
+        if units
+            .iter()
+            .all(|[low, high]| low.is_ascii_alphabetic() && *high == 0)
+        {
+            let letters: Vec<u8> = units.iter().map(|[low, _]| *low).collect();
+            look(&letters, 2);
+        }
+    }
+    for number in ["987654010.5", "987654020.5"] {
+        if bytes
+            .windows(number.len())
+            .any(|window| window == number.as_bytes())
+        {
+            found.insert(number.to_owned());
+        }
+    }
+    found
+}
+
+/// A process full of secrets, blocked in a system call whose argument is one more.
+fn process(release: &str, dir: &Path) -> Result<NodeProcess> {
+    let fifo = dir.join(secret(IN_A_PATH));
+    ensure!(Command::new("mkfifo").arg(&fifo).status()?.success());
+    let process = Workload::new("secrets.js", release)?
+        .env("TOKEN", &secret(IN_THE_ENVIRONMENT))
+        .spawn_with(&[
+            fifo.to_str().context("no UTF-8")?,
+            &format!("--token={}", secret(ON_THE_COMMAND_LINE)),
+        ])?;
+    // Until it is blocked.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    // So that all captures are of the same moment.
+    stop(&process)?;
+    Ok(process)
+}
+
+fn stop(process: &NodeProcess) -> Result<()> {
+    let pid = process.pid().to_string();
+    ensure!(
+        Command::new("kill")
+            .args(["-STOP", &pid])
+            .status()?
+            .success()
+    );
+    Ok(())
+}
+
+/// What a command says of a file.
+fn says(command: &[&str], file: &Path) -> Result<String> {
+    let mut line = command.to_vec();
+    line.insert(1, file.to_str().context("no UTF-8")?);
+    Ok(Tools::get().analyze(line)?.text())
+}
+
+/// The lines of a table by their first words: the addresses of the objects.
+fn lines(table: &str) -> Vec<&str> {
+    table
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| word.starts_with("0x"))
+        .collect()
+}
+
+fn check(release: &str) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let process = process(release, dir.path())?;
+    let but = &[REGISTERED];
+    let pid = process.pid().to_string();
+    let file = |name: &str| dir.path().join(name);
+    let (full, strings, all) = (file("full"), file("strings"), file("all"));
+    Tools::get()
+        .capture([
+            pid.as_ref(),
+            "--full".as_ref(),
+            "-o".as_ref(),
+            full.as_os_str(),
+        ])?
+        .success()?;
+    for (level, path) in [("strings", &strings), ("all", &all)] {
+        Tools::get()
+            .capture([
+                pid.as_ref(),
+                "--redact".as_ref(),
+                level.as_ref(),
+                "-o".as_ref(),
+                path.as_os_str(),
+            ])?
+            .success()?;
+    }
+    let later = file("later");
+    Tools::get()
+        .analyze([
+            "redact".as_ref(),
+            full.as_os_str(),
+            "-o".as_ref(),
+            later.as_os_str(),
+        ])?
+        .success()?;
+
+    let planted = found(&contents(&full)?, &[]).len();
+    ensure!(
+        planted > 200,
+        "the search finds only {planted} of what was planted"
+    );
+    for (path, but) in [(&strings, &but[..]), (&all, &[]), (&later, but)] {
+        let leaks = found(&contents(path)?, but);
+        ensure!(leaks.is_empty(), "{release}, {path:?}: {leaks:#?}");
+    }
+
+    // Shapes stay, and so do names.
+    let instances = says(&["instances", "KeptClass"], &full)?;
+    ensure!(instances.contains("40"), "{instances}");
+    for path in [&strings, &later] {
+        let redacted = says(&["instances", "KeptClass"], path)?;
+        ensure!(
+            lines(&redacted) == lines(&instances),
+            "{release}:\n{instances}\n{redacted}"
+        );
+        ensure!(redacted.contains("keptProperty"), "{redacted}");
+    }
+    let info = Tools::get().query("info", &strings, &[])?;
+    ensure!(info["capture"]["redaction"] == "strings", "{info}");
+    ensure!(says(&["info"], &all)?.contains("redacted"));
+    Ok(())
+}
+
+macro_rules! releases {
+    ($($name:ident $version:literal)*) => {
+        $(
+            #[test]
+            fn $name() -> Result<()> {
+                check($version)
+            }
+        )*
+    };
+}
+
+releases! {
+    node_4 "4.4.7"
+    node_8 "8.17.0"
+    node_12 "12.22.12"
+    node_16 "16.20.2"
+    node_20 "20.20.2"
+    node_22 "22.23.3"
+    node_24 "24.21.0"
+    node_26 "26.10.0"
+}
