@@ -163,6 +163,12 @@ impl Shell {
 
     /// llnode's commands, by what follows `v8`.
     fn llnode(&self, words: &[Word]) -> anyhow::Result<Action> {
+        if let Some((name, arguments)) = words.split_first()
+            && name.text == "help"
+            && let Some(help) = builtin::find("help")
+        {
+            return Ok(Action::Builtin(help, self.expand(arguments)?));
+        }
         let (spelling, used) = llnode::find(words)?;
         let rest = words.get(used..).unwrap_or_default();
         Ok(Action::Spelled(spelling, None, self.expand(rest)?))

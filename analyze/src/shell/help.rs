@@ -18,6 +18,7 @@ const NOTES: &str = "\
 $1, $2, …        objects of the last listing, by their place in it
 $_               the object that was asked about last; `.` before ::
 $*               all objects of the last listing
+$?               exit status of the line before
 $name = ADDRESS  gives an object a name
 ADDRESS.a.b[0]   what a path of properties leads to
 a | b            b gets the first object of each line that a writes; what is no command of ours runs in the system's shell

@@ -132,6 +132,7 @@ impl Shell {
                 FAILED
             }
         };
+        self.results.status = code;
         // An error is worse than an answer of which something is missing, and that worse than no answer.
         let rank = |code| match code {
             FAILED => 3,

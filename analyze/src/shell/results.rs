@@ -23,6 +23,8 @@ pub(super) struct Results {
     named: BTreeMap<String, String>,
     /// Addresses that were shown, the latest first.
     seen: VecDeque<Address>,
+    /// `$?`: the exit status of the line before.
+    pub(super) status: u8,
 }
 
 impl Results {
@@ -107,6 +109,9 @@ impl Results {
         if let Some(path) = name.strip_prefix('*') {
             let each = self.listed.iter().map(|object| format!("{object}{path}"));
             return Ok(each.collect());
+        }
+        if name == "?" {
+            return Ok(vec![self.status.to_string()]);
         }
         let end = name
             .find(|char: char| !char.is_alphanumeric() && char != '_')

@@ -1,6 +1,7 @@
 //! llnode's commands, with its options and its columns, so that notes and scripts written for it stay true.
 
 mod format;
+mod handles;
 mod instances;
 mod objects;
 mod print;
@@ -117,6 +118,24 @@ pub(super) const COMMANDS: &[Spelling] = &[
         flags: &[],
         lists: false,
         run: session::nodeinfo,
+    },
+    Spelling {
+        name: "getactivehandles",
+        aliases: &[],
+        usage: "",
+        about: "Opens all handles of libuv that are in use, as process._getActiveHandles() would list them",
+        flags: &[],
+        lists: true,
+        run: handles::handles,
+    },
+    Spelling {
+        name: "getactiverequests",
+        aliases: &[],
+        usage: "",
+        about: "Opens all requests that are under way, as process._getActiveRequests() would list them",
+        flags: &[],
+        lists: true,
+        run: handles::requests,
     },
     Spelling {
         name: "bt",

@@ -5,6 +5,7 @@ mod array;
 mod dump;
 mod findjsobjects;
 mod function;
+mod functions;
 mod internals;
 mod jsprint;
 mod references;
@@ -77,6 +78,23 @@ pub(super) const COMMANDS: &[Spelling] = &[
         ],
         lists: false,
         run: stack::jsframe,
+    },
+    Spelling {
+        name: "jsfunctions",
+        aliases: &[],
+        usage: "[-lX] [-n NAME] [-s FILE] [-x INSTRUCTION]",
+        about: "Lists functions, one row for each as it is written, with the number of its closures. -n whose name, -s whose \
+                file contains a text; -x whose code contains an instruction; -l the closures themselves, after an address those \
+                of that function. -X is taken and shows nothing more",
+        flags: &[
+            letter('l'),
+            letter('X'),
+            letter_with_value('n'),
+            letter_with_value('s'),
+            letter_with_value('x'),
+        ],
+        lists: true,
+        run: functions::run,
     },
     Spelling {
         name: "jsconstructor",
