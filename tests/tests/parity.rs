@@ -69,7 +69,10 @@ fn every_row_of_the_table_is_true() -> Result<()> {
     }
 
     let dir = tempfile::tempdir()?;
-    let logs = dir.path().to_str().context("a directory with a strange name")?;
+    let logs = dir
+        .path()
+        .to_str()
+        .context("a directory with a strange name")?;
     let process = Workload::new("walkthrough.js", nodes::USUAL)?.spawn_with(&["--logs", logs])?;
     let file = dir.path().join("walkthrough.v8mini");
     Tools::get().capture_to(process.pid(), &file)?;

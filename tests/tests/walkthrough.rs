@@ -39,7 +39,11 @@ fn all(text: &str, pattern: &str) -> Result<Vec<String>> {
 fn texts(truth: &Value) -> BTreeSet<String> {
     let list = truth.as_array().map_or(&[][..], Vec::as_slice);
     list.iter()
-        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
         .collect()
 }
 
@@ -51,7 +55,10 @@ fn count_of(types: &str, name: &str) -> Result<Option<u64>> {
 
 fn walk_through(release: &str, has_tick_objects: bool) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let logs = dir.path().to_str().context("a directory with a strange name")?;
+    let logs = dir
+        .path()
+        .to_str()
+        .context("a directory with a strange name")?;
     let process = Workload::new("walkthrough.js", release)?.spawn_with(&["--logs", logs])?;
     let file = dir.path().join("walkthrough.v8mini");
     Tools::get().capture_to(process.pid(), &file)?;
@@ -63,13 +70,22 @@ fn walk_through(release: &str, has_tick_objects: bool) -> Result<()> {
     let stack = session(&file, &["v8 bt"])?;
     let handler = r"frame #\d+: 0x[0-9a-f]{16} stopHere\(this=0x[0-9a-f]+:<undefined>, (0x[0-9a-f]+):<Object: RequestLog>, 0x[0-9a-f]+:<Object: ServerResponse>\) at \S*walkthrough\.js:\d+:\d+ fn=0x[0-9a-f]{16}";
     let log = all(&stack, handler)?;
-    ensure!(log.len() == 1, "stopHere is not on the stack once:\n{stack}");
-    ensure!(stack.contains(" emit(this=") || stack.contains("emitOne(this="), "{stack}");
+    ensure!(
+        log.len() == 1,
+        "stopHere is not on the stack once:\n{stack}"
+    );
+    ensure!(
+        stack.contains(" emit(this=") || stack.contains("emitOne(this="),
+        "{stack}"
+    );
 
     // The argument that the stack shows is the request that the program stopped in.
     let inspected = session(&file, &[&format!("v8 inspect {}", log[0])])?;
     let url = truth["url"].as_str().context("truth")?;
-    ensure!(inspected.contains(&format!("<String: \"{url}\">")), "{inspected}");
+    ensure!(
+        inspected.contains(&format!("<String: \"{url}\">")),
+        "{inspected}"
+    );
 
     // (llnode) v8 findjsobjects
     let types = session(&file, &["v8 findjsobjects"])?;
@@ -81,30 +97,62 @@ fn walk_through(release: &str, has_tick_objects: bool) -> Result<()> {
     let listed = session(&file, &["v8 findjsinstances WriteStream"])?;
     let addresses = all(&listed, r"(?m)^(0x[0-9a-f]+):<Object: WriteStream>$")?;
     ensure!(addresses.len() as u64 == streams, "{listed}");
-    ensure!(listed.ends_with(&format!("(Showing 1 to {streams} of {streams} instances)\n")));
-    let lines: Vec<String> = addresses.iter().map(|at| format!("v8 inspect -F {at}")).collect();
+    ensure!(listed.ends_with(&format!(
+        "(Showing 1 to {streams} of {streams} instances)\n"
+    )));
+    let lines: Vec<String> = addresses
+        .iter()
+        .map(|at| format!("v8 inspect -F {at}"))
+        .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let inspected = session(&file, &lines)?;
-    let paths = all(&inspected, r#"(?m)^    \.path=0x[0-9a-f]+:<String: "([^"]*)">"#)?;
-    ensure!(paths.into_iter().collect::<BTreeSet<_>>() == texts(&truth["logs"]), "{inspected}");
+    let paths = all(
+        &inspected,
+        r#"(?m)^    \.path=0x[0-9a-f]+:<String: "([^"]*)">"#,
+    )?;
+    ensure!(
+        paths.into_iter().collect::<BTreeSet<_>>() == texts(&truth["logs"]),
+        "{inspected}"
+    );
 
     // Pages, as Enter turns them.
-    let pages = session(&file, &["findjsinstances -n 3 WriteStream", "findjsinstances -n 3 WriteStream"])?;
-    ensure!(pages.contains("\n..........\n(Showing 1 to 3 of 5 instances)\n"), "{pages}");
-    ensure!(pages.ends_with("(Showing 4 to 5 of 5 instances)\n"), "{pages}");
+    let pages = session(
+        &file,
+        &[
+            "findjsinstances -n 3 WriteStream",
+            "findjsinstances -n 3 WriteStream",
+        ],
+    )?;
+    ensure!(
+        pages.contains("\n..........\n(Showing 1 to 3 of 5 instances)\n"),
+        "{pages}"
+    );
+    ensure!(
+        pages.ends_with("(Showing 4 to 5 of 5 instances)\n"),
+        "{pages}"
+    );
 
     // (llnode) v8 findjsinstances Socket, and who is at the other end of each
     let sockets = session(&file, &["v8 findjsinstances Socket"])?;
     let found = all(&sockets, r"(?m)^(0x[0-9a-f]+):<Object: Socket>$")?;
     ensure!(found.len() as u64 >= streams, "{sockets}");
-    let peers = session(&file, &["findjsinstances Socket | v8 print ._peername.port"])?;
+    let peers = session(
+        &file,
+        &["findjsinstances Socket | v8 print ._peername.port"],
+    )?;
     let ports: BTreeSet<String> = all(&peers, r"(?m)^<Smi: (\d+)>$")?.into_iter().collect();
     let served = texts(&truth["peers"]);
-    ensure!(ports.is_superset(&served), "{peers}, but the program serves {served:?}");
+    ensure!(
+        ports.is_superset(&served),
+        "{peers}, but the program serves {served:?}"
+    );
 
     // (llnode) v8 findjsinstances TickObject: what the next tick will run. Node.js 11 made plain objects of them.
     let queued = session(&file, &["v8 findjsinstances TickObject"])?;
-    ensure!(queued.starts_with("No objects found") != has_tick_objects, "{queued}");
+    ensure!(
+        queued.starts_with("No objects found") != has_tick_objects,
+        "{queued}"
+    );
     let callbacks = session(&file, &["v8 findrefs -n callback | v8 print .callback"])?;
     let waiting = all(&callbacks, r"<function: (workForTheNextTick) at ")?;
     ensure!(waiting.len() as u64 == ticks, "{callbacks}");
