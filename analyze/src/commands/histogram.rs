@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use regex::Regex;
 use rustc_hash::FxHashMap;
@@ -13,7 +13,8 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped, human_bytes};
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
-use crate::heap::{Class, ClassKind, Classifier, Count, Sample, Tally};
+use crate::graph::DominatorTree;
+use crate::heap::{Class, ClassKind, Classes, Classifier, Count, Sample, Tally};
 use crate::v8::{Address, MapInfo};
 
 /// Shows what fills the heap: how many objects of each class there are, and how large they are together
@@ -38,6 +39,10 @@ pub(super) struct Histogram {
     #[arg(long, short = 'n', value_name = "N", default_value_t = 30)]
     limit: usize,
 
+    /// Show what the objects of each class retain together, too: what would be free if all of them were gone.
+    #[arg(long)]
+    retained: bool,
+
     /// Only rows whose name matches this regular expression.
     #[arg(long, value_name = "PATTERN")]
     filter: Option<String>,
@@ -61,6 +66,8 @@ enum Sort {
     Count,
     /// The most bytes.
     Size,
+    /// The most retained bytes; implies --retained.
+    Retained,
     /// The alphabet.
     Name,
 }
@@ -71,6 +78,9 @@ struct Row {
     kind: &'static str,
     count: u64,
     shallow_bytes: u64,
+    /// What would be free if all of them were gone; of objects within others of the class, only the outer counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retained_bytes: Option<u64>,
     /// Address of one of them, tagged.
     #[serde(skip_serializing_if = "Option::is_none")]
     example: Option<String>,
@@ -111,6 +121,17 @@ impl Query for Histogram {
         let selection = self.file.selection(session)?;
         let tally = session.tally(selection);
         let mut rows = self.rows(session, &tally);
+        let mut missing_roots = Vec::new();
+        if self.wants_retained() {
+            if self.by != By::Constructor {
+                bail!(
+                    "what objects retain is known by constructor only: leave out --by, or --retained"
+                );
+            }
+            let tree = session.dominators(selection)?;
+            add_retained(session, &tally, &tree, &mut rows);
+            missing_roots.extend_from_slice(tree.missing_roots());
+        }
         if let Some(filter) = filter {
             rows.retain(|row| filter.is_match(&row.name));
         }
@@ -118,6 +139,9 @@ impl Query for Histogram {
             Sort::Count => rows.sort_by(|a, b| (b.count, &a.name).cmp(&(a.count, &b.name))),
             Sort::Size => {
                 rows.sort_by(|a, b| (b.shallow_bytes, &a.name).cmp(&(a.shallow_bytes, &b.name)));
+            }
+            Sort::Retained => {
+                rows.sort_by(|a, b| (b.retained_bytes, &a.name).cmp(&(a.retained_bytes, &b.name)));
             }
             Sort::Name => rows.sort_by(|a, b| a.name.cmp(&b.name)),
         }
@@ -131,7 +155,7 @@ impl Query for Histogram {
         } else {
             self.limit.min(rows.len())
         };
-        let verdict = Verdict::of(session, selection, &tally);
+        let verdict = Verdict::of_reachability(session, selection, &missing_roots);
         let found = rows.get(..shown).unwrap_or_default();
         if self.file.json {
             output.json(&Report {
@@ -150,7 +174,26 @@ impl Query for Histogram {
     }
 }
 
+/// Adds to rows of classes what their objects retain together.
+fn add_retained(session: &Session, tally: &Tally, tree: &DominatorTree, rows: &mut [Row]) {
+    let classes = Classes::new(&session.objects, tally);
+    let sums = tree.retained_by_group(classes.list().len(), classes.of_nodes(tree.nodes()));
+    let by_class: FxHashMap<(&str, &str), u64> = classes
+        .list()
+        .iter()
+        .zip(sums)
+        .map(|(class, sum)| ((class.kind.name(), class.name.as_str()), sum))
+        .collect();
+    for row in rows {
+        row.retained_bytes = by_class.get(&(row.kind, row.name.as_str())).copied();
+    }
+}
+
 impl Histogram {
+    fn wants_retained(&self) -> bool {
+        self.retained || self.sort == Sort::Retained
+    }
+
     fn rows(&self, session: &Session, tally: &Tally) -> Vec<Row> {
         let mut groups: FxHashMap<Class, (Count, Option<Address>)> = FxHashMap::default();
         let mut add = |class: Class, count: &Count, example: Option<Address>| {
@@ -191,6 +234,7 @@ impl Histogram {
                 kind: class.kind.name(),
                 count: count.count,
                 shallow_bytes: count.bytes,
+                retained_bytes: None,
                 example: example.map(|address| address.to_string()),
             })
             .collect()
@@ -216,22 +260,26 @@ impl Histogram {
     }
 
     fn text(&self, output: &mut Output, rows: &[Row], totals: &Totals) -> anyhow::Result<()> {
+        let retained = self.wants_retained();
         let table = rows
             .iter()
             .map(|row| {
-                vec![
-                    grouped(row.count),
-                    grouped(row.shallow_bytes),
-                    row.example.clone().unwrap_or_default(),
-                    row.name.clone(),
-                ]
+                let mut cells = vec![grouped(row.count), grouped(row.shallow_bytes)];
+                if retained {
+                    cells.push(row.retained_bytes.map(grouped).unwrap_or_default());
+                }
+                cells.push(row.example.clone().unwrap_or_default());
+                cells.push(row.name.clone());
+                cells
             })
             .collect();
-        output.table(
-            &["Count", "Shallow bytes", "Example", self.by.title()],
-            &[0, 1],
-            table,
-        )?;
+        let mut titles = vec!["Count", "Shallow bytes"];
+        if retained {
+            titles.push("Retained bytes");
+        }
+        titles.extend(["Example", self.by.title()]);
+        let numbers: &[usize] = if retained { &[0, 1, 2] } else { &[0, 1] };
+        output.table(&titles, numbers, table)?;
         if rows.len() < totals.rows {
             writeln!(
                 output,

@@ -3,12 +3,15 @@
 use std::io::Write;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::address::value_at;
 use super::file::InputArgs;
-use super::output::{Outcome, Output};
+use super::output::{Outcome, Output, grouped};
 use super::session::{Query, Session};
+use crate::heap::PageSelection;
 use crate::inspect::{MAX_DEPTH, Options, describe_property, to_json, to_text};
+use crate::v8::Address;
 
 /// Shows one object: its class, its properties and elements, and what is in maps, promises, functions, buffers, …
 ///
@@ -41,9 +44,22 @@ pub(super) struct Inspect {
     #[arg(long, short = 'm')]
     print_map: bool,
 
+    /// Show what the object retains, too: what would be free if it were gone. It takes a look at the whole heap.
+    #[arg(long)]
+    retained: bool,
+
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<T> {
+    #[serde(flatten)]
+    object: T,
+    /// For --retained; 0 if it is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retained_bytes: Option<u64>,
 }
 
 impl Query for Inspect {
@@ -61,11 +77,27 @@ impl Query for Inspect {
             print_map: self.print_map,
         };
         let description = describe_property(&session.objects, value, &options);
+        let retained = match description.address {
+            Some(address) if self.retained => Some(retained_by(session, address)?),
+            _ => None,
+        };
         if self.json {
-            output.json(&to_json(&description))?;
+            output.json(&Report {
+                object: to_json(&description),
+                retained_bytes: retained,
+            })?;
         } else {
             writeln!(output, "{}", to_text(&description, self.print_map))?;
+            if let Some(bytes) = retained {
+                writeln!(output, "retains {} bytes", grouped(bytes))?;
+            }
         }
         Ok(session.outcome_without_walk())
     }
+}
+
+fn retained_by(session: &Session, address: Address) -> anyhow::Result<u64> {
+    let tree = session.dominators(PageSelection::default())?;
+    let id = tree.nodes().id(address);
+    Ok(id.map_or(0, |id| tree.retained(id)))
 }

@@ -1,8 +1,9 @@
 //! `v8mini instances`: the objects of one class.
 
+use std::cmp::Reverse;
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
@@ -30,9 +31,23 @@ pub(super) struct Instances {
     #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
     limit: usize,
 
+    /// Which comes first: what lies first in memory, the largest itself, or what retains the most.
+    #[arg(long, value_name = "KEY", default_value = "address")]
+    sort: Sort,
+
     /// Leave out so many before.
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// The place in memory.
+    Address,
+    /// The most bytes.
+    Size,
+    /// The most retained bytes, which are shown, too.
+    Retained,
 }
 
 #[derive(Serialize)]
@@ -40,6 +55,9 @@ struct Instance {
     /// Tagged.
     address: String,
     shallow_bytes: u64,
+    /// What would be free if it were gone, for --sort retained; 0 if it is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retained_bytes: Option<u64>,
     /// What is in it, in one line for people.
     summary: String,
 }
@@ -85,7 +103,7 @@ impl Query for Instances {
             maps: &maps,
             found: Vec::new(),
         });
-        let found: Vec<(Address, u64)> = visitors
+        let mut found: Vec<(Address, u64)> = visitors
             .into_iter()
             .flat_map(|visitor| visitor.found)
             .filter(|(address, _)| tally.boilerplate_addresses.contains(address) == boilerplates)
@@ -98,6 +116,19 @@ impl Query for Instances {
         } else {
             self.limit
         };
+        let tree = match self.sort {
+            Sort::Retained => Some(session.dominators(selection)?),
+            Sort::Address | Sort::Size => None,
+        };
+        let retained = |address| {
+            let tree = tree.as_ref()?;
+            Some(tree.retained(tree.nodes().id(address)?))
+        };
+        match self.sort {
+            Sort::Address => {}
+            Sort::Size => found.sort_by_key(|(_, size)| Reverse(*size)),
+            Sort::Retained => found.sort_by_cached_key(|(address, _)| Reverse(retained(*address))),
+        }
         let shown: Vec<Instance> = found
             .iter()
             .skip(self.offset)
@@ -105,6 +136,7 @@ impl Query for Instances {
             .map(|(address, size)| Instance {
                 address: address.to_string(),
                 shallow_bytes: *size,
+                retained_bytes: retained(*address),
                 summary: one_line(&describe(
                     &session.objects,
                     address.tagged(),
@@ -126,9 +158,23 @@ impl Query for Instances {
             })?;
         } else {
             if !shown.is_empty() {
-                writeln!(output, "{HEADING}{:>8}  Object{HEADING:#}", "Bytes")?;
+                write!(output, "{HEADING}{:>8}  ", "Bytes")?;
+                if tree.is_some() {
+                    write!(output, "{:>14}  ", "Retained bytes")?;
+                }
+                writeln!(output, "Object{HEADING:#}")?;
             }
             for instance in &shown {
+                if let Some(retained) = instance.retained_bytes {
+                    writeln!(
+                        output,
+                        "{DIM}{:>8}{DIM:#}  {:>14}  {}",
+                        grouped(instance.shallow_bytes),
+                        grouped(retained),
+                        instance.summary
+                    )?;
+                    continue;
+                }
                 writeln!(
                     output,
                     "{DIM}{:>8}{DIM:#}  {}",

@@ -4,16 +4,19 @@ mod address;
 mod bt;
 mod convert;
 mod diff;
+mod dominators;
 mod file;
 mod find;
 mod functions;
+mod garbage;
 mod histogram;
 mod info;
 mod inspect;
 mod instances;
-mod node;
 mod new_file;
+mod node;
 mod output;
+mod path;
 mod print;
 mod progress;
 mod redact;
@@ -24,6 +27,7 @@ mod session;
 mod shell;
 mod source;
 mod strings;
+mod tree;
 mod verdict;
 mod what;
 
@@ -74,6 +78,10 @@ enum Command {
     Shell(shell::Shell),
     Strings(strings::Strings),
     Bt(bt::Bt),
+    Dominators(dominators::Dominators),
+    Tree(tree::Tree),
+    Path(path::Path),
+    Garbage(garbage::Garbage),
 }
 
 impl Command {
@@ -96,6 +104,10 @@ impl Command {
             Self::Scripts(scripts) => scripts,
             Self::Strings(strings) => strings,
             Self::Bt(bt) => bt,
+            Self::Dominators(dominators) => dominators,
+            Self::Tree(tree) => tree,
+            Self::Path(path) => path,
+            Self::Garbage(garbage) => garbage,
         })
     }
 

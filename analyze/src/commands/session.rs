@@ -1,5 +1,6 @@
 //! An opened file, and what was found out about it: several commands may ask, and the costly is done once.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use v8mini_format::Integrity;
@@ -7,7 +8,7 @@ use v8mini_format::model::{Isolate, Problem};
 
 use super::file::InputArgs;
 use super::output::{Outcome, Output};
-use crate::graph::References;
+use crate::graph::{DominatorTree, Graph, Paths, References, TooManyObjects};
 use crate::heap::{Functions, PageSelection, Population, Tally};
 use crate::v8::Objects;
 
@@ -27,10 +28,31 @@ pub(crate) trait Query {
 pub(crate) struct Session {
     pub(crate) objects: Objects,
     pub(crate) integrity: Integrity,
-    tallies: Mutex<Vec<(PageSelection, Arc<Tally>)>>,
-    functions: Mutex<Vec<(PageSelection, Arc<Functions>)>>,
+    tallies: Cached<Tally>,
+    functions: Cached<Functions>,
     population: OnceLock<Population>,
     references: OnceLock<References>,
+    graphs: Cached<Graph>,
+    trees: Cached<DominatorTree>,
+    paths: Cached<Paths>,
+}
+
+/// What was found out about selections of pages.
+type Cached<T> = Mutex<Vec<(PageSelection, Arc<T>)>>;
+
+/// What is known of a selection, found out by `make` when it is asked for the first time.
+fn cached<T, E>(
+    cache: &Cached<T>,
+    selection: PageSelection,
+    make: impl FnOnce() -> Result<T, E>,
+) -> Result<Arc<T>, E> {
+    let mut known = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, value)) = known.iter().find(|(other, _)| *other == selection) {
+        return Ok(Arc::clone(value));
+    }
+    let value = Arc::new(make()?);
+    known.push((selection, Arc::clone(&value)));
+    Ok(value)
 }
 
 impl Session {
@@ -43,6 +65,9 @@ impl Session {
             functions: Mutex::default(),
             population: OnceLock::new(),
             references: OnceLock::new(),
+            graphs: Mutex::default(),
+            trees: Mutex::default(),
+            paths: Mutex::default(),
         }
     }
 
@@ -57,6 +82,40 @@ impl Session {
     pub(crate) fn functions(&self, selection: PageSelection) -> Arc<Functions> {
         remembered(&self.functions, selection, || {
             Functions::find(&self.objects, selection)
+        })
+    }
+
+    /// The graph of the selected pages, for commands that follow references. The first call builds it.
+    ///
+    /// # Errors
+    /// If there are too many objects.
+    pub(crate) fn graph(&self, selection: PageSelection) -> Result<Arc<Graph>, TooManyObjects> {
+        cached(&self.graphs, selection, || {
+            Graph::build(&self.objects, selection)
+        })
+    }
+
+    /// The dominator tree of the selected pages. The first call builds it, from a graph of its own: the references take as much
+    /// memory as the tree, and are given back half-way.
+    ///
+    /// # Errors
+    /// If there are too many objects.
+    pub(crate) fn dominators(
+        &self,
+        selection: PageSelection,
+    ) -> Result<Arc<DominatorTree>, TooManyObjects> {
+        cached(&self.trees, selection, || {
+            Ok(Graph::build(&self.objects, selection)?.into_dominators())
+        })
+    }
+
+    /// The shortest paths from the roots.
+    ///
+    /// # Errors
+    /// If there are too many objects.
+    pub(crate) fn paths(&self, selection: PageSelection) -> Result<Arc<Paths>, TooManyObjects> {
+        cached(&self.paths, selection, || {
+            Ok(Paths::search(&*self.graph(selection)?))
         })
     }
 
@@ -97,16 +156,9 @@ impl Session {
 }
 
 /// What was found out about the selected pages: by `find`, when it is asked for the first time.
-fn remembered<T>(
-    known: &Mutex<Vec<(PageSelection, Arc<T>)>>,
-    selection: PageSelection,
-    find: impl FnOnce() -> T,
-) -> Arc<T> {
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, found)) = known.iter().find(|(pages, _)| *pages == selection) {
-        return Arc::clone(found);
+fn remembered<T>(known: &Cached<T>, selection: PageSelection, find: impl FnOnce() -> T) -> Arc<T> {
+    let find = || Ok::<_, Infallible>(find());
+    match cached(known, selection, find) {
+        Ok(found) => found,
     }
-    let found = Arc::new(find());
-    known.push((selection, Arc::clone(&found)));
-    found
 }

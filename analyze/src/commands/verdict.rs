@@ -7,6 +7,7 @@ use v8mini_format::model::GcState;
 
 use super::output::{Outcome, Output, WARNING, human_bytes, percent};
 use super::session::Session;
+use crate::graph::DominatorTree;
 use crate::heap::{PageSelection, SpaceCoverage, Tally};
 use crate::self_check::{Check, ENOUGH_COVERAGE, self_check};
 
@@ -93,6 +94,30 @@ impl Verdict {
             total,
             complete,
         }
+    }
+
+    /// Judges what follows from references.
+    ///
+    /// What only roots keep alive that could not be located counts as dead.
+    pub(super) fn of_tree(
+        session: &Session,
+        selection: PageSelection,
+        tree: &DominatorTree,
+    ) -> Self {
+        Self::of_reachability(session, selection, tree.missing_roots())
+    }
+
+    /// Judges what follows from references, some of whose roots are missing.
+    pub(super) fn of_reachability(
+        session: &Session,
+        selection: PageSelection,
+        missing_roots: &[String],
+    ) -> Self {
+        let mut verdict = Self::of(session, selection, &session.tally(selection));
+        verdict.warnings.extend(missing_roots.iter().map(|missing| {
+            format!("roots not located: {missing}; what only they keep alive counts as dead")
+        }));
+        verdict
     }
 
     /// The coverage for JSON.

@@ -37,11 +37,35 @@ pub fn edges(
     object: Address,
     limit: usize,
 ) -> Result<Edges, ObjectError> {
+    collect(objects, references, object, limit, None)
+}
+
+/// The edges of an object that lead to one of `targets`.
+///
+/// # Errors
+/// As [`edges`].
+pub fn edges_to(
+    objects: &Objects,
+    references: &References,
+    object: Address,
+    targets: &[Address],
+) -> Result<Edges, ObjectError> {
+    collect(objects, references, object, usize::MAX, Some(targets))
+}
+
+fn collect(
+    objects: &Objects,
+    references: &References,
+    object: Address,
+    limit: usize,
+    wanted: Option<&[Address]>,
+) -> Result<Edges, ObjectError> {
     let map = objects.map_of(object)?;
     let mut collector = Collector {
         objects,
         object,
         limit,
+        wanted,
         names: FxHashMap::default(),
         edges: Edges::default(),
     };
@@ -58,6 +82,8 @@ struct Collector<'a> {
     objects: &'a Objects,
     object: Address,
     limit: usize,
+    /// Only edges to these are collected, if it says so.
+    wanted: Option<&'a [Address]>,
     /// What is known of the object's own words, by offset.
     names: FxHashMap<u64, (EdgeKind, EdgeName)>,
     edges: Edges,
@@ -65,6 +91,14 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     fn add(&mut self, edge: Edge) {
+        if let Some(wanted) = self.wanted
+            && !edge
+                .target
+                .object()
+                .is_some_and(|target| wanted.contains(&target))
+        {
+            return;
+        }
         if self.edges.list.len() < self.limit {
             self.edges.list.push(edge);
         } else {
@@ -121,8 +155,10 @@ impl Collector<'_> {
             self.elements(map);
         }
         self.link(EdgeKind::Property, "__proto__", map.prototype);
-        match objects.kind(map.instance_type) {
-            Kind::Function => self.function(map),
+        if objects.is_function_type(map.instance_type) {
+            self.function(map);
+        }
+        match objects.kind_of(self.object, map) {
             Kind::BoundFunction => self.bound_function(),
             Kind::Map => self.entries(true),
             Kind::Set => self.entries(false),
@@ -293,7 +329,7 @@ impl Collector<'_> {
     fn internal(&mut self, map: &MapInfo) {
         let objects = self.objects;
         let type_name = objects.type_name(map.instance_type);
-        if objects.is_context_type(map.instance_type) {
+        if objects.is_context(self.object, map) {
             self.context();
         } else if is_array(&type_name) {
             self.array_elements(map);
@@ -381,7 +417,7 @@ impl Collector<'_> {
                 let Ok(target) = objects.map_of(reference.target) else {
                     continue;
                 };
-                let in_code = is_code && reference.offset % 8 != 0;
+                let in_code = is_code && !reference.offset.is_multiple_of(8);
                 let weak = reference.strength == Strength::Weak
                     || in_code && is_weak_in_code(objects, target.instance_type);
                 let known = self.names.remove(&reference.offset);

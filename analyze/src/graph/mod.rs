@@ -3,12 +3,30 @@
 //! Two levels answer what an object refers to. [`References`] finds the words, fast, for all objects: this is what the graph
 //! is made of. [`edges`] names them, for one object, as Chrome DevTools does.
 
+mod bits;
+mod build;
+mod csr;
+mod dominators;
 mod edge;
 mod edges;
+mod index;
+mod network;
+mod nodes;
+mod path;
 mod references;
 mod referrers;
+mod roots;
+mod route;
+mod tree;
 
+pub use build::TooManyObjects;
 pub use edge::{Edge, EdgeKind, EdgeName, Target};
-pub use edges::{Edges, edges};
+pub use edges::{Edges, edges, edges_to};
+pub use network::Graph;
+pub use nodes::Nodes;
+pub use path::Paths;
 pub use references::{Reference, References, Strength, for_each_reference, is_weak_in_code};
 pub use referrers::{Referrer, referrers};
+pub use roots::{RootKind, Roots};
+pub use route::{Link, links};
+pub use tree::{Children, DominatorTree};

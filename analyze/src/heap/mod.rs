@@ -1,6 +1,7 @@
 //! The heap as a whole: its pages, the walk over all objects, and the classes that they belong to.
 
 mod class;
+mod classes;
 mod coverage;
 mod functions;
 mod instances;
@@ -11,6 +12,7 @@ mod tally;
 mod walk;
 
 pub use class::{Class, ClassKind, Classifier};
+pub use classes::Classes;
 pub use coverage::{Coverage, SpaceCoverage};
 pub use functions::{Definition, DefinitionBytes, Functions};
 pub use instances::{instances_of, instances_with};

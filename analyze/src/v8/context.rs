@@ -1,6 +1,6 @@
 //! Contexts: the variables that closures share.
 
-use super::{Address, FixedArray, ObjectError, Objects, PropertyValue, Tagged};
+use super::{Address, FixedArray, MapInfo, ObjectError, Objects, PropertyValue, Tagged};
 use crate::layout::Field;
 
 /// Deepest nesting of contexts that is followed.
@@ -136,10 +136,30 @@ impl Objects {
         Ok(found)
     }
 
-    /// Whether an instance type is that of contexts.
-    pub fn is_context_type(&self, instance_type: u16) -> bool {
-        let name = self.layout().types.name_of(instance_type);
-        name.is_some_and(|name| name.ends_with("_CONTEXT_TYPE"))
+    /// Whether an object is a context.
+    ///
+    /// Up to V8 6.2 contexts are arrays: each has a function in its first slot, and in its fourth the native context, which has
+    /// itself there; or, up to V8 4.6, the global object.
+    pub fn is_context(&self, object: Address, map: &MapInfo) -> bool {
+        const CLOSURE: u64 = 0;
+        const NATIVE_CONTEXT: u64 = 3;
+        let types = &self.layout().types;
+        if types.number("FUNCTION_CONTEXT_TYPE").is_some() {
+            let name = types.name_of(map.instance_type);
+            return name.is_some_and(|name| name.ends_with("_CONTEXT_TYPE"));
+        }
+        let slot = |array: Address, slot: u64| {
+            let array = FixedArray::read(self, array).ok()?;
+            array.get(self, slot).ok()?.strong()
+        };
+        self.is_type(map.instance_type, "FIXED_ARRAY_TYPE")
+            && slot(object, CLOSURE)
+                .and_then(|closure| self.instance_type(closure))
+                .is_some_and(|instance_type| self.is_function_type(instance_type))
+            && slot(object, NATIVE_CONTEXT).is_some_and(|native| {
+                self.has_type(native, "JS_GLOBAL_OBJECT_TYPE")
+                    || slot(native, NATIVE_CONTEXT) == Some(native)
+            })
     }
 
     /// The value in a context slot, which from V8 14 on may live in a cell of its own.

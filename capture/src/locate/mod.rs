@@ -6,6 +6,7 @@
 
 mod allocation_area;
 mod external_strings;
+mod handles;
 mod header;
 mod immortal_maps;
 mod isolate;
@@ -16,6 +17,7 @@ mod words;
 
 pub(crate) use external_strings::CharactersOutside;
 pub use external_strings::{ExternalStringShape, find_external_strings};
+pub use handles::{Handles, find_handles};
 pub use header::{HEADER_KINDS, HeaderKind};
 pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
 pub use isolate::{IsolateClues, find_isolates, gc_problems, isolate_block, pair_isolates};

@@ -3,6 +3,7 @@
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{GcState, Page, Region, Space, Thread};
 
+use super::handles::find_handles;
 use super::header::HEADER_BYTES;
 use super::isolate::{IsolateClues, isolate_block, pair_isolates};
 use super::scan::Pages;
@@ -24,8 +25,8 @@ const RED_ZONE: u64 = 128;
 const THREAD_CONTROL_BLOCK: u64 = 0x1000;
 
 impl ReadPlan {
-    /// Plans what every image of a heap consists of, from wherever it is taken: the pages, the isolates, and of each thread
-    /// the live stack and the words that say which isolate it has entered.
+    /// Plans what every image of a heap consists of, from wherever it is taken: the pages, the isolates with their handles,
+    /// and of each thread the live stack and the words that say which isolate it has entered.
     ///
     /// For `main_stack_bottom`, see [`ReadPlan::add_stack`].
     pub fn of_heap(
@@ -41,6 +42,9 @@ impl ReadPlan {
             let block = isolate_block(memory, isolate.address, isolate.heap);
             // The allocator's word in front tells an isolate from other things without symbols.
             plan.add(block.start.saturating_sub(8), block.end());
+            for range in find_handles(memory, isolate.address, block).memory {
+                plan.add(range.start, range.end());
+            }
         }
         // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
         let idle = isolates

@@ -1,0 +1,300 @@
+//! Building the graph: the heap is walked twice, on all cores; first its objects are numbered, then their references are
+//! written down as numbers.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::bits::BitSet;
+use super::csr::Adjacency;
+use super::network::{Ephemeron, Graph};
+use super::nodes::Nodes;
+use super::{
+    Reference, References, RootKind, Roots, Strength, for_each_reference, is_weak_in_code,
+};
+use crate::heap::{HeapObject, PageSelection, Visitor, walk};
+use crate::layout::{Field, Slots};
+use crate::v8::{Address, Objects, Tagged};
+
+/// Large objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
+const PART: u64 = 1 << 20;
+/// A root that is an array of at least so many bytes may be the table of all internalized strings.
+const STRING_TABLE_BYTES: u64 = 8 << 10;
+/// Where the entries of hash tables begin: after length, counters and capacity.
+const TABLE_ENTRIES: u64 = 40;
+
+/// Why there is no graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the heap has more than 4,294,967,294 objects: select one isolate with --isolate")]
+pub struct TooManyObjects;
+
+impl Graph {
+    /// Builds the graph of the selected pages.
+    ///
+    /// # Errors
+    /// If there are more objects than 32 bits can number: they would fill 64 GiB at the least.
+    pub fn build(objects: &Objects, selection: PageSelection) -> Result<Self, TooManyObjects> {
+        let nodes = Nodes::collect(objects, selection).ok_or(TooManyObjects)?;
+        let found = Roots::find(objects, selection.heap);
+        let mut roots: Vec<(u32, RootKind)> = found
+            .list
+            .iter()
+            .filter_map(|(address, kind)| Some((nodes.id(*address)?, *kind)))
+            .collect();
+        let immortal = nodes.immortal.iter().cloned().flatten();
+        roots.extend(immortal.map(|id| (id, RootKind::ReadOnly)));
+        // The global objects first: what people want to be told of a path is where it begins.
+        roots.sort_unstable_by_key(|(id, kind)| (*kind, *id));
+        let builder = Builder::new(objects, &nodes, &roots);
+        let (parts, _) = walk(objects, selection, || builder.part());
+        let mut ephemerons = Vec::new();
+        let lists = parts
+            .into_iter()
+            .map(|part| {
+                ephemerons.extend(part.ephemerons);
+                (part.lengths, part.targets)
+            })
+            .collect();
+        let Builder {
+            as_store,
+            otherwise,
+            ..
+        } = builder;
+        Ok(Self {
+            edges: Adjacency::from_parts(lists),
+            nodes: Arc::new(nodes),
+            roots,
+            missing_roots: found.missing,
+            ephemerons,
+            as_store,
+            otherwise,
+        })
+    }
+}
+
+/// What all parts of the second walk share.
+struct Builder<'a> {
+    objects: &'a Objects,
+    nodes: &'a Nodes,
+    references: References,
+    /// Of tables that are weak although their type does not say so.
+    special: FxHashMap<Address, Slots>,
+    /// Where JavaScript objects have properties and elements.
+    store_offsets: [Option<u64>; 2],
+    as_store: BitSet,
+    otherwise: BitSet,
+}
+
+impl<'a> Builder<'a> {
+    fn new(objects: &'a Objects, nodes: &'a Nodes, roots: &[(u32, RootKind)]) -> Self {
+        let ephemeron = Slots::parse("ephemeron 40..").unwrap_or_default();
+        let weak = Slots::parse("weak 40..").unwrap_or_default();
+        let mut special: FxHashMap<Address, Slots> = nodes
+            .weak_tables
+            .iter()
+            .map(|table| (*table, ephemeron.clone()))
+            .collect();
+        // The first words are V8's own; a single transition is no array but a weak cell.
+        let transitions = Slots::parse("8..40, weak 40..").unwrap_or_default();
+        let arrays = nodes
+            .transitions
+            .iter()
+            .filter(|array| objects.has_type(**array, "FIXED_ARRAY_TYPE"));
+        special.extend(arrays.map(|array| (*array, transitions.clone())));
+        if objects.layout().types.number("STRING_TABLE_TYPE").is_none() {
+            let tables = roots
+                .iter()
+                .filter(|(_, kind)| *kind == RootKind::Isolate)
+                .filter(|(id, _)| nodes.size(*id) >= STRING_TABLE_BYTES)
+                .filter_map(|(id, _)| nodes.address(*id))
+                .filter(|table| is_string_table(objects, *table));
+            special.extend(tables.map(|table| (table, weak.clone())));
+        }
+        let offset = |field| objects.layout().place(field).ok().map(|place| place.offset);
+        Self {
+            objects,
+            nodes,
+            references: References::new(objects),
+            special,
+            store_offsets: [
+                offset(Field::JSReceiverProperties),
+                offset(Field::JSObjectElements),
+            ],
+            as_store: BitSet::new(nodes.len()),
+            otherwise: BitSet::new(nodes.len()),
+        }
+    }
+
+    fn part(&self) -> Part<'_> {
+        Part {
+            builder: self,
+            shapes: Vec::new(),
+            lengths: Vec::new(),
+            targets: Vec::new(),
+            ephemerons: Vec::new(),
+        }
+    }
+
+    /// The number of an object that is worth an edge: objects in read-only space never go, whoever refers to them.
+    fn id(&self, address: Address) -> Option<u32> {
+        let id = self.nodes.id(address)?;
+        (!self.nodes.is_immortal(id)).then_some(id)
+    }
+}
+
+/// Whether an array is the table of all internalized strings, which has no type of its own up to V8 6.8.
+fn is_string_table(objects: &Objects, table: Address) -> bool {
+    let words = objects.bytes(
+        Address(table.0.wrapping_add(TABLE_ENTRIES)),
+        (STRING_TABLE_BYTES - TABLE_ENTRIES) as usize,
+    );
+    let Ok(bytes) = words else { return false };
+    let (words, _) = bytes.as_chunks::<8>();
+    let (mut strings, mut others) = (0, 0);
+    for word in words {
+        let word = Tagged(u64::from_le_bytes(*word));
+        if objects.is_undefined(word) || objects.is_hole(word) {
+            continue;
+        }
+        match word.strong() {
+            Some(object) if objects.is_string(object) => strings += 1,
+            _ => others += 1,
+        }
+    }
+    strings > 100 && others == 0
+}
+
+/// What is known of a map.
+#[derive(Clone, Copy)]
+struct Shape<'a> {
+    map: Address,
+    slots: &'a Slots,
+    map_id: Option<u32>,
+    is_receiver: bool,
+}
+
+/// The references of the objects of one run of pages.
+struct Part<'a> {
+    builder: &'a Builder<'a>,
+    /// By the map's number in the walk.
+    shapes: Vec<Option<Shape<'a>>>,
+    lengths: Vec<u32>,
+    targets: Vec<u32>,
+    ephemerons: Vec<Ephemeron>,
+}
+
+impl<'a> Part<'a> {
+    fn shape(&mut self, object: &HeapObject<'_>) -> Shape<'a> {
+        if self.shapes.len() <= object.map_index {
+            self.shapes.resize(object.map_index + 1, None);
+        }
+        let builder = self.builder;
+        let make = || Shape {
+            map: object.map.address,
+            slots: builder.references.slots(object.map.instance_type),
+            map_id: builder.id(object.map.address),
+            is_receiver: builder.objects.is_receiver_type(object.map.instance_type),
+        };
+        match self.shapes.get_mut(object.map_index) {
+            Some(known) => *known.get_or_insert_with(make),
+            None => make(),
+        }
+    }
+
+    fn add(&mut self, from: Address, shape: &Shape<'_>, reference: Reference) {
+        let builder = self.builder;
+        let Some(to) = builder.id(reference.target) else {
+            return;
+        };
+        match reference.strength {
+            Strength::Weak => {}
+            Strength::Strong => {
+                if !reference.offset.is_multiple_of(8) && self.is_weak_in_code(reference.target) {
+                    return;
+                }
+                let offset = Some(reference.offset);
+                if shape.is_receiver && builder.store_offsets.contains(&offset) {
+                    builder.as_store.insert(to);
+                } else {
+                    builder.otherwise.insert(to);
+                }
+                self.targets.push(to);
+            }
+            Strength::Ephemeron { key } => {
+                if let (Some(key), Some(table)) = (builder.id(key), builder.id(from)) {
+                    self.ephemerons.push(Ephemeron {
+                        key,
+                        value: to,
+                        table,
+                    });
+                }
+            }
+        }
+    }
+
+    fn is_weak_in_code(&self, target: Address) -> bool {
+        let objects = self.builder.objects;
+        objects
+            .map_of(target)
+            .is_ok_and(|map| is_weak_in_code(objects, map.instance_type))
+    }
+}
+
+impl Visitor for Part<'_> {
+    fn visit(&mut self, object: &HeapObject<'_>) {
+        let shape = self.shape(object);
+        let builder = self.builder;
+        let before = self.targets.len();
+        if let Some(map) = shape.map_id {
+            debug_assert_eq!(shape.map, object.map.address);
+            builder.otherwise.insert(map);
+            self.targets.push(map);
+        }
+        let slots = match builder.special.is_empty() {
+            true => shape.slots,
+            false => builder.special.get(&object.address).unwrap_or(shape.slots),
+        };
+        if !slots.is_none() {
+            for_each_reference(slots, object.size, 0, object.bytes, |reference| {
+                self.add(object.address, &shape, reference);
+            });
+            let done = object.bytes.len() as u64;
+            if done < object.size {
+                self.rest(object, &shape, slots, done);
+            }
+        }
+        let length = self.targets.len() - before;
+        self.lengths.push(u32::try_from(length).unwrap_or(u32::MAX));
+    }
+}
+
+impl Part<'_> {
+    /// The references of a large object beyond the beginning that the walk has read.
+    fn rest(&mut self, object: &HeapObject<'_>, shape: &Shape<'_>, slots: &Slots, done: u64) {
+        // A part begins at a multiple of 16 plus 8; what is read twice is skipped.
+        let mut start = done.saturating_sub(8) / 16 * 16 + 8;
+        let mut buffer = Vec::new();
+        while start < object.size {
+            let len = (object.size - start).min(PART);
+            let Ok(bytes) = usize::try_from(len) else {
+                return;
+            };
+            buffer.resize(bytes, 0);
+            let at = object.address.0.wrapping_add(start);
+            if self
+                .builder
+                .objects
+                .memory()
+                .read_at(at, &mut buffer)
+                .is_ok()
+            {
+                for_each_reference(slots, object.size, start, &buffer, |reference| {
+                    if reference.offset >= done & !7 {
+                        self.add(object.address, shape, reference);
+                    }
+                });
+            }
+            start += len;
+        }
+    }
+}

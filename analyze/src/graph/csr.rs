@@ -1,0 +1,158 @@
+//! Adjacency lists, one after the other in one array.
+
+/// For each node the nodes that it leads to.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Adjacency {
+    /// Where each node's list begins, and after the last where it ends.
+    starts: Starts,
+    targets: Vec<u32>,
+}
+
+/// 32 bits while they are enough: there may be more edges than 32 bits can count, though not nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Starts {
+    Narrow(Vec<u32>),
+    Wide(Vec<u64>),
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self::Narrow(vec![0])
+    }
+}
+
+impl Adjacency {
+    /// From the lengths of the lists and the lists themselves, in parts of which each is given back as soon as it is copied.
+    pub(super) fn from_parts(parts: Vec<(Vec<u32>, Vec<u32>)>) -> Self {
+        let nodes: usize = parts.iter().map(|(lengths, _)| lengths.len()).sum();
+        let edges: usize = parts.iter().map(|(_, targets)| targets.len()).sum();
+        let mut starts = Starts::with_capacity(nodes + 1, edges as u64);
+        let mut targets = Vec::with_capacity(edges);
+        let mut end = 0;
+        starts.push(0);
+        for (lengths, part) in parts {
+            for length in lengths {
+                end += u64::from(length);
+                starts.push(end);
+            }
+            targets.extend(part);
+        }
+        Self { starts, targets }
+    }
+
+    /// The nodes that lead to each of `nodes` nodes, for `for_each_edge` calling its argument with every edge, twice over.
+    pub(super) fn reversed(nodes: usize, for_each_edge: impl Fn(&mut dyn FnMut(u32, u32))) -> Self {
+        let mut lengths = vec![0_u32; nodes];
+        let mut edges = 0_u64;
+        for_each_edge(&mut |_, to| {
+            if let Some(length) = lengths.get_mut(to as usize) {
+                *length += 1;
+                edges += 1;
+            }
+        });
+        // Each list is filled from its end; so its end becomes its start.
+        let mut starts = Starts::with_capacity(nodes + 1, edges);
+        let mut end = 0;
+        for length in lengths {
+            end += u64::from(length);
+            starts.push(end);
+        }
+        starts.push(end);
+        let mut targets = vec![0; usize::try_from(edges).unwrap_or(0)];
+        for_each_edge(&mut |from, to| {
+            if let Some(place) = starts.decrement(to as usize)
+                && let Some(target) = targets.get_mut(place)
+            {
+                *target = from;
+            }
+        });
+        Self { starts, targets }
+    }
+
+    /// Number of nodes.
+    #[cfg(test)]
+    pub(super) fn nodes(&self) -> usize {
+        match &self.starts {
+            Starts::Narrow(starts) => starts.len().saturating_sub(1),
+            Starts::Wide(starts) => starts.len().saturating_sub(1),
+        }
+    }
+
+    /// Number of edges.
+    pub(super) fn edges(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// What a node leads to.
+    pub(super) fn of(&self, node: u32) -> &[u32] {
+        let range = self.starts.get(node as usize)..self.starts.get(node as usize + 1);
+        self.targets.get(range).unwrap_or_default()
+    }
+}
+
+impl Starts {
+    fn with_capacity(nodes: usize, edges: u64) -> Self {
+        if u32::try_from(edges).is_ok() {
+            Self::Narrow(Vec::with_capacity(nodes))
+        } else {
+            Self::Wide(Vec::with_capacity(nodes))
+        }
+    }
+
+    fn push(&mut self, start: u64) {
+        match self {
+            // The capacity was chosen by the greatest.
+            Self::Narrow(starts) => starts.push(start as u32),
+            Self::Wide(starts) => starts.push(start),
+        }
+    }
+
+    fn get(&self, node: usize) -> usize {
+        match self {
+            Self::Narrow(starts) => starts.get(node).map_or(0, |start| *start as usize),
+            Self::Wide(starts) => starts.get(node).map_or(0, |start| *start as usize),
+        }
+    }
+
+    fn decrement(&mut self, node: usize) -> Option<usize> {
+        match self {
+            Self::Narrow(starts) => {
+                let start = starts.get_mut(node)?;
+                *start = start.checked_sub(1)?;
+                Some(*start as usize)
+            }
+            Self::Wide(starts) => {
+                let start = starts.get_mut(node)?;
+                *start = start.checked_sub(1)?;
+                usize::try_from(*start).ok()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_kept_apart_and_can_be_reversed() {
+        let adjacency = Adjacency::from_parts(vec![
+            (vec![2, 0], vec![1, 2]),
+            (vec![], vec![]),
+            (vec![1, 1], vec![0, 2]),
+        ]);
+        assert_eq!((adjacency.nodes(), adjacency.edges()), (4, 4));
+        let lists: Vec<_> = (0..5).map(|node| adjacency.of(node).to_vec()).collect();
+        assert_eq!(lists, [vec![1, 2], vec![], vec![0], vec![2], vec![]]);
+        let reversed = Adjacency::reversed(4, |edge| {
+            for from in 0..4 {
+                for to in adjacency.of(from) {
+                    edge(from, *to);
+                }
+            }
+        });
+        let mut lists: Vec<_> = (0..4).map(|node| reversed.of(node).to_vec()).collect();
+        lists.iter_mut().for_each(|list| list.sort_unstable());
+        assert_eq!(lists, [vec![2], vec![0], vec![0, 3], vec![]]);
+    }
+}

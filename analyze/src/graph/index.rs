@@ -1,0 +1,212 @@
+//! From an address to the number of the object there, and back: one bit for each word of the heap.
+
+use rustc_hash::FxHashMap;
+
+use crate::v8::Address;
+
+/// Words of bits whose set bits are counted once and for all.
+const WORDS_PER_RANK: usize = 8;
+/// Pages are found by the part of the address above these bits: the smallest page of any V8 is 256 KiB, and aligned to it.
+const PAGE_SHIFT: u32 = 18;
+
+/// The objects of some pages, numbered in address order.
+#[derive(Debug, Default)]
+pub(super) struct ObjectIndex {
+    pages: Vec<IndexedPage>,
+    by_address: FxHashMap<u64, u32>,
+    bits: Vec<u64>,
+    /// Objects before each group of [`WORDS_PER_RANK`] words.
+    ranks: Vec<u32>,
+    len: usize,
+}
+
+/// A page that has objects.
+#[derive(Debug, Clone, Copy)]
+struct IndexedPage {
+    /// Address of the first bit.
+    start: u64,
+    /// First word of the page's bits.
+    first: usize,
+    /// Number of these words.
+    words: usize,
+}
+
+/// The objects of some pages, met in address order.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    pages: Vec<IndexedPage>,
+    bits: Vec<u64>,
+}
+
+impl Marks {
+    /// Begins a page whose first object may lie at `start`.
+    pub(super) fn page(&mut self, start: u64) {
+        self.pages.push(IndexedPage {
+            start,
+            first: self.bits.len(),
+            words: 0,
+        });
+    }
+
+    /// Marks the object at `address`, on the page begun last.
+    pub(super) fn object(&mut self, address: Address) {
+        let Some(page) = self.pages.last_mut() else {
+            return;
+        };
+        let Some(distance) = address.0.checked_sub(page.start) else {
+            return;
+        };
+        let bit = distance / 8;
+        let Ok(word) = usize::try_from(bit / 64) else {
+            return;
+        };
+        if word >= page.words {
+            page.words = word + 1;
+            self.bits.resize(page.first + page.words, 0);
+        }
+        if let Some(bits) = self.bits.get_mut(page.first + word) {
+            *bits |= 1 << (bit % 64);
+        }
+    }
+}
+
+impl ObjectIndex {
+    /// The index of what was marked, in address order.
+    ///
+    /// Returns `None` if there are more objects than 32 bits can number: of 16 bytes each, they would fill 64 GiB.
+    pub(super) fn new(parts: Vec<Marks>) -> Option<Self> {
+        let mut index = Self::default();
+        for part in parts {
+            let first = index.bits.len();
+            let pages = part.pages.iter().filter(|page| page.words > 0);
+            index.pages.extend(pages.map(|page| IndexedPage {
+                first: page.first + first,
+                ..*page
+            }));
+            index.bits.extend(part.bits);
+        }
+        let mut count = 0_u64;
+        for group in index.bits.chunks(WORDS_PER_RANK) {
+            index.ranks.push(u32::try_from(count).ok()?);
+            count += group
+                .iter()
+                .map(|bits| u64::from(bits.count_ones()))
+                .sum::<u64>();
+        }
+        u32::try_from(count)
+            .ok()
+            .filter(|count| *count < u32::MAX)?;
+        index.len = usize::try_from(count).ok()?;
+        for (number, page) in index.pages.iter().enumerate() {
+            let number = u32::try_from(number).ok()?;
+            let end = page.start + page.words as u64 * 512;
+            // A large page has one object, so one word; a page lies in one or, if it is not aligned, in two such ranges.
+            for key in page.start >> PAGE_SHIFT..=(end - 1) >> PAGE_SHIFT {
+                index.by_address.entry(key).or_insert(number);
+            }
+        }
+        Some(index)
+    }
+
+    /// Number of objects.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The object that begins at `address`.
+    pub(super) fn id(&self, address: Address) -> Option<u32> {
+        let first = *self.by_address.get(&(address.0 >> PAGE_SHIFT))? as usize;
+        // Pages of 256 KiB are alone in their range; others may share theirs with the end of the one before.
+        self.pages
+            .get(first..)?
+            .iter()
+            .take_while(|page| page.start <= address.0)
+            .find_map(|page| self.id_on(page, address))
+    }
+
+    fn id_on(&self, page: &IndexedPage, address: Address) -> Option<u32> {
+        let distance = address.0.checked_sub(page.start)?;
+        if !distance.is_multiple_of(8) {
+            return None;
+        }
+        let bit = distance / 8;
+        let word = usize::try_from(bit / 64)
+            .ok()
+            .filter(|word| *word < page.words)?;
+        let word = page.first + word;
+        let bits = *self.bits.get(word)?;
+        let mask = 1_u64 << (bit % 64);
+        if bits & mask == 0 {
+            return None;
+        }
+        let group = word / WORDS_PER_RANK;
+        let before = self.bits.get(group * WORDS_PER_RANK..word)?;
+        let rank = self.ranks.get(group)?
+            + before.iter().map(|bits| bits.count_ones()).sum::<u32>()
+            + (bits & (mask - 1)).count_ones();
+        Some(rank)
+    }
+
+    /// Where an object begins.
+    pub(super) fn address(&self, id: u32) -> Option<Address> {
+        let group = self
+            .ranks
+            .partition_point(|rank| *rank <= id)
+            .checked_sub(1)?;
+        let mut rest = id - self.ranks.get(group)?;
+        let start = group * WORDS_PER_RANK;
+        for word in start..(start + WORDS_PER_RANK).min(self.bits.len()) {
+            let mut bits = *self.bits.get(word)?;
+            if rest >= bits.count_ones() {
+                rest -= bits.count_ones();
+                continue;
+            }
+            for _ in 0..rest {
+                bits &= bits - 1;
+            }
+            let page = self.pages.partition_point(|page| page.first <= word);
+            let page = self.pages.get(page.checked_sub(1)?)?;
+            let bit = (word - page.first) as u64 * 64 + u64::from(bits.trailing_zeros());
+            return Some(Address(page.start + bit * 8));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_numbered_in_address_order() {
+        let mut parts = Vec::new();
+        let mut all = Vec::new();
+        for part in 0..3_u64 {
+            let mut marks = Marks::default();
+            for page in 0..4_u64 {
+                // Some pages begin in the middle of a range of 256 KiB, and reach into the next.
+                let start = 0x4000_0000 + (part * 4 + page) * 0x4_0000 + page * 0x8;
+                marks.page(start);
+                for n in 0..500 {
+                    let address = Address(start + (n * n % 7 + n * 9) * 8);
+                    if page != 2 && all.last().is_none_or(|last| *last < address) {
+                        marks.object(address);
+                        all.push(address);
+                    }
+                }
+            }
+            parts.push(marks);
+        }
+        let index = ObjectIndex::new(parts).unwrap();
+        assert_eq!(index.len(), all.len());
+        for (id, address) in all.iter().enumerate() {
+            assert_eq!(index.id(*address), Some(id as u32));
+            assert_eq!(index.address(id as u32), Some(*address));
+            let neighbour = Address(address.0 + 8);
+            assert_eq!(index.id(neighbour).is_some(), all.contains(&neighbour));
+            assert_eq!(index.id(Address(address.0 + 1)), None);
+        }
+        assert_eq!(index.address(all.len() as u32), None);
+        assert_eq!(index.id(Address(0x10)), None);
+    }
+}

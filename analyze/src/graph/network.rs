@@ -1,0 +1,167 @@
+//! The graph: all objects, what each refers to strongly, and from where V8 begins to mark.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::RootKind;
+use super::bits::BitSet;
+use super::csr::Adjacency;
+use super::dominators::{Preorder, immediate_dominators};
+use super::nodes::Nodes;
+use super::tree::DominatorTree;
+use crate::heap::Coverage;
+
+/// How often tables of weak collections that turn out to be dead are taken away before the rest is believed.
+const MAX_ROUNDS: usize = 8;
+
+/// A value in the table of a weak collection, and the key that it lives as long as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ephemeron {
+    pub(super) key: u32,
+    pub(super) value: u32,
+    pub(super) table: u32,
+}
+
+/// The objects of a heap and their strong references.
+///
+/// 8 bytes for each object, and 4 for each object and each reference.
+#[derive(Debug)]
+pub struct Graph {
+    pub(super) nodes: Arc<Nodes>,
+    pub(super) edges: Adjacency,
+    /// Sorted by kind: the global objects come first.
+    pub(super) roots: Vec<(u32, RootKind)>,
+    pub(super) missing_roots: Vec<String>,
+    pub(super) ephemerons: Vec<Ephemeron>,
+    /// Objects that hold the properties or elements of another…
+    pub(super) as_store: BitSet,
+    /// …and those that are referred to in another way.
+    pub(super) otherwise: BitSet,
+}
+
+/// What the keys of weak collections keep alive, besides what they refer to themselves.
+#[derive(Debug, Default)]
+pub(super) struct Held(FxHashMap<u32, Vec<u32>>);
+
+impl Held {
+    pub(super) fn by(&self, key: u32) -> &[u32] {
+        // Most programs have few weak collections, and a lookup for each object would show.
+        if self.0.is_empty() {
+            return &[];
+        }
+        self.0.get(&key).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Graph {
+    /// The objects.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// The roots: objects, and why they are alive.
+    pub fn roots(&self) -> &[(u32, RootKind)] {
+        &self.roots
+    }
+
+    /// Kinds of roots that could not be located, in words.
+    pub fn missing_roots(&self) -> &[String] {
+        &self.missing_roots
+    }
+
+    /// How much of the heap the graph was made of.
+    pub fn coverage(&self) -> &Coverage {
+        &self.nodes.coverage
+    }
+
+    /// Number of strong references.
+    pub fn edge_count(&self) -> usize {
+        self.edges.edges()
+    }
+
+    /// What an object refers to strongly; references to objects that are never collected are left out.
+    pub fn targets(&self, id: u32) -> &[u32] {
+        self.edges.of(id)
+    }
+
+    /// Which objects refer to one strongly, each once. All references are looked through.
+    pub fn sources(&self, id: u32) -> Vec<u32> {
+        let own = (0..self.nodes.len() as u32)
+            .into_par_iter()
+            .filter(|source| self.edges.of(*source).contains(&id));
+        let mut sources: Vec<u32> = own.collect();
+        let keys = self.ephemerons.iter().filter(|held| held.value == id);
+        sources.extend(keys.map(|held| held.key));
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// Searches the graph from the roots, and what the keys of weak collections that were come to keep alive.
+    pub(super) fn search(&self) -> (Preorder, Held) {
+        let roots: Vec<u32> = self.roots.iter().map(|(id, _)| *id).collect();
+        let mut alive = self.ephemerons.clone();
+        let mut rounds = 0;
+        loop {
+            let mut held = Held::default();
+            for ephemeron in &alive {
+                held.0
+                    .entry(ephemeron.key)
+                    .or_default()
+                    .push(ephemeron.value);
+            }
+            let order = Preorder::search(self.nodes.len(), &roots, |id| {
+                (self.edges.of(id), held.by(id))
+            });
+            let before = alive.len();
+            alive.retain(|ephemeron| {
+                order.number(ephemeron.table).is_some() || order.number(ephemeron.key).is_none()
+            });
+            rounds += 1;
+            if alive.len() == before || rounds == MAX_ROUNDS {
+                return (order, held);
+            }
+        }
+    }
+
+    /// The dominator tree. It takes the place of the references, which are given back.
+    pub fn into_dominators(self) -> DominatorTree {
+        let (order, held) = self.search();
+        let is_root = BitSet::new(self.nodes.len());
+        for (id, _) in &self.roots {
+            is_root.insert(*id);
+        }
+        let predecessors = Adjacency::reversed(order.len(), |edge| {
+            for (id, number) in order.nodes().iter().zip(1..) {
+                for target in self.edges.of(*id).iter().chain(held.by(*id)) {
+                    if let Some(target) = order.number(*target) {
+                        edge(number, target);
+                    }
+                }
+            }
+        });
+        drop(self.edges);
+        let is_root = |number| order.node(number).is_some_and(|id| is_root.contains(id));
+        let mut dominators = immediate_dominators(&order, &predecessors, is_root);
+        drop(predecessors);
+        // What holds the properties or elements of an object is a detail of V8's: DevTools has an edge from the object to each
+        // of them, too, so that the object dominates them and not its store.
+        let is_store = |number| {
+            order
+                .node(number)
+                .is_some_and(|id| self.as_store.contains(id) && !self.otherwise.contains(id))
+        };
+        for number in 1..dominators.len() {
+            let dominator = dominators.get(number).copied().unwrap_or(0);
+            if is_store(dominator)
+                && let Some(above) = dominators.get(dominator as usize).copied()
+                && let Some(place) = dominators.get_mut(number)
+            {
+                *place = above;
+            }
+        }
+        DominatorTree::new(self.nodes, &order, &dominators, self.missing_roots)
+    }
+}

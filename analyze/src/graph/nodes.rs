@@ -1,0 +1,253 @@
+//! The nodes of the graph: all objects of the heap, dead ones included, by number.
+
+use std::ops::Range;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use v8mini_format::model::{Page, Space};
+
+use super::index::{Marks, ObjectIndex};
+use crate::heap::{Classes, Coverage, HeapObject, PageSelection, Visitor, walk};
+use crate::layout::{Encoding, Field, Place};
+use crate::v8::{Address, Kind, Objects, Tagged};
+
+/// All objects of some pages, numbered in address order.
+///
+/// 8 bytes for each, and one bit for each word of the heap.
+#[derive(Debug, Default)]
+pub struct Nodes {
+    index: ObjectIndex,
+    /// Sizes in words.
+    sizes: Vec<u32>,
+    /// Maps, by their place in `map_addresses`.
+    maps: Vec<u32>,
+    map_addresses: Vec<Address>,
+    pub(super) coverage: Coverage,
+    /// Tables of weak collections that have no type of their own (up to V8 6.7).
+    pub(super) weak_tables: FxHashSet<Address>,
+    /// Arrays of transitions that have no type of their own (up to V8 4.6).
+    pub(super) transitions: FxHashSet<Address>,
+    /// Numbers of the objects in read-only space: they are never collected, and refer to nothing else.
+    pub(super) immortal: Vec<Range<u32>>,
+}
+
+impl Nodes {
+    /// Walks the selected pages. `None` if there are more objects than 32 bits can number.
+    pub(super) fn collect(objects: &Objects, selection: PageSelection) -> Option<Self> {
+        let types = &objects.layout().types;
+        let table = match types.number("EPHEMERON_HASH_TABLE_TYPE") {
+            Some(_) => None,
+            None => objects.layout().place(Field::WeakCollectionTable).ok(),
+        };
+        let transitions = match types.number("TRANSITION_ARRAY_TYPE") {
+            Some(_) => None,
+            None => types
+                .number("MAP_TYPE")
+                .and_then(|map| {
+                    types
+                        .fields_of(map)
+                        .find(|(_, name)| *name == "transitions")
+                })
+                .map(|(offset, _)| offset),
+        };
+        let (parts, coverage) = walk(objects, selection, || Part {
+            table,
+            transitions: transitions.map(|offset| Place {
+                encoding: Encoding::Tagged,
+                offset,
+                bits: None,
+            }),
+            ..Part::new(objects)
+        });
+        let mut nodes = Self {
+            coverage,
+            ..Self::default()
+        };
+        let count = parts.iter().map(|part| part.sizes.len()).sum();
+        nodes.sizes.reserve_exact(count);
+        nodes.maps.reserve_exact(count);
+        let mut known: FxHashMap<Address, u32> = FxHashMap::default();
+        let mut marks = Vec::with_capacity(parts.len());
+        for part in parts {
+            let translated: Vec<u32> = part
+                .map_addresses
+                .iter()
+                .map(|map| {
+                    let next = known.len() as u32;
+                    *known.entry(*map).or_insert_with(|| {
+                        nodes.map_addresses.push(*map);
+                        next
+                    })
+                })
+                .collect();
+            let first = nodes.sizes.len() as u32;
+            let immortal = part.immortal.iter();
+            nodes
+                .immortal
+                .extend(immortal.map(|range| range.start + first..range.end + first));
+            nodes.sizes.extend(part.sizes);
+            let global = |local: u32| translated.get(local as usize).copied().unwrap_or(0);
+            nodes.maps.extend(part.maps.into_iter().map(global));
+            nodes.weak_tables.extend(part.weak_tables);
+            nodes.transitions.extend(part.found_transitions);
+            marks.push(part.marks);
+        }
+        nodes.index = ObjectIndex::new(marks)?;
+        (nodes.index.len() == nodes.sizes.len()).then_some(nodes)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
+    }
+
+    /// The number of the object that begins at an address.
+    pub fn id(&self, address: Address) -> Option<u32> {
+        self.index.id(address)
+    }
+
+    /// Where an object begins.
+    pub fn address(&self, id: u32) -> Option<Address> {
+        self.index.address(id)
+    }
+
+    /// Whether an object is never collected, whoever refers to it.
+    pub fn is_immortal(&self, id: u32) -> bool {
+        self.immortal.iter().any(|range| range.contains(&id))
+    }
+
+    /// Shallow size of an object in bytes.
+    pub fn size(&self, id: u32) -> u64 {
+        self.sizes
+            .get(id as usize)
+            .map_or(0, |words| u64::from(*words) * 8)
+    }
+
+    /// The map of an object, by its place among [`Self::map_addresses`].
+    pub fn map(&self, id: u32) -> usize {
+        self.maps.get(id as usize).map_or(0, |map| *map as usize)
+    }
+
+    /// The maps that objects have.
+    pub fn map_addresses(&self) -> &[Address] {
+        &self.map_addresses
+    }
+}
+
+/// The objects of one run of pages.
+struct Part<'a> {
+    objects: &'a Objects,
+    /// Where weak collections keep their table, if that is not told by its type.
+    table: Option<Place>,
+    /// Where maps keep their transitions, if that is not told by the type either.
+    transitions: Option<Place>,
+    marks: Marks,
+    sizes: Vec<u32>,
+    maps: Vec<u32>,
+    map_addresses: Vec<Address>,
+    /// Whether maps are those of weak collections, by index.
+    is_weak_collection: Vec<bool>,
+    weak_tables: Vec<Address>,
+    found_transitions: Vec<Address>,
+    immortal: Vec<Range<u32>>,
+    is_immortal: bool,
+}
+
+impl<'a> Part<'a> {
+    fn new(objects: &'a Objects) -> Self {
+        Self {
+            objects,
+            table: None,
+            transitions: None,
+            marks: Marks::default(),
+            sizes: Vec::new(),
+            maps: Vec::new(),
+            map_addresses: Vec::new(),
+            is_weak_collection: Vec::new(),
+            weak_tables: Vec::new(),
+            found_transitions: Vec::new(),
+            immortal: Vec::new(),
+            is_immortal: false,
+        }
+    }
+}
+
+impl Visitor for Part<'_> {
+    fn page(&mut self, page: &Page) {
+        self.marks.page(page.area_start);
+        self.is_immortal = page.space == Space::ReadOnly;
+    }
+
+    fn visit(&mut self, object: &HeapObject<'_>) {
+        // Maps get their numbers in the order in which they are met, of all objects, free space included.
+        if self.map_addresses.len() <= object.map_index {
+            self.map_addresses
+                .resize(object.map_index + 1, Address::default());
+            self.is_weak_collection.resize(object.map_index + 1, false);
+        }
+        if let Some(place) = self.map_addresses.get_mut(object.map_index)
+            && *place != object.map.address
+        {
+            *place = object.map.address;
+            let kind = self.objects.kind(object.map.instance_type);
+            if let Some(place) = self.is_weak_collection.get_mut(object.map_index) {
+                *place = matches!(kind, Kind::WeakMap | Kind::WeakSet);
+            }
+        }
+        if self.is_immortal {
+            let id = self.sizes.len() as u32;
+            match self.immortal.last_mut() {
+                Some(range) if range.end == id => range.end += 1,
+                _ => self.immortal.push(id..id + 1),
+            }
+        }
+        // Larger than 32 GiB is no object; the page would have to be.
+        self.sizes
+            .push(u32::try_from(object.size / 8).unwrap_or(u32::MAX));
+        self.maps.push(object.map_index as u32);
+        self.marks.object(object.address);
+        if let Some(place) = self.table
+            && self.is_weak_collection.get(object.map_index) == Some(&true)
+            && let Some(table) = place
+                .load(object.bytes)
+                .and_then(|word| Tagged(word).strong())
+        {
+            self.weak_tables.push(table);
+        }
+        if let Some(place) = self.transitions
+            && self.objects.is_type(object.map.instance_type, "MAP_TYPE")
+            && let Some(array) = place
+                .load(object.bytes)
+                .and_then(|word| Tagged(word).strong())
+        {
+            self.found_transitions.push(array);
+        }
+    }
+}
+
+impl Classes {
+    /// Tells the class of each object by its number.
+    pub fn of_nodes<'a>(&self, nodes: &'a Nodes) -> impl Fn(u32) -> Option<usize> + use<'a> {
+        let by_map: Vec<Option<usize>> = nodes
+            .map_addresses
+            .iter()
+            .map(|map| self.of_map(*map))
+            .collect();
+        let boilerplates: FxHashMap<u32, usize> = self
+            .boilerplates()
+            .filter_map(|(address, class)| Some((nodes.id(address)?, class)))
+            .collect();
+        move |id| {
+            if let Some(class) = boilerplates.get(&id) {
+                return Some(*class);
+            }
+            by_map
+                .get(*nodes.maps.get(id as usize)? as usize)
+                .copied()?
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Paths from the roots to an object: what keeps it alive, link by link.
+
+use rustc_hash::FxHashMap;
+
+use super::{Graph, RootKind};
+
+/// No node.
+const NONE: u32 = u32::MAX;
+
+/// The shortest way from the roots to each object, weak references left out.
+///
+/// Ways that begin at a global object come before all others, as in DevTools: they are what a program's author knows.
+#[derive(Debug)]
+pub struct Paths {
+    /// From where each object is come to; itself for a root, [`NONE`] for what is dead.
+    previous: Vec<u32>,
+    roots: FxHashMap<u32, RootKind>,
+}
+
+impl Paths {
+    /// Searches the graph, breadth first.
+    pub fn search(graph: &Graph) -> Self {
+        let mut paths = Self {
+            previous: vec![NONE; graph.nodes().len()],
+            roots: FxHashMap::default(),
+        };
+        let (_, held) = graph.search();
+        let mut queue: Vec<u32> = Vec::new();
+        let mut next = Vec::new();
+        let mut rest = graph.roots();
+        // The kinds are in order: all that one leads to is searched before the next begins.
+        while let Some((_, kind)) = rest.first() {
+            let (now, later) = rest.split_at(rest.partition_point(|(_, other)| other <= kind));
+            rest = later;
+            for (id, kind) in now {
+                if paths.reach(*id, *id) {
+                    paths.roots.insert(*id, *kind);
+                    queue.push(*id);
+                }
+            }
+            while !queue.is_empty() {
+                for id in &queue {
+                    for target in graph.targets(*id).iter().chain(held.by(*id)) {
+                        if paths.reach(*target, *id) {
+                            next.push(*target);
+                        }
+                    }
+                }
+                queue.clear();
+                std::mem::swap(&mut queue, &mut next);
+            }
+        }
+        paths
+    }
+
+    fn reach(&mut self, id: u32, from: u32) -> bool {
+        match self.previous.get_mut(id as usize) {
+            Some(previous) if *previous == NONE => {
+                *previous = from;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// From where an object is come to: from itself if it is a root. `None` if it is dead.
+    pub fn previous(&self, id: u32) -> Option<u32> {
+        self.previous
+            .get(id as usize)
+            .copied()
+            .filter(|from| *from != NONE)
+    }
+
+    /// Why an object is a root, if ways begin there.
+    pub fn root_kind(&self, id: u32) -> Option<RootKind> {
+        self.roots.get(&id).copied()
+    }
+
+    /// The shortest way to an object, it included, and why its beginning is a root. `None` if the object is dead.
+    pub fn to(&self, id: u32) -> Option<(RootKind, Vec<u32>)> {
+        let mut path = vec![id];
+        let mut at = id;
+        loop {
+            let from = *self
+                .previous
+                .get(at as usize)
+                .filter(|from| **from != NONE)?;
+            if from == at {
+                path.reverse();
+                return Some((self.root_kind(at)?, path));
+            }
+            // It is a tree: each object was come to from one that was come to before.
+            path.push(from);
+            at = from;
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Finds the handles through which C++ holds objects: global and eternal ones, and those of the handle scopes.
+//!
+//! They lie in `malloc`ed blocks that the isolate leads to. No version of V8 has to be known for that: what is looked for
+//! tells itself. An object that belongs to an isolate begins with a pointer to it; the nodes of a block of global handles are
+//! numbered; the last block of handle scopes is the one that the isolate allocates from; eternal handles come in as many
+//! blocks as their number takes. All of this has been so from V8 4.5 to 14.6.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
+
+/// What is read at once of what pointers lead to.
+const PAGE_BYTES: u64 = 4096;
+/// Of an object that belongs to the isolate, so much is looked at (`GlobalHandles` of V8 4.5 to 6 is the largest).
+const OBJECT_BYTES: u64 = 0x200;
+/// `GlobalHandles::NodeSpace` is smaller.
+const SPACE_BYTES: u64 = 0x80;
+/// `GlobalHandles::NodeBlock::kBlockSize` nodes…
+const NODES: usize = 256;
+/// …of so many bytes: the object, class id, index, flags, parameter, callback.
+const NODE_BYTES: usize = 32;
+/// Where a node has its index in the block, and its flags.
+const NODE_INDEX: usize = 10;
+const NODE_FLAGS: usize = 11;
+const BLOCK_BYTES: usize = NODES * NODE_BYTES;
+/// After the nodes come the links between the blocks.
+const BLOCK_LINKS: u64 = 64;
+/// The state of a node is in these bits of its flags: free, normal, weak, about to be reported dead.
+const STATE: u8 = 3;
+const NORMAL: u8 = 1;
+/// A process with a million global handles has four thousand blocks of them.
+const MAX_BLOCKS: usize = 1 << 14;
+/// `kHandleBlockSize` handles.
+const SCOPE_BLOCK_BYTES: u64 = 1022 * 8;
+/// Most blocks of handle scopes that are believed.
+const MAX_SCOPE_BLOCKS: u64 = 1 << 14;
+/// `EternalHandles::kSize`.
+const ETERNALS: u64 = 256;
+/// Most eternal handles that are believed; Node makes some hundreds.
+const MAX_ETERNALS: u64 = 1 << 20;
+
+/// The handles of one isolate: tagged words that refer to objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handles {
+    /// Words of the global handles that keep their objects alive; `None` if they were not found.
+    pub global: Option<Vec<u64>>,
+    /// Words of the global handles that do not.
+    pub weak: Vec<u64>,
+    /// Words of the open handle scopes; `None` if they were not found.
+    pub scopes: Option<Vec<u64>>,
+    /// Words of the eternal handles; `None` if they were not found.
+    pub eternal: Option<Vec<u64>>,
+    /// Words of the other objects that belong to the isolate, such as the compilation cache.
+    pub caches: Vec<u64>,
+    /// The memory that all of this was read from: an image that has it can be asked the same.
+    pub memory: Vec<MemoryRange>,
+}
+
+/// Finds the handles of the isolate at `isolate`, which lies in `block`.
+pub fn find_handles(memory: &dyn Memory, isolate: u64, block: MemoryRange) -> Handles {
+    let mut search = Search {
+        memory,
+        handles: Handles::default(),
+        pages: BTreeMap::new(),
+    };
+    let Some(words) = (isolate != 0)
+        .then(|| search.words(block.start, block.len))
+        .flatten()
+    else {
+        return Handles::default();
+    };
+    let pointers: BTreeSet<u64> = words
+        .iter()
+        .copied()
+        .filter(|word| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word))
+        .collect();
+    for pointer in pointers {
+        match search.peek(pointer) {
+            Some(first) if first == isolate => search.object_of_isolate(pointer, &words),
+            Some(first) if search.handles.eternal.is_none() => search.eternal(pointer, first),
+            _ => {}
+        }
+    }
+    search.handles
+}
+
+struct Search<'a> {
+    memory: &'a dyn Memory,
+    handles: Handles,
+    /// What was peeked at: the isolate has thousands of pointers, most of them to few pages, and a live process may be waiting.
+    pages: BTreeMap<u64, Option<Vec<u8>>>,
+}
+
+impl Search<'_> {
+    /// The words of a range, if all of it can be read.
+    fn words(&self, start: u64, len: u64) -> Option<Vec<u64>> {
+        let bytes = self
+            .memory
+            .read_vec(start, usize::try_from(len).ok()?)
+            .ok()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    }
+
+    /// The word at an address.
+    fn peek(&mut self, address: u64) -> Option<u64> {
+        let memory = self.memory;
+        let page = address & !(PAGE_BYTES - 1);
+        let bytes = self.pages.entry(page).or_insert_with(|| {
+            let bytes = memory.read_vec(page, PAGE_BYTES as usize);
+            bytes.ok()
+        });
+        match bytes {
+            Some(bytes) => {
+                let rest = bytes.get(usize::try_from(address - page).ok()?..)?;
+                rest.first_chunk().copied().map(u64::from_le_bytes)
+            }
+            // An image need not have whole pages.
+            None => memory.read_u64(address).ok(),
+        }
+    }
+
+    /// As many words from `start` on as can be read, up to `len` bytes.
+    fn some_words(&self, start: u64, len: u64) -> Vec<u64> {
+        let mut len = len;
+        while len >= 8 {
+            if let Some(words) = self.words(start, len) {
+                return words;
+            }
+            len /= 2;
+        }
+        Vec::new()
+    }
+
+    fn keep(&mut self, start: u64, len: u64) {
+        self.handles.memory.push(MemoryRange { start, len });
+    }
+
+    /// Something that begins with a pointer to the isolate.
+    fn object_of_isolate(&mut self, object: u64, isolate: &[u64]) {
+        let words = self.some_words(object, OBJECT_BYTES);
+        self.keep(object, words.len() as u64 * 8);
+        if self.handles.global.is_none() && self.global(&words) {
+            return;
+        }
+        if self.handles.scopes.is_none() && self.scopes(&words, isolate) {
+            return;
+        }
+        let tagged = words.iter().copied().filter(|word| word & 3 == 1);
+        self.handles.caches.extend(tagged);
+    }
+
+    /// Global handles: blocks of nodes, up to V8 7 right from `GlobalHandles`, later from a `NodeSpace`.
+    fn global(&mut self, words: &[u64]) -> bool {
+        let mut blocks: Vec<u64> = self.blocks_among(words);
+        if blocks.is_empty() {
+            for pointer in words.iter().copied().filter(|word| is_pointer(*word)) {
+                let space = self.some_words(pointer, SPACE_BYTES);
+                blocks = self.blocks_among(&space);
+                if !blocks.is_empty() {
+                    self.keep(pointer, space.len() as u64 * 8);
+                    break;
+                }
+            }
+        }
+        if blocks.is_empty() {
+            return false;
+        }
+        let mut seen: BTreeSet<u64> = blocks.iter().copied().collect();
+        let mut strong = Vec::new();
+        while let Some(block) = blocks.pop() {
+            self.nodes(block, &mut strong);
+            let links_start = block.saturating_add(BLOCK_BYTES as u64);
+            let links = self.some_words(links_start, BLOCK_LINKS);
+            self.keep(block, BLOCK_BYTES as u64 + links.len() as u64 * 8);
+            for next in self.blocks_among(&links) {
+                if seen.len() < MAX_BLOCKS && seen.insert(next) {
+                    blocks.push(next);
+                }
+            }
+        }
+        self.handles.global = Some(strong);
+        true
+    }
+
+    fn blocks_among(&self, words: &[u64]) -> Vec<u64> {
+        let mut blocks: Vec<u64> = words
+            .iter()
+            .copied()
+            .filter(|word| is_pointer(*word) && self.is_block(*word))
+            .collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        blocks
+    }
+
+    /// Whether there is a block of nodes: each has its own number in it.
+    fn is_block(&self, address: u64) -> bool {
+        let mut start = [0; 2 * NODE_BYTES];
+        if self.memory.read_at(address, &mut start).is_err() {
+            return false;
+        }
+        if start[NODE_INDEX] != 0 || start[NODE_BYTES + NODE_INDEX] != 1 {
+            return false;
+        }
+        let Ok(bytes) = self.memory.read_vec(address, BLOCK_BYTES) else {
+            return false;
+        };
+        let (nodes, _) = bytes.as_chunks::<NODE_BYTES>();
+        nodes
+            .iter()
+            .enumerate()
+            .all(|(index, node)| usize::from(node[NODE_INDEX]) == index)
+    }
+
+    fn nodes(&mut self, block: u64, strong: &mut Vec<u64>) {
+        let Ok(bytes) = self.memory.read_vec(block, BLOCK_BYTES) else {
+            return;
+        };
+        let (nodes, _) = bytes.as_chunks::<NODE_BYTES>();
+        for node in nodes {
+            let object = node.first_chunk().copied().map_or(0, u64::from_le_bytes);
+            match node[NODE_FLAGS] & STATE {
+                0 => {}
+                NORMAL => strong.push(object),
+                _ => self.handles.weak.push(object),
+            }
+        }
+    }
+
+    /// Handle scopes: a vector of blocks, of which the isolate allocates from the last.
+    fn scopes(&mut self, words: &[u64], isolate: &[u64]) -> bool {
+        for triple in words.windows(3) {
+            let &[data, second, third] = triple else {
+                break;
+            };
+            let (capacity, size) = vector(data, second, third);
+            if !is_pointer(data) || size == 0 || size > capacity || size > MAX_SCOPE_BLOCKS {
+                continue;
+            }
+            let Some(blocks) = self.words(data, size * 8) else {
+                continue;
+            };
+            let Some((last, full)) = blocks.split_last() else {
+                continue;
+            };
+            let Some(end) = last.checked_add(SCOPE_BLOCK_BYTES) else {
+                continue;
+            };
+            let next = isolate.windows(2).find_map(|pair| match pair {
+                &[next, limit] if *last <= next && next <= limit && limit <= end => Some(next),
+                _ => None,
+            });
+            let Some(next) = next.filter(|_| blocks.iter().all(|block| is_pointer(*block))) else {
+                continue;
+            };
+            let mut found = Vec::new();
+            for block in full {
+                if let Some(words) = self.words(*block, SCOPE_BLOCK_BYTES) {
+                    found.extend(words);
+                    self.keep(*block, SCOPE_BLOCK_BYTES);
+                }
+            }
+            let used = (next - last) & !7;
+            found.extend(self.words(*last, used).unwrap_or_default());
+            self.keep(*last, used);
+            self.keep(data, size * 8);
+            self.handles.scopes = Some(found);
+            return true;
+        }
+        false
+    }
+
+    /// Eternal handles: how many there are, then a vector of the blocks that hold them.
+    fn eternal(&mut self, object: u64, first: u64) {
+        let size = first & 0xffff_ffff;
+        if size == 0 || size > MAX_ETERNALS {
+            return;
+        }
+        let count = size.div_ceil(ETERNALS);
+        let words = self.some_words(object, 32);
+        let &[_, begin, second, third] = words.as_slice() else {
+            return;
+        };
+        let is_vector = second.checked_sub(begin) == Some(count * 8) && third >= second;
+        let is_list = second >> 32 == count && second & 0xffff_ffff >= count;
+        if !is_pointer(begin) || !(is_vector || is_list) {
+            return;
+        }
+        let Some(blocks) = self.words(begin, count * 8) else {
+            return;
+        };
+        let mut found = Vec::new();
+        for (block, before) in blocks.iter().zip((0..).step_by(ETERNALS as usize)) {
+            let used = (size - before).min(ETERNALS);
+            match self.words(*block, used * 8) {
+                Some(words) if words.iter().all(|word| word & 3 == 1) => found.extend(words),
+                _ => return,
+            }
+        }
+        self.keep(object, 32);
+        self.keep(begin, count * 8);
+        for block in blocks {
+            self.keep(block, ETERNALS * 8);
+        }
+        self.handles.eternal = Some(found);
+    }
+}
+
+/// Capacity and size of a vector, by the words after the address of its data: two numbers, in one word up to V8 6.2; or, in V8
+/// 6.8, where its items and where its memory end.
+fn vector(data: u64, second: u64, third: u64) -> (u64, u64) {
+    match (second.checked_sub(data), third.checked_sub(data)) {
+        (Some(size), Some(capacity)) if size <= capacity && size % 8 == 0 => {
+            (capacity / 8, size / 8)
+        }
+        _ if second >> 32 == 0 => (second, third),
+        _ => (second & 0xffff_ffff, second >> 32),
+    }
+}
+
+/// Whether a word may be the address of something that was allocated.
+const fn is_pointer(word: u64) -> bool {
+    word >= 0x1_0000 && word < 1 << 56 && word.is_multiple_of(8)
+}
