@@ -28,6 +28,8 @@ const FEW_PAGES: u64 = 48;
 const MAX_ROUNDS: u32 = 10;
 /// Without a log, the stop scans anyway: rounds pay less.
 const MAX_SCANNED_ROUNDS: u32 = 4;
+/// How often pages that were copied again are compressed into the pieces that they lie over.
+const MAX_FOLDS: u32 = 2;
 /// Beyond so many logged faults, a scan is cheaper than to protect page by page.
 const MANY_FAULTS: usize = 4000;
 /// Room for the stop: what was written in the last round several times over, and stacks and isolates.
@@ -49,6 +51,8 @@ pub(super) struct Session<'a> {
     pub(super) mapped_pages: u64,
     /// What was logged, and is not worked off.
     pub(super) entries: Entries,
+    /// How often pages that were copied again were made pieces.
+    folds: u32,
     /// Bytes that were written in the last round.
     pub(super) last_written: u64,
     pub(super) notes: Vec<String>,
@@ -86,6 +90,7 @@ impl<'a> Session<'a> {
             regions: regions.to_vec(),
             mapped_pages: 0,
             entries: Entries::default(),
+            folds: 0,
             last_written: 0,
             notes,
             problems: Vec::new(),
@@ -168,7 +173,11 @@ impl<'a> Session<'a> {
         for round in 0..max_rounds {
             let written = self.round(round == 0, planner, &mut queue, &throttle)?;
             let before = std::mem::replace(&mut self.last_written, written);
-            if self.image.overlay_bytes() > self.limits.memory / 2 {
+            // Folding takes time, in which more is written: only what one long round has left, and not again and again.
+            let memory = self.limits.memory;
+            if self.folds < MAX_FOLDS && written > memory / 2 && self.image.overlay_bytes() > memory
+            {
+                self.folds += 1;
                 self.image.fold(&mut queue).map_err(SessionError::Store)?;
             }
             if written <= FEW_PAGES * self.page_size {
@@ -233,7 +242,10 @@ impl<'a> Session<'a> {
         } else {
             RangeSet::default()
         };
-        let held = self.image.held();
+        let held = match fresh.is_empty() {
+            true => RangeSet::default(),
+            false => self.image.held(),
+        };
         let mut copier = Copier {
             memory: &self.memory,
             page_size: self.page_size,
