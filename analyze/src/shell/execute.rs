@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 
 use super::options::Options;
 use super::parse::{Pipeline, Stage, Word};
-use super::results::objects_in;
-use super::spelling::{Call, Spelling, exact, find};
+use super::results::{addresses_in, objects_in};
+use super::spelling::{Call, Spelling, Takes, exact, find};
 use super::system::Destination;
 use super::{Shell, builtin, llnode, mdb, pager, system};
 use crate::commands::{Cli, Outcome, Output, Text, address_number, object_at};
@@ -63,20 +63,27 @@ impl Shell {
                 Action::Builtin(builtin, arguments) => (builtin.run)(self, &arguments, &mut output),
                 Action::Own(name, arguments) => self.for_each(
                     input.take(),
-                    Cli::takes_object(&name),
+                    if Cli::takes_object(&name) {
+                        Takes::Object
+                    } else {
+                        Takes::Nothing
+                    },
                     &mut output,
                     |shell, target, output| shell.own(&name, target, &arguments, output),
                 ),
-                Action::Spelled(spelling, target, arguments) => {
-                    self.for_each(input.take(), true, &mut output, |shell, piped, output| {
+                Action::Spelled(spelling, target, arguments) => self.for_each(
+                    input.take(),
+                    spelling.takes,
+                    &mut output,
+                    |shell, piped, output| {
                         shell.spelled(
                             spelling,
                             piped.or_else(|| target.clone()),
                             &arguments,
                             output,
                         )
-                    })
-                }
+                    },
+                ),
             };
             let text = output.into_text();
             outcome = match result {
@@ -193,21 +200,29 @@ impl Shell {
         Ok(self.results.expand(word)?.concat())
     }
 
-    /// Runs a command once, or, if it is about an object and stands after a pipe, for the first object of each line.
+    /// Runs a command once, or, if it takes something from the stage before it, for each line.
     fn for_each(
         &mut self,
         input: Option<Text>,
-        takes_object: bool,
+        takes: Takes,
         output: &mut Output,
         mut run: impl FnMut(&mut Self, Option<String>, &mut Output) -> anyhow::Result<Outcome>,
     ) -> anyhow::Result<Outcome> {
-        let Some(input) = input.filter(|_| takes_object) else {
+        let Some(input) = input.filter(|_| takes != Takes::Nothing) else {
             return run(self, None, output);
+        };
+        let text = input.plain();
+        let targets: Vec<String> = match takes {
+            Takes::Address => addresses_in(&text),
+            _ => objects_in(&self.session.objects, &text)
+                .into_iter()
+                .map(|(_, object)| object.to_string())
+                .collect(),
         };
         let mut seen = Outcome::NothingFound;
         let mut failed = 0;
-        for (_, object) in objects_in(&self.session.objects, &input.plain()) {
-            match run(self, Some(object.to_string()), output) {
+        for target in targets {
+            match run(self, Some(target.clone()), output) {
                 Ok(Outcome::NothingFound) => {}
                 Ok(outcome) => {
                     if seen != Outcome::Incomplete {
@@ -217,7 +232,7 @@ impl Shell {
                 Err(error) => {
                     failed += 1;
                     if failed <= COMPLAINTS {
-                        anstream::eprintln!("{object}: {error:#}");
+                        anstream::eprintln!("{target}: {error:#}");
                     }
                 }
             }

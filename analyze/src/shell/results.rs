@@ -156,6 +156,14 @@ pub(super) fn objects_in(objects: &Objects, text: &str) -> Vec<(usize, Address)>
         .collect()
 }
 
+/// The first number of each line of a text that may be an address.
+pub(super) fn addresses_in(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| candidates(line).next())
+        .map(|number| format!("{number:#x}"))
+        .collect()
+}
+
 fn first_object(objects: &Objects, line: &str) -> Option<Address> {
     let is_object = |number: &u64| number & 7 == 1 && objects.map_of(Address(number & !1)).is_ok();
     candidates(line)

@@ -19,10 +19,23 @@ pub(super) struct Spelling {
     pub(super) about: &'static str,
     /// Its options.
     pub(super) flags: &'static [Flag],
+    /// What it takes from the stage before it.
+    pub(super) takes: Takes,
     /// Whether its lines are objects to be numbered.
     pub(super) lists: bool,
     /// Does it.
     pub(super) run: fn(&mut Call<'_>) -> anyhow::Result<Outcome>,
+}
+
+/// What a command takes from the stage before it in a pipeline. It is run once for each line that has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing: it is run once.
+    Nothing,
+    /// The first object of each line.
+    Object,
+    /// The first number of each line that may be an address.
+    Address,
 }
 
 /// A command that is being run.

@@ -13,7 +13,7 @@ use anyhow::bail;
 
 use super::options::Flag;
 use super::parse::Word;
-use super::spelling::{self, Spelling, exact};
+use super::spelling::{self, Spelling, Takes, exact};
 
 pub(super) use format::Format;
 use format::name_text;
@@ -67,6 +67,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         about: "Lists all types of objects with their counts and sizes, the most frequent last. With -d (--detailed, -v, \
                 --verbose) by type and properties, with a sample object",
         flags: INSPECT,
+        takes: Takes::Nothing,
         lists: true,
         run: objects::run,
     },
@@ -77,6 +78,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         about: "Lists the objects of a type. -n (--output-limit) shows so many, and the next so many if the command is \
                 repeated, by Enter too; 0 for all. -d (-v) opens each object as `v8 inspect` does",
         flags: INSPECT,
+        takes: Takes::Nothing,
         lists: true,
         run: instances::run,
     },
@@ -88,6 +90,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
                 --array-length) so many characters and elements; -m (--print-map) the address of the map; -s \
                 (--print-source) the source of a function",
         flags: INSPECT,
+        takes: Takes::Object,
         lists: false,
         run: print::inspect,
     },
@@ -97,6 +100,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "ADDRESS",
         about: "Shows an object in one line",
         flags: INSPECT,
+        takes: Takes::Object,
         lists: false,
         run: print::print,
     },
@@ -107,6 +111,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         about: "Lists who refers to an object (-v, --value), which objects have a property of a name (-n, --name), or who \
                 refers to strings of a text (-s, --string). -r (--recursive) goes on with who refers to those, as a tree",
         flags: refs::FLAGS,
+        takes: Takes::Object,
         lists: true,
         run: refs::run,
     },
@@ -116,6 +121,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "",
         about: "Shows what the process object says: pid, platform, versions, release, command line",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: session::nodeinfo,
     },
@@ -125,6 +131,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "",
         about: "Opens all handles of libuv that are in use, as process._getActiveHandles() would list them",
         flags: &[],
+        takes: Takes::Nothing,
         lists: true,
         run: handles::handles,
     },
@@ -134,6 +141,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "",
         about: "Opens all requests that are under way, as process._getActiveRequests() would list them",
         flags: &[],
+        takes: Takes::Nothing,
         lists: true,
         run: handles::requests,
     },
@@ -143,6 +151,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "[FRAMES]",
         about: "Shows the stack of the selected thread, JavaScript frames with their arguments. FRAMES shows so many",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: stack::bt,
     },
@@ -152,6 +161,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "[-l LINE]",
         about: "Shows four lines of the source of the selected frame, and the next four if it is repeated. -l from a line on",
         flags: stack::SOURCE,
+        takes: Takes::Nothing,
         lists: false,
         run: stack::source_list,
     },
@@ -161,6 +171,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "FRAME",
         about: "Selects a frame of the stack, by its number in `v8 bt`",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: stack::frame_select,
     },
@@ -170,6 +181,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "",
         about: "Lists the threads",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: stack::thread_list,
     },
@@ -179,6 +191,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "THREAD",
         about: "Selects a thread, by its number in `thread list`",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: stack::thread_select,
     },
@@ -188,6 +201,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "auto|always|never",
         about: "Sets when to colour",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: session::set_color,
     },
@@ -197,6 +211,7 @@ pub(super) const COMMANDS: &[Spelling] = &[
         usage: "1..10",
         about: "Sets by how many columns a level of `findrefs -r` is indented",
         flags: &[],
+        takes: Takes::Nothing,
         lists: false,
         run: session::set_tree_padding,
     },
