@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::address::object_at;
@@ -12,13 +12,14 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped};
 use super::search::PropertyPattern;
 use super::session::{Query, Session};
-use crate::graph::{EdgeKind, EdgeName, Referrer, referrers};
+use crate::graph::{EdgeKind, EdgeName, Referrer, referrers, referrers_of_referrers};
 use crate::heap::{Classifier, HeapObject, PageSelection, Sample, Visitor, walk};
 use crate::inspect::{Options, describe, describe_property, one_line};
 use crate::v8::{Address, Objects, PropertyValue};
 
-/// Most lines of a tree of references.
+/// Most lines of a tree of references, and most objects that it is made of.
 const MAX_LINES: usize = 10_000;
+const MAX_OBJECTS: usize = 2_000;
 /// Deepest level of a tree of references.
 const MAX_DEPTH: usize = 100;
 
@@ -101,7 +102,7 @@ impl Query for Refs {
             session,
             selection,
             limit,
-            recursive: self.recursive,
+            above: None,
             seen: FxHashSet::default(),
             lines: 0,
         };
@@ -110,7 +111,7 @@ impl Query for Refs {
             None => {
                 let targets = self.targets(session, selection)?;
                 tree.seen.extend(&targets);
-                tree.to(&targets, 0)
+                tree.to(&targets, self.recursive)
             }
         };
         if self.file.json {
@@ -218,14 +219,15 @@ struct Tree<'a> {
     session: &'a Session,
     selection: PageSelection,
     limit: usize,
-    recursive: bool,
+    /// For a tree, who refers to every object of it.
+    above: Option<FxHashMap<Address, Vec<Referrer>>>,
     /// Objects that are shown with those who refer to them.
     seen: FxHashSet<Address>,
     lines: usize,
 }
 
 impl Tree<'_> {
-    fn to(&mut self, targets: &FxHashSet<Address>, depth: usize) -> (Vec<Reference>, usize) {
+    fn to(&mut self, targets: &FxHashSet<Address>, recursive: bool) -> (Vec<Reference>, usize) {
         let session = self.session;
         let (found, count) = referrers(
             &session.objects,
@@ -234,9 +236,19 @@ impl Tree<'_> {
             targets,
             self.limit,
         );
+        if recursive {
+            self.above = Some(referrers_of_referrers(
+                &session.objects,
+                session.references(),
+                self.selection,
+                &found.iter().map(|referrer| referrer.holder).collect(),
+                MAX_OBJECTS,
+                |_| true,
+            ));
+        }
         let references = found
             .into_iter()
-            .map(|referrer| self.reference(&referrer, depth))
+            .map(|referrer| self.reference(&referrer, 0))
             .collect();
         (references, count)
     }
@@ -259,10 +271,16 @@ impl Tree<'_> {
             referrers: Vec::new(),
             seen: false,
         };
-        if self.recursive && depth < MAX_DEPTH && self.lines < MAX_LINES {
+        if self.above.is_some() && depth < MAX_DEPTH && self.lines < MAX_LINES {
             if self.seen.insert(referrer.holder) {
-                let holder = std::iter::once(referrer.holder).collect();
-                (reference.referrers, _) = self.to(&holder, depth + 1);
+                let above = self.above.as_mut();
+                let found = above.and_then(|above| above.remove(&referrer.holder));
+                reference.referrers = found
+                    .into_iter()
+                    .flatten()
+                    .take(self.limit)
+                    .map(|referrer| self.reference(&referrer, depth + 1))
+                    .collect();
             } else {
                 reference.seen = true;
             }

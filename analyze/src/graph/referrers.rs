@@ -35,6 +35,10 @@ pub fn referrers(
 ) -> (Vec<Referrer>, usize) {
     let mut found = Vec::new();
     let direct = holders(objects, references, selection, targets);
+    // What is in each store, of what was asked for.
+    let held: FxHashMap<Address, Address> = direct.iter().copied().collect();
+    let mut direct: Vec<Address> = direct.into_iter().map(|(holder, _)| holder).collect();
+    direct.dedup();
     let (stores, owners): (Vec<Address>, Vec<Address>) = direct
         .into_iter()
         .partition(|holder| is_store(objects, *holder));
@@ -67,9 +71,18 @@ pub fn referrers(
         });
         let before = found.len();
         found.extend(hits.map(|edge| Referrer { holder, edge }));
+        for referrer in found.get_mut(before..).unwrap_or_default() {
+            // By way of a cell to what is in it.
+            if let Target::Object(cell) = referrer.edge.target
+                && let Some(target) = held.get(&cell)
+                && cells.contains(&cell)
+            {
+                referrer.edge.target = Target::Object(*target);
+            }
+        }
         if found.len() == before {
             // It owns the store, but the store is not what it shows: a table that was replaced, an array with room left.
-            found.extend(unnamed(&by_store, holder));
+            found.extend(unnamed(&by_store, &held, holder));
         }
     }
     (found, total)
@@ -112,7 +125,11 @@ fn variables(objects: &Objects, context: Address, targets: &FxHashSet<Address>) 
 }
 
 /// That an owner refers by way of a store, without a name for it.
-fn unnamed(by_store: &FxHashMap<Address, Vec<Address>>, holder: Address) -> Option<Referrer> {
+fn unnamed(
+    by_store: &FxHashMap<Address, Vec<Address>>,
+    held: &FxHashMap<Address, Address>,
+    holder: Address,
+) -> Option<Referrer> {
     let (store, _) = by_store
         .iter()
         .find(|(_, owners)| owners.contains(&holder))?;
@@ -121,28 +138,62 @@ fn unnamed(by_store: &FxHashMap<Address, Vec<Address>>, holder: Address) -> Opti
         edge: Edge {
             kind: EdgeKind::Hidden,
             name: EdgeName::Name(format!("(part of {store})")),
-            target: Target::Object(*store),
+            target: Target::Object(*held.get(store)?),
             strength: Strength::Strong,
             offset: None,
         },
     })
 }
 
-/// The objects with a word that refers to one of `targets`.
+/// Who refers to `targets`, who refers to those, and so on: the references, by what they refer to. Levels are looked for one after
+/// the other, each in one go, until nobody is left, or more than `limit` objects are found. Only holders that `follow` picks are
+/// gone on with.
+pub fn referrers_of_referrers(
+    objects: &Objects,
+    references: &References,
+    selection: PageSelection,
+    targets: &FxHashSet<Address>,
+    limit: usize,
+    follow: impl Fn(&Referrer) -> bool,
+) -> FxHashMap<Address, Vec<Referrer>> {
+    let mut known: FxHashMap<Address, Vec<Referrer>> = FxHashMap::default();
+    let mut seen = targets.clone();
+    let mut level = targets.clone();
+    while !level.is_empty() && seen.len() <= limit.saturating_add(targets.len()) {
+        let (found, _) = referrers(objects, references, selection, &level, limit);
+        let mut next = FxHashSet::default();
+        for referrer in found {
+            let target = referrer.edge.target.object();
+            let Some(target) = target.filter(|target| level.contains(target)) else {
+                continue;
+            };
+            if follow(&referrer) && seen.insert(referrer.holder) {
+                next.insert(referrer.holder);
+            }
+            known.entry(target).or_default().push(referrer);
+        }
+        level = next;
+    }
+    known
+}
+
+/// The objects with a word that refers to one of `targets`, and that one.
 fn holders(
     objects: &Objects,
     references: &References,
     selection: PageSelection,
     targets: &FxHashSet<Address>,
-) -> Vec<Address> {
+) -> Vec<(Address, Address)> {
     let (scanners, _) = walk(objects, selection, || Scanner {
         objects,
         references,
         targets,
         found: Vec::new(),
     });
-    let found = scanners.into_iter().flat_map(|scanner| scanner.found);
-    found.map(|(holder, _)| holder).collect()
+    scanners
+        .into_iter()
+        .flat_map(|scanner| scanner.found)
+        .collect()
 }
 
 /// The objects that show what is in the stores as their own, by store.

@@ -3,19 +3,21 @@
 use std::io::Write;
 
 use anyhow::bail;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::options::Flag;
 use super::super::spelling::Call;
 use crate::commands::{
     Outcome, Output, Session, class_name, object_at, properties_named, strings_of_text,
 };
-use crate::graph::{EdgeKind, EdgeName, Referrer, referrers};
+use crate::graph::{EdgeKind, EdgeName, Referrer, referrers, referrers_of_referrers};
 use crate::heap::PageSelection;
 use crate::v8::{Address, Objects, PropertyValue};
 
 /// Most lines of a tree, and its deepest level.
 const MAX_LINES: usize = 10_000;
+/// Most objects that a tree is made of.
+const MAX_OBJECTS: usize = 2_000;
 const MAX_DEPTH: usize = 100;
 
 /// Its options: what is looked for is an argument, not their value.
@@ -69,14 +71,31 @@ pub(super) fn run(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
     };
     let mut tree = Tree {
         session: &session,
-        selection,
         text,
-        recursive: call.options.has('r'),
+        above: None,
         padding: call.shell.settings.tree_padding,
         seen: targets.clone(),
         lines: 0,
     };
-    tree.write(call.output, &targets, 0)?;
+    let (found, _) = referrers(
+        &session.objects,
+        session.references(),
+        selection,
+        &targets,
+        usize::MAX,
+    );
+    let found = seen_first(&session, found);
+    if call.options.has('r') {
+        tree.above = Some(referrers_of_referrers(
+            &session.objects,
+            session.references(),
+            selection,
+            &found.iter().map(|referrer| referrer.holder).collect(),
+            MAX_OBJECTS,
+            |referrer| is_seen(&session, referrer),
+        ));
+    }
+    tree.write(call.output, found, 0)?;
     Ok(if tree.lines == 0 {
         Outcome::NothingFound
     } else {
@@ -110,6 +129,28 @@ fn by_name(
     })
 }
 
+/// Whether a program sees the reference.
+fn is_seen(session: &Session, referrer: &Referrer) -> bool {
+    let is_proto = referrer.edge.name == EdgeName::Name("__proto__".to_owned());
+    match referrer.edge.kind {
+        EdgeKind::Property => !is_proto,
+        EdgeKind::Element | EdgeKind::Context | EdgeKind::Shortcut => true,
+        EdgeKind::Internal | EdgeKind::Hidden | EdgeKind::Weak => {
+            let objects = &session.objects;
+            let holder = objects.instance_type(referrer.holder);
+            holder.is_some_and(|holder| objects.is_string_type(holder))
+        }
+    }
+}
+
+/// The references that a program sees; what only V8 sees is shown where nothing else is.
+fn seen_first(session: &Session, mut found: Vec<Referrer>) -> Vec<Referrer> {
+    if found.iter().any(|referrer| is_seen(session, referrer)) {
+        found.retain(|referrer| is_seen(session, referrer));
+    }
+    found
+}
+
 /// The name of an object's type, as llnode has it.
 fn type_name(objects: &Objects, object: Address) -> String {
     let name = class_name(objects, object);
@@ -124,10 +165,10 @@ fn type_name(objects: &Objects, object: Address) -> String {
 
 struct Tree<'a> {
     session: &'a Session,
-    selection: PageSelection,
     /// The text that was looked for.
     text: Option<String>,
-    recursive: bool,
+    /// With -r, who refers to every object of the tree.
+    above: Option<FxHashMap<Address, Vec<Referrer>>>,
     padding: usize,
     /// Objects whose references are shown.
     seen: FxHashSet<Address>,
@@ -138,21 +179,9 @@ impl Tree<'_> {
     fn write(
         &mut self,
         output: &mut Output,
-        targets: &FxHashSet<Address>,
+        found: Vec<Referrer>,
         level: usize,
     ) -> anyhow::Result<()> {
-        let session = self.session;
-        let (mut found, _) = referrers(
-            &session.objects,
-            session.references(),
-            self.selection,
-            targets,
-            usize::MAX,
-        );
-        // What only V8 sees is shown where nothing else is.
-        if found.iter().any(|referrer| self.is_seen(referrer)) {
-            found.retain(|referrer| self.is_seen(referrer));
-        }
         for referrer in found {
             self.lines += 1;
             let branch = match level {
@@ -160,12 +189,14 @@ impl Tree<'_> {
                 _ => format!("{}+ ", " ".repeat(self.padding * (level - 1))),
             };
             writeln!(output, "{branch}{}", self.line(&referrer))?;
-            if !self.recursive || level >= MAX_DEPTH || self.lines >= MAX_LINES {
+            if self.above.is_none() || level >= MAX_DEPTH || self.lines >= MAX_LINES {
                 continue;
             }
             if self.seen.insert(referrer.holder) {
-                let holder = std::iter::once(referrer.holder).collect();
-                self.write(output, &holder, level + 1)?;
+                let above = self.above.as_mut();
+                let next = above.and_then(|above| above.remove(&referrer.holder));
+                let next = seen_first(self.session, next.unwrap_or_default());
+                self.write(output, next, level + 1)?;
             } else {
                 writeln!(
                     output,
@@ -175,20 +206,6 @@ impl Tree<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a program sees the reference.
-    fn is_seen(&self, referrer: &Referrer) -> bool {
-        let is_proto = referrer.edge.name == EdgeName::Name("__proto__".to_owned());
-        match referrer.edge.kind {
-            EdgeKind::Property => !is_proto,
-            EdgeKind::Element | EdgeKind::Context | EdgeKind::Shortcut => true,
-            EdgeKind::Internal | EdgeKind::Hidden | EdgeKind::Weak => {
-                let objects = &self.session.objects;
-                let holder = objects.instance_type(referrer.holder);
-                holder.is_some_and(|holder| objects.is_string_type(holder))
-            }
-        }
     }
 
     fn line(&self, referrer: &Referrer) -> String {

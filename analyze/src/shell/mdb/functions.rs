@@ -54,7 +54,7 @@ pub(super) fn run(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
             rows.iter().map(|(.., shared)| *shared).collect();
         return closures(call, objects, &|shared| wanted.contains(&shared));
     }
-    rows.sort_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)));
+    rows.sort_by_key(|row| (row.1, row.0));
     writeln!(
         call.output,
         "{:>16} {:>8} {:<40} FROM",
