@@ -94,7 +94,8 @@ fn every_row_of_the_table_is_true() -> Result<()> {
         session.args(["-c", &format!("echo '{MARK}' $?")]);
     }
     let output = String::from_utf8(session.output()?.stdout)?;
-    let mut parts = output.split(&format!("{MARK}\n"));
+    let mark = format!("{MARK}\n");
+    let mut parts = output.split(mark.as_str());
     let setup = parts.next().unwrap_or_default();
     let mut wrong = Vec::new();
     for row in &rows {
