@@ -14,6 +14,7 @@ mod shell;
 pub mod source;
 pub mod stack;
 pub mod strings;
+pub mod suspects;
 pub mod top;
 pub mod v8;
 pub mod whatis;

@@ -27,6 +27,7 @@ mod session;
 mod shell;
 mod source;
 mod strings;
+mod suspects;
 mod tree;
 mod verdict;
 mod what;
@@ -77,6 +78,7 @@ enum Command {
     Redact(redact::Redact),
     Shell(shell::Shell),
     Strings(strings::Strings),
+    Suspects(suspects::Suspects),
     Bt(bt::Bt),
     Dominators(dominators::Dominators),
     Tree(tree::Tree),
@@ -103,6 +105,7 @@ impl Command {
             Self::Functions(functions) => functions,
             Self::Scripts(scripts) => scripts,
             Self::Strings(strings) => strings,
+            Self::Suspects(suspects) => suspects,
             Self::Bt(bt) => bt,
             Self::Dominators(dominators) => dominators,
             Self::Tree(tree) => tree,

@@ -31,6 +31,22 @@ impl Objects {
         self.name_from_prototypes(map.prototype).or(named)
     }
 
+    /// The function that is the class of a map's instances: the `constructor` of their prototype, else the one that the map
+    /// names.
+    pub fn class_function(&self, map: &MapInfo) -> Option<Address> {
+        let of_prototype = || {
+            let property =
+                self.find_property(map.prototype.strong()?, |name| name.is("constructor"))?;
+            match property.value {
+                PropertyValue::Tagged(constructor) => constructor.strong(),
+                _ => None,
+            }
+        };
+        self.is_receiver_type(map.instance_type)
+            .then(|| of_prototype().or_else(|| self.constructor(map)))
+            .flatten()
+    }
+
     /// The class whose prototype an object is: the name of its own `constructor`.
     pub fn prototype_class_name(&self, prototype: Address) -> Option<String> {
         let property = self.find_property(prototype, |name| name.is("constructor"))?;

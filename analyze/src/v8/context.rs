@@ -52,6 +52,15 @@ impl Objects {
         self.tagged_field(function, Field::JSFunctionContext)
     }
 
+    /// The context around one; `None` for the outermost, and for what is no context.
+    pub fn context_previous(&self, context: Address) -> Option<Address> {
+        let instance_type = self.instance_type(context)?;
+        let slot = self.layout().number(Field::ContextPreviousSlot).ok()?;
+        let previous = FixedArray::read(self, context).ok()?.get(self, slot).ok()?;
+        self.context_kind(instance_type, previous)?;
+        previous.strong()
+    }
+
     /// The scopes from a context outwards, up to the global one.
     pub fn scopes(&self, innermost: Tagged) -> Vec<Scope> {
         let mut scopes = Vec::new();

@@ -89,6 +89,14 @@ impl MapInfo {
         self.instance_size.saturating_sub(self.in_object_start) / 8
     }
 
+    /// Whether no element can be added: `Object.freeze`, `seal` or `preventExtensions` was called on an object with fast
+    /// elements (V8 7.8 and later have kinds of their own for that).
+    pub fn has_fixed_elements(&self, layout: &Layout) -> bool {
+        let kind = u64::from(self.elements_kind);
+        let dictionary = layout.number(Field::DictionaryElements).ok();
+        kind > 5 && dictionary.is_some_and(|dictionary| kind < dictionary)
+    }
+
     /// How elements are stored. The first six kinds have kept their numbers since V8 4.5.
     pub fn elements(&self, layout: &Layout) -> ElementsKind {
         let kind = u64::from(self.elements_kind);

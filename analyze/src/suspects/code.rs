@@ -1,0 +1,573 @@
+//! The program's functions that are alive, and what their text does with a variable or a property: puts into it, takes out
+//! of it, or only looks.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::graph::Graph;
+use crate::layout::Field;
+use crate::v8::{Address, Location, Objects, PropertyValue, Tagged};
+
+/// Longest source that is looked through.
+const MAX_SOURCE: usize = 1 << 24;
+/// Bytes of text that are looked through, of all scripts together: in a hostile capture all may share one text.
+const MAX_TEXT: usize = 1 << 28;
+/// Most scripts that are looked through.
+const MAX_SCRIPTS: usize = 1 << 12;
+/// Of the closures of one function, the scopes of so many are remembered.
+const CLOSURES: usize = 8;
+/// A scope lies in so many others at most.
+const MAX_NESTING: usize = 32;
+/// Most scopes whose variables are looked at.
+const MAX_SCOPES: usize = 1 << 13;
+/// Most places of a name that are looked at.
+const MAX_PLACES: usize = 1 << 12;
+
+/// What a place in the text does with what a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Puts something in.
+    Grows,
+    /// Takes something out.
+    Shrinks,
+    /// Puts another value in its place: a list that is a chain of objects grows so, anything else begins anew.
+    Replaces,
+    /// Anything else.
+    Uses,
+}
+
+/// How a name stands in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// A variable, which lives in this context.
+    Variable(String, Address),
+    /// A property, of instances of a class from this script if that is known.
+    Property(String, Option<Address>),
+    /// A property of the global object, which is a variable, too.
+    Global(String),
+    /// A property whose key is a symbol, as it is printed.
+    Symbol(String),
+}
+
+/// A function that does something with what a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// What it does.
+    pub effect: Effect,
+    /// What all its closures have in common.
+    pub shared: Address,
+    /// The function's name; empty for an anonymous one.
+    pub function: String,
+    /// Where the name stands.
+    pub location: Option<Location>,
+    /// The line, without the white space around it.
+    pub line: String,
+}
+
+/// A function of the program.
+#[derive(Debug)]
+struct Function {
+    shared: Address,
+    start: u64,
+    end: u64,
+    contexts: Vec<Address>,
+}
+
+/// A script of the program.
+#[derive(Debug)]
+struct Script {
+    source: Option<Arc<str>>,
+    /// Whether each character of the source is one code unit and one byte.
+    is_ascii: bool,
+    functions: Vec<Function>,
+}
+
+/// The functions that are alive and the scripts that they are from, Node's own left out.
+#[derive(Debug, Default)]
+pub struct Code {
+    scripts: FxHashMap<Address, Script>,
+    dynamic: FxHashSet<Address>,
+    own: FxHashSet<Address>,
+    /// Bytes of text so far.
+    text: usize,
+}
+
+impl Code {
+    /// The functions of a graph that `is_alive`.
+    pub fn of(objects: &Objects, graph: &Graph, is_alive: impl Fn(u32) -> bool) -> Self {
+        let nodes = graph.nodes();
+        let is_function: Vec<bool> = nodes
+            .map_addresses()
+            .iter()
+            .map(|map| {
+                objects
+                    .map(*map)
+                    .is_some_and(|map| objects.is_function_type(map.instance_type))
+            })
+            .collect();
+        let mut code = Self::default();
+        let mut files: FxHashMap<Address, Option<bool>> = FxHashMap::default();
+        let mut known: FxHashMap<Address, Option<(Address, usize)>> = FxHashMap::default();
+        for id in 0..nodes.len() as u32 {
+            if !is_function.get(nodes.map(id)).copied().unwrap_or(false) || !is_alive(id) {
+                continue;
+            }
+            let Some(address) = nodes.address(id) else {
+                continue;
+            };
+            let Ok(shared) = objects.shared_function_info(address) else {
+                continue;
+            };
+            let place = *known
+                .entry(shared)
+                .or_insert_with(|| code.add(objects, shared, &mut files));
+            let Some((script, index)) = place else {
+                continue;
+            };
+            if let Some(function) = code
+                .scripts
+                .get_mut(&script)
+                .and_then(|script| script.functions.get_mut(index))
+                && function.contexts.len() < CLOSURES
+                && let Some(context) = objects
+                    .tagged_field(address, Field::JSFunctionContext)
+                    .ok()
+                    .and_then(Tagged::strong)
+                && !function.contexts.contains(&context)
+            {
+                function.contexts.push(context);
+            }
+        }
+        code
+    }
+
+    fn add(
+        &mut self,
+        objects: &Objects,
+        shared: Address,
+        files: &mut FxHashMap<Address, Option<bool>>,
+    ) -> Option<(Address, usize)> {
+        let script = objects.function_script(shared).ok()??;
+        let is_own = *files.entry(script).or_insert_with(|| {
+            let name = objects.script_name(script).ok()?;
+            let name = name.map(|name| name.to_text());
+            Some(name.is_none_or(|name| is_of_program(&name)))
+        });
+        if !is_own? {
+            return None;
+        }
+        self.own.insert(shared);
+        let name = objects.script_name(script).ok()?;
+        if name.is_none_or(|name| name.length == 0) {
+            // Compiled from text at run time: a script for each of them, of which there may be very many.
+            self.dynamic.insert(shared);
+            return None;
+        }
+        let (start, end) = objects.function_positions(shared).ok()??;
+        if self.scripts.len() >= MAX_SCRIPTS && !self.scripts.contains_key(&script) {
+            return None;
+        }
+        let entry = self.scripts.entry(script).or_insert_with(|| {
+            let source = (self.text < MAX_TEXT)
+                .then(|| objects.script_source(script, MAX_SOURCE).ok().flatten())
+                .flatten();
+            let source: Option<Arc<str>> = source.map(|source| source.to_text().into());
+            self.text += source.as_ref().map_or(0, |source| source.len());
+            Script {
+                is_ascii: source.as_ref().is_some_and(|source| source.is_ascii()),
+                source,
+                functions: Vec::new(),
+            }
+        });
+        entry.functions.push(Function {
+            shared,
+            start,
+            end,
+            contexts: Vec::new(),
+        });
+        Some((script, entry.functions.len() - 1))
+    }
+
+    /// Whether a function was compiled from text at run time.
+    pub fn is_dynamic(&self, shared: Address) -> bool {
+        self.dynamic.contains(&shared)
+    }
+
+    /// Whether a function is the program's and not Node's own.
+    pub fn is_of_program(&self, shared: Address) -> bool {
+        self.own.contains(&shared)
+    }
+
+    /// Whether a function of the program lives in a scope.
+    pub(super) fn has_scope(&self, objects: &Objects, context: Address) -> bool {
+        self.scripts
+            .values()
+            .flat_map(|script| &script.functions)
+            .flat_map(|function| &function.contexts)
+            .any(|scope| is_inside(objects, *scope, context))
+    }
+
+    /// What the program's functions do with what a name stands for: those first that put something in.
+    pub fn uses(&self, objects: &Objects, name: &Name) -> Vec<Use> {
+        let mut found = Vec::new();
+        match name {
+            Name::Variable(text, context) => {
+                self.search(objects, text, Place::Variable(*context), None, &mut found);
+            }
+            Name::Global(text) => self.search(objects, text, Place::Any, None, &mut found),
+            Name::Property(text, script) => {
+                // What a class does with its own property says more than what others do with one of the same name.
+                if script.is_some() {
+                    self.search(objects, text, Place::Property, *script, &mut found);
+                }
+                if found.is_empty() {
+                    self.search(objects, text, Place::Property, None, &mut found);
+                }
+            }
+            Name::Symbol(symbol) => {
+                for (variable, context) in self.variables_holding(objects, symbol) {
+                    let place = Place::Variable(context);
+                    self.search(objects, &variable, place, None, &mut found);
+                }
+            }
+        }
+        found.sort_by_key(|found| found.effect);
+        found
+    }
+
+    fn search(
+        &self,
+        objects: &Objects,
+        text: &str,
+        place: Place,
+        only: Option<Address>,
+        found: &mut Vec<Use>,
+    ) {
+        if text.is_empty() || !text.chars().all(is_identifier) {
+            return;
+        }
+        let mut scripts: Vec<(&Address, &Script)> = self.scripts.iter().collect();
+        scripts.retain(|(address, _)| only.is_none_or(|only| only == **address));
+        scripts.sort_unstable_by_key(|(address, _)| **address);
+        for (address, script) in scripts {
+            let Some(source) = &script.source else {
+                continue;
+            };
+            // The place that was looked at before, in bytes and in code units.
+            let mut last = (0, 0);
+            for (at, _) in source.match_indices(text).take(MAX_PLACES) {
+                let before = source.get(..at).unwrap_or_default();
+                let after = source.get(at + text.len()..).unwrap_or_default();
+                let is_property = before.ends_with('.') && !before.ends_with("..");
+                let is_part = before.ends_with(is_identifier) || after.starts_with(is_identifier);
+                let fits = match place {
+                    Place::Variable(_) => !is_property,
+                    Place::Property => is_property,
+                    Place::Any => true,
+                };
+                if is_part || !fits {
+                    continue;
+                }
+                let between = source.get(last.0..at).unwrap_or_default();
+                let position = if script.is_ascii {
+                    at as u64
+                } else {
+                    last.1 + between.encode_utf16().count() as u64
+                };
+                last = (at, position);
+                let Some(function) = script.around(position) else {
+                    continue;
+                };
+                if let Place::Variable(context) = place
+                    && !function
+                        .contexts
+                        .iter()
+                        .any(|scope| is_inside(objects, *scope, context))
+                {
+                    continue;
+                }
+                found.push(Use {
+                    effect: effect(before, after),
+                    shared: function.shared,
+                    function: objects
+                        .function_debug_name(function.shared)
+                        .ok()
+                        .flatten()
+                        .map_or_else(String::new, |name| name.to_text()),
+                    location: objects.location(*address, position).ok(),
+                    line: line(before, text, after),
+                });
+            }
+        }
+    }
+
+    /// The variables of the program that hold a symbol which is printed so, and the contexts that they live in.
+    fn variables_holding(&self, objects: &Objects, symbol: &str) -> Vec<(String, Address)> {
+        let mut seen = FxHashSet::default();
+        let mut found = Vec::new();
+        let functions = self.scripts.values().flat_map(|script| &script.functions);
+        for context in functions.flat_map(|function| &function.contexts) {
+            if seen.len() > MAX_SCOPES || seen.contains(context) {
+                continue;
+            }
+            for scope in objects.scopes(context.tagged()) {
+                if !seen.insert(scope.context) {
+                    break;
+                }
+                let holds = |value: &PropertyValue| match value {
+                    PropertyValue::Tagged(word) => word
+                        .strong()
+                        .filter(|object| objects.has_type(*object, "SYMBOL_TYPE"))
+                        .and_then(|object| objects.read_name(object).ok())
+                        .is_some_and(|name| name.to_string() == symbol),
+                    _ => false,
+                };
+                let variables = scope.variables.iter();
+                let names = variables.filter(|(_, value)| holds(value));
+                found.extend(names.map(|(name, _)| (name.clone(), scope.context)));
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// Where in the text a name counts.
+#[derive(Clone, Copy)]
+enum Place {
+    /// As a variable that lives in this context.
+    Variable(Address),
+    /// After a dot.
+    Property,
+    /// Anywhere.
+    Any,
+}
+
+impl Script {
+    /// The innermost of the functions that are alive around a position.
+    fn around(&self, position: u64) -> Option<&Function> {
+        self.functions
+            .iter()
+            .filter(|function| (function.start..function.end).contains(&position))
+            .min_by_key(|function| function.end - function.start)
+    }
+}
+
+/// Whether a script is the program's. Node's own are called `node:fs`, before Node 14 `fs.js` and `internal/timers.js`.
+fn is_of_program(name: &str) -> bool {
+    let is_path = name.starts_with('/') || name.contains("://") || name.contains(":\\");
+    is_path || !(name.starts_with("node:") || name.ends_with(".js"))
+}
+
+/// Whether a scope is another one, or lies in it.
+fn is_inside(objects: &Objects, scope: Address, outer: Address) -> bool {
+    let mut at = scope;
+    for _ in 0..MAX_NESTING {
+        if at == outer {
+            return true;
+        }
+        match objects.context_previous(at) {
+            Some(previous) => at = previous,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn is_identifier(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '$'
+}
+
+/// The methods of the language and of Node that put something into an object…
+const GROWING: &[&str] = &[
+    "push",
+    "unshift",
+    "add",
+    "set",
+    "append",
+    "enqueue",
+    "on",
+    "once",
+    "addListener",
+    "prependListener",
+    "addEventListener",
+    "then",
+    "register",
+    "write",
+    "insert",
+    "put",
+];
+/// …and those that take something out.
+const SHRINKING: &[&str] = &[
+    "delete",
+    "clear",
+    "shift",
+    "pop",
+    "splice",
+    "off",
+    "removeListener",
+    "removeAllListeners",
+    "removeEventListener",
+    "unregister",
+    "remove",
+    "dequeue",
+    "evict",
+    "prune",
+];
+
+/// What the text around a name does with what it stands for.
+fn effect(before: &str, after: &str) -> Effect {
+    // `delete registry[key]`, also of a path that the name ends.
+    let start = before.trim_end_matches(|c: char| is_identifier(c) || c == '.');
+    if start.trim_end().ends_with("delete") && after.trim_start().starts_with(['[', '.']) {
+        return Effect::Shrinks;
+    }
+    let rest = after.trim_start();
+    // The name is itself an index, as a symbol is.
+    let rest = rest.strip_prefix(']').unwrap_or(rest).trim_start();
+    let rest = rest.strip_prefix('?').unwrap_or(rest);
+    if let Some(method) = rest.strip_prefix('.') {
+        let method = method.trim_start();
+        let end = method.find(|c| !is_identifier(c)).unwrap_or(method.len());
+        let (method, call) = method.split_at(end);
+        let call = call.trim_start();
+        if method == "length" && is_assignment(call) {
+            return Effect::Shrinks;
+        }
+        if call.starts_with('(') {
+            if GROWING.contains(&method) {
+                return Effect::Grows;
+            }
+            if SHRINKING.contains(&method) {
+                return Effect::Shrinks;
+            }
+        } else if is_assignment(call) {
+            return Effect::Grows;
+        }
+        return Effect::Uses;
+    }
+    if let Some(index) = rest.strip_prefix('[') {
+        return match end_of_index(index) {
+            Some(tail) if is_assignment(tail.trim_start()) => Effect::Grows,
+            Some(tail) => match effect("", tail) {
+                Effect::Grows if tail.trim_start().starts_with(['[', '.']) => Effect::Grows,
+                _ => Effect::Uses,
+            },
+            None => Effect::Uses,
+        };
+    }
+    if is_assignment(rest) {
+        let is_declared = ["var", "let", "const"]
+            .iter()
+            .any(|word| start.trim_end().ends_with(word));
+        return if is_declared {
+            Effect::Uses
+        } else {
+            Effect::Replaces
+        };
+    }
+    Effect::Uses
+}
+
+/// `= value`, and not `== value` or `=> value`.
+fn is_assignment(text: &str) -> bool {
+    text.strip_prefix('=')
+        .is_some_and(|rest| !rest.starts_with(['=', '>']))
+        || ["||=", "??=", "&&="]
+            .iter()
+            .any(|sign| text.starts_with(sign))
+}
+
+/// What comes after the bracket that ends an index.
+fn end_of_index(text: &str) -> Option<&str> {
+    let mut depth = 1_usize;
+    for (at, character) in text.char_indices().take(400) {
+        match character {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return text.get(at + 1..);
+        }
+    }
+    None
+}
+
+/// The line around a name, cut to what fits.
+fn line(before: &str, name: &str, after: &str) -> String {
+    const MAX: usize = 120;
+    let start = before.rsplit('\n').next().unwrap_or_default();
+    let end = after.split('\n').next().unwrap_or_default();
+    let line = format!("{start}{name}{end}");
+    line.trim().chars().take(MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect_in(text: &str) -> Effect {
+        let (before, after) = text.split_once("cache").expect("the name");
+        effect(before, after)
+    }
+
+    #[test]
+    fn what_a_line_does_is_told() {
+        for line in [
+            "cache.push(value)",
+            "cache[key] = value",
+            "cache[keys[0]].push(value)",
+            "this.cache.set(key, value)",
+            "cache['page-' + i] = new Page()",
+            "cache[key] ??= load()",
+            "cache.last = value",
+        ] {
+            assert_eq!(effect_in(line), Effect::Grows, "{line}");
+        }
+        for line in [
+            "cache.delete(key)",
+            "delete cache[key]",
+            "delete this.cache[key]",
+            "cache.length = 0",
+            "cache.clear()",
+        ] {
+            assert_eq!(effect_in(line), Effect::Shrinks, "{line}");
+        }
+        for line in ["cache = []", "this.cache = { next: last }"] {
+            assert_eq!(effect_in(line), Effect::Replaces, "{line}");
+        }
+        for line in [
+            "var cache = new Map()",
+            "cache[key]",
+            "cache.get(key)",
+            "if (cache == null)",
+            "x => cache.size",
+            "cache[key] === 1",
+        ] {
+            assert_eq!(effect_in(line), Effect::Uses, "{line}");
+        }
+    }
+
+    #[test]
+    fn scripts_of_node_are_told_from_those_of_programs() {
+        for name in [
+            "/srv/app.js",
+            "file:///srv/app.mjs",
+            "C:\\app.js",
+            "evalmachine.<anonymous>",
+            "[eval]",
+        ] {
+            assert!(is_of_program(name), "{name}");
+        }
+        for name in [
+            "node:events",
+            "node:internal/timers",
+            "events.js",
+            "internal/bootstrap/node.js",
+        ] {
+            assert!(!is_of_program(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What holds an object: the way from a root to it, and the names under which the program knows it.
+
+use super::{Heap, Name, Use};
+use crate::graph::{EdgeKind, EdgeName, RootKind, links};
+use crate::heap::ClassKind;
+use crate::v8::Address;
+
+/// Names further away than this many from the object are not looked for in the program's text.
+const NAMES: usize = 3;
+/// Longest way that is told; of a longer one, the end.
+const STEPS: usize = 60;
+/// Of a path, so many objects before the end are looked at.
+const NEAR: usize = 4;
+/// So many objects that refer to one are tried.
+const SOURCES: usize = 64;
+/// So many places in the text are kept.
+const USES: usize = 12;
+
+/// One step of the way to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What sort of reference it is.
+    pub kind: EdgeKind,
+    /// Its name.
+    pub name: String,
+    /// What it leads to.
+    pub to: Address,
+    /// Its class.
+    pub class: String,
+}
+
+/// What holds an object.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Why the first object is alive.
+    pub root: RootKind,
+    /// The first object, and its class.
+    pub first: (Address, String),
+    /// The way from there.
+    pub steps: Vec<Step>,
+    /// Whether steps before those were left out.
+    pub is_cut: bool,
+    /// The names under which the program's code may know the object, nearest first.
+    pub names: Vec<Name>,
+    /// Whether the way leads through a variable or an object of a class of the program.
+    pub is_of_program: bool,
+}
+
+impl Holder {
+    /// What holds an object; `None` if it is dead.
+    pub(super) fn of(heap: &Heap<'_>, id: u32) -> Option<Self> {
+        let (root, path) = best_path(heap, id)?;
+        let is_cut = path.len() > STEPS;
+        let path = path.get(path.len().saturating_sub(STEPS)..)?;
+        let addresses: Vec<Address> = path.iter().filter_map(|id| heap.address(*id)).collect();
+        let first = *addresses.first()?;
+        let class_of = |address: Address| {
+            if heap.objects.has_type(address, "JS_GLOBAL_OBJECT_TYPE") {
+                return "global".to_owned();
+            }
+            heap.tree
+                .nodes()
+                .id(address)
+                .map_or_else(|| "?".to_owned(), |id| heap.class_name(id))
+        };
+        let mut steps = Vec::new();
+        let mut names = Vec::new();
+        let mut is_of_program = false;
+        let mut from = first;
+        for link in links(heap.objects, heap.references, &addresses) {
+            let name = match &link.name {
+                EdgeName::Name(name) => name.clone(),
+                EdgeName::Index(index) => index.to_string(),
+            };
+            match link.kind {
+                EdgeKind::Context if heap.code.has_scope(heap.objects, from) => {
+                    is_of_program = true;
+                    names.push(Name::Variable(name.clone(), from));
+                }
+                // A variable of Node's own: by what is above it, the program does not come here.
+                EdgeKind::Context => names.clear(),
+                EdgeKind::Property if name.starts_with("Symbol(") => {
+                    names.push(Name::Symbol(name.clone()));
+                }
+                EdgeKind::Property if root == RootKind::Global && from == first => {
+                    names.push(Name::Global(name.clone()));
+                }
+                EdgeKind::Property => {
+                    let class = class_of_program(heap, from);
+                    let script = class
+                        .and_then(|shared| heap.objects.function_script(shared).ok().flatten());
+                    names.push(Name::Property(name.clone(), script));
+                }
+                _ => {}
+            }
+            is_of_program |= class_of_program(heap, link.to).is_some();
+            steps.push(Step {
+                kind: link.kind,
+                name,
+                class: class_of(link.to),
+                to: link.to,
+            });
+            from = link.to;
+        }
+        // What only properties lead to from the global object, the program has put there.
+        is_of_program |= root == RootKind::Global
+            && !is_cut
+            && steps
+                .iter()
+                .all(|step: &Step| matches!(step.kind, EdgeKind::Property | EdgeKind::Element));
+        names.reverse();
+        names.truncate(NAMES);
+        Some(Self {
+            root,
+            first: (first, class_of(first)),
+            steps,
+            is_cut,
+            names,
+            is_of_program,
+        })
+    }
+
+    /// What the program's code does with the object: by the nearest name by which it is put to or taken from, else by the
+    /// nearest that is used at all.
+    pub(super) fn uses(&self, heap: &Heap<'_>) -> Vec<Use> {
+        let mut fallback = Vec::new();
+        for name in &self.names {
+            let mut uses = heap.code.uses(heap.objects, name);
+            uses.truncate(USES);
+            if uses.iter().any(|found| found.effect != super::Effect::Uses) {
+                return uses;
+            }
+            if fallback.is_empty() {
+                fallback = uses;
+            }
+        }
+        fallback
+    }
+}
+
+/// The class of an object, if it is one of the program's: its `SharedFunctionInfo`.
+fn class_of_program(heap: &Heap<'_>, object: Address) -> Option<Address> {
+    let map = heap.objects.map_of(object).ok()?;
+    let class = heap.objects.class_function(&map)?;
+    let shared = heap.objects.shared_function_info(class).ok()?;
+    heap.code.is_of_program(shared).then_some(shared)
+}
+
+/// The shortest way to an object; but one by way of another object that refers to it, if the shortest ends in what only V8
+/// sees, such as a constant in optimized code.
+fn best_path(heap: &Heap<'_>, id: u32) -> Option<(RootKind, Vec<u32>)> {
+    let shortest = heap.paths.to(id)?;
+    if oddness(heap, &shortest.1) == 0 {
+        return Some(shortest);
+    }
+    let others = heap.graph.sources(id).into_iter().take(SOURCES);
+    let ways = others.filter_map(|source| {
+        let (root, mut path) = heap.paths.to(source)?;
+        (!path.contains(&id)).then(|| {
+            path.push(id);
+            (root, path)
+        })
+    });
+    let best = ways.min_by_key(|(root, path)| (oddness(heap, path), *root, path.len()));
+    best.filter(|(_, path)| oddness(heap, path) < oddness(heap, &shortest.1))
+        .or(Some(shortest))
+}
+
+/// How many of the last objects before the end of a path are code, shapes, and others that no program names.
+fn oddness(heap: &Heap<'_>, path: &[u32]) -> usize {
+    let near = path.iter().rev().skip(1).take(NEAR);
+    near.filter(|id| {
+        heap.class(**id).is_some_and(|class| {
+            class.kind == ClassKind::Internal
+                && !class.name.ends_with("Context")
+                && !matches!(
+                    class.name.as_str(),
+                    "(array)" | "system / PropertyCell" | "system / Cell" | "system / ContextCell"
+                )
+        })
+    })
+    .count()
+}

@@ -1,0 +1,203 @@
+//! Leak suspects: where much that is alike has accumulated, what holds it, and which of the program's code puts it there.
+//!
+//! One capture cannot prove a leak. It can show that a great part of the heap hangs on one object as many similar ones, that
+//! functions which are alive put such objects there, and that none takes them out again. A table that was filled once is
+//! left out by that, and so is what is kept within a bound. With later captures of the process growth decides instead.
+
+mod accumulation;
+mod code;
+mod contents;
+mod holder;
+
+use crate::graph::{Children, DominatorTree, Graph, Paths, References};
+use crate::heap::{Class, Classes};
+use crate::v8::{Address, Objects};
+
+pub use accumulation::{Accumulation, Arrangement};
+pub use code::{Code, Effect, Name, Use};
+pub use contents::{Content, ItemCode};
+pub use holder::{Holder, Step};
+
+/// Of what no code of the program is known to touch, less than this part of all that is alive is nothing to speak of.
+const UNTOUCHED_PART: f64 = 0.1;
+
+/// A heap, and what was found out about it.
+pub struct Heap<'a> {
+    /// The objects.
+    pub objects: &'a Objects,
+    /// Who refers to whom.
+    pub graph: &'a Graph,
+    /// What keeps alive how much.
+    pub tree: &'a DominatorTree,
+    /// The shortest ways from the roots.
+    pub paths: &'a Paths,
+    /// Where references lie.
+    pub references: &'a References,
+    /// The program's functions.
+    pub code: Code,
+    /// Shallow bytes of all that is alive.
+    pub live_bytes: u64,
+    classes: &'a Classes,
+    children: Children,
+    /// All that is alive; whoever dominates comes before.
+    preorder: Vec<u32>,
+}
+
+/// An accumulation that looks like a leak.
+#[derive(Debug, Clone)]
+pub struct Suspect {
+    /// What accumulates.
+    pub accumulation: Accumulation,
+    /// The object that accumulates.
+    pub owner: Address,
+    /// Its class.
+    pub owner_class: String,
+    /// What the items are called: their class, or the function that they are closures of.
+    pub items: String,
+    /// Part of all that is alive, 0 to 1.
+    pub part: f64,
+    /// What holds it.
+    pub holder: Holder,
+    /// What the program's code does with it.
+    pub uses: Vec<Use>,
+    /// The program's code that the items come from.
+    pub item_code: Vec<ItemCode>,
+    /// What is in it, by class.
+    pub contents: Vec<Content>,
+    /// What speaks for a leak, in words.
+    pub reasons: Vec<String>,
+}
+
+impl<'a> Heap<'a> {
+    /// Brings together what is known of a heap.
+    pub fn new(
+        objects: &'a Objects,
+        graph: &'a Graph,
+        tree: &'a DominatorTree,
+        paths: &'a Paths,
+        references: &'a References,
+        classes: &'a Classes,
+    ) -> Self {
+        let children = tree.children();
+        let mut preorder = Vec::new();
+        let mut rest: Vec<u32> = children.of(None).to_vec();
+        while let Some(id) = rest.pop() {
+            preorder.push(id);
+            rest.extend(children.of(Some(id)));
+        }
+        Self {
+            code: Code::of(objects, graph, |id| tree.is_alive(id)),
+            live_bytes: preorder.iter().map(|id| tree.nodes().size(*id)).sum(),
+            objects,
+            graph,
+            tree,
+            paths,
+            references,
+            classes,
+            children,
+            preorder,
+        }
+    }
+
+    /// The suspects, those that retain most first. With `all`, also accumulations that look harmless.
+    pub fn suspects(&self, all: bool) -> Vec<Suspect> {
+        accumulation::find(self)
+            .into_iter()
+            .filter_map(|found| self.judge(found, all))
+            .collect()
+    }
+
+    fn judge(&self, accumulation: Accumulation, all: bool) -> Option<Suspect> {
+        let owner = self.address(accumulation.owner)?;
+        let holder = Holder::of(self, accumulation.owner)?;
+        let uses = holder.uses(self);
+        let item_code = contents::item_code(self, &accumulation.samples);
+        let part = accumulation.bytes as f64 / self.live_bytes.max(1) as f64;
+        let puts = |found: &&Use| match found.effect {
+            Effect::Grows => true,
+            Effect::Replaces => accumulation.arrangement == Arrangement::Chain,
+            Effect::Shrinks | Effect::Uses => false,
+        };
+        let growing = uses.iter().filter(puts).count();
+        let shrinking = uses
+            .iter()
+            .filter(|found| found.effect == Effect::Shrinks)
+            .count();
+        let touches_program = !item_code.is_empty();
+        let is_frozen = self.is_frozen(owner);
+        let is_suspect = if is_frozen || shrinking > 0 {
+            false
+        } else if growing > 0 {
+            true
+        } else if uses.is_empty() {
+            // Node's own tables have no more to do with the program than that they are large.
+            part >= UNTOUCHED_PART && (touches_program || holder.is_of_program)
+        } else {
+            false
+        };
+        if !is_suspect && !all {
+            return None;
+        }
+        let mut reasons = Vec::new();
+        if growing > 0 && shrinking == 0 {
+            reasons.push(
+                "code that is alive puts things there, and none was found that takes them out"
+                    .to_owned(),
+            );
+        }
+        if shrinking > 0 {
+            reasons.push("code that is alive takes things out again".to_owned());
+        }
+        if is_frozen {
+            reasons.push("it is frozen: nothing can be added".to_owned());
+        }
+        if uses.is_empty() {
+            reasons.push("no code of the program was found that names it".to_owned());
+        } else if growing + shrinking == 0 {
+            reasons.push("the code that uses it only reads it: it was filled once".to_owned());
+        }
+        Some(Suspect {
+            owner,
+            owner_class: self.class_name(accumulation.owner),
+            items: contents::items(self, &accumulation),
+            part,
+            contents: contents::of(self, &accumulation),
+            holder,
+            uses,
+            item_code,
+            reasons,
+            accumulation,
+        })
+    }
+
+    /// Whether nothing can be added to the elements of an array or object.
+    fn is_frozen(&self, object: Address) -> bool {
+        self.objects
+            .map_of(object)
+            .is_ok_and(|map| map.has_fixed_elements(self.objects.layout()))
+    }
+
+    fn address(&self, id: u32) -> Option<Address> {
+        self.tree.nodes().address(id)
+    }
+
+    /// The objects that dominate one, nearest first.
+    fn dominators(&self, id: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(self.tree.dominator(id), |above| self.tree.dominator(*above))
+    }
+
+    fn class_number(&self, id: u32) -> Option<usize> {
+        let nodes = self.tree.nodes();
+        let map = nodes.map_addresses().get(nodes.map(id))?;
+        self.classes.of_map(*map)
+    }
+
+    fn class(&self, id: u32) -> Option<&Class> {
+        self.classes.list().get(self.class_number(id)?)
+    }
+
+    fn class_name(&self, id: u32) -> String {
+        self.class(id)
+            .map_or_else(|| "?".to_owned(), |class| class.name.clone())
+    }
+}
