@@ -17,4 +17,5 @@ pub mod strings;
 pub mod suspects;
 pub mod top;
 pub mod v8;
+pub mod waste;
 pub mod whatis;

@@ -5,6 +5,8 @@
 pub struct Top<T> {
     limit: usize,
     items: Vec<(u64, T)>,
+    /// Items of lower ranks are not among the kept.
+    floor: u64,
 }
 
 impl<T: Ord> Top<T> {
@@ -13,11 +15,20 @@ impl<T: Ord> Top<T> {
         Self {
             limit,
             items: Vec::new(),
+            floor: 0,
         }
+    }
+
+    /// Whether an item of this rank may be among the kept: to be asked before it is made, if that is costly.
+    pub const fn may_keep(&self, rank: u64) -> bool {
+        rank >= self.floor && self.limit > 0
     }
 
     /// Adds an item.
     pub fn push(&mut self, rank: u64, item: T) {
+        if !self.may_keep(rank) {
+            return;
+        }
         self.items.push((rank, item));
         if self.items.len() > self.limit.saturating_mul(2).max(64) {
             self.shrink();
@@ -41,6 +52,11 @@ impl<T: Ord> Top<T> {
         self.items
             .sort_unstable_by(|(a, left), (b, right)| b.cmp(a).then_with(|| left.cmp(right)));
         self.items.truncate(self.limit);
+        if self.items.len() == self.limit
+            && let Some((least, _)) = self.items.last()
+        {
+            self.floor = *least;
+        }
     }
 }
 
@@ -61,6 +77,7 @@ mod tests {
             half.push(number / 2, number);
         }
         top.merge(other);
+        assert!(!top.may_keep(3));
         assert_eq!(top.into_sorted(), [(499, 998), (499, 999), (498, 996)]);
         let mut none = Top::new(0);
         none.push(1, ());

@@ -30,6 +30,7 @@ mod strings;
 mod suspects;
 mod tree;
 mod verdict;
+mod waste;
 mod what;
 
 use std::process::ExitCode;
@@ -78,6 +79,7 @@ enum Command {
     Redact(redact::Redact),
     Shell(shell::Shell),
     Strings(strings::Strings),
+    Waste(waste::Waste),
     Suspects(suspects::Suspects),
     Bt(bt::Bt),
     Dominators(dominators::Dominators),
@@ -105,6 +107,7 @@ impl Command {
             Self::Functions(functions) => functions,
             Self::Scripts(scripts) => scripts,
             Self::Strings(strings) => strings,
+            Self::Waste(waste) => waste,
             Self::Suspects(suspects) => suspects,
             Self::Bt(bt) => bt,
             Self::Dominators(dominators) => dominators,

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use regex::Regex;
 use serde::Serialize;
+use v8mini_format::model::Redaction;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped, human_bytes};
@@ -184,7 +185,13 @@ impl Query for Strings {
             },
         );
         let tally = session.tally(selection);
-        let verdict = Verdict::of(session, selection, &tally);
+        let mut verdict = Verdict::of(session, selection, &tally);
+        let redaction = session.objects.image().metadata.redaction;
+        if redaction != Redaction::None {
+            verdict.warnings.push(format!(
+                "texts were replaced when the capture was made ({redaction}): that they are equal says little"
+            ));
+        }
         let report = report(&session.objects, &found, &verdict);
         if self.file.json {
             output.json(&report)?;
