@@ -32,8 +32,9 @@ pub(super) fn calls_at(objects: &Objects, code: &Code, pc: u64) -> Vec<InlinedCa
     };
     let mut calls = Vec::new();
     while let Some(id) = position.inlining_id.filter(|_| calls.len() < MAX_DEPTH) {
+        // The position is one in the inlined function: it must not pass for one in the outer.
         let Some((outer, function)) = inlining_position(objects, code, id) else {
-            break;
+            return Vec::new();
         };
         calls.push(InlinedCall {
             shared: inlined_function(objects, code, function),
@@ -53,6 +54,11 @@ fn inlining_position(objects: &Objects, code: &Code, id: usize) -> Option<(Sourc
     let array = code
         .deoptimization_element(objects, Field::DeoptimizationInliningPositions)?
         .strong()?;
+    // A `PodArray`.
+    let found = objects.instance_type(array)?;
+    if !objects.type_name(found).ends_with("BYTE_ARRAY_TYPE") {
+        return None;
+    }
     let length = objects.field(array, Field::FixedArrayLength).ok()?;
     let at = id.checked_mul(INLINING_POSITION_BYTES)? as u64;
     if at.checked_add(INLINING_POSITION_BYTES as u64)? > length {

@@ -13,7 +13,7 @@ use crate::mutation::mutate;
 use crate::seeds::Seed;
 
 /// What is run on each file.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
     &["info"],
     &["info", "--json"],
     &["histogram"],
@@ -30,6 +30,8 @@ const COMMANDS: [&[&str]; 8] = [
     &["instances", "Object"],
     &["instances", "(string)", "--json"],
     &["instances", "Array", "--limit", "0"],
+    &["bt", "--all", "--native", "--args", "--source"],
+    &["bt", "--json"],
 ];
 
 /// The seed's heap with changed words, written to a file, and the commands run on it, as a person would. The

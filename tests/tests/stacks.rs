@@ -1,0 +1,263 @@
+//! On each Node.js release, the stack is the one that V8 itself reports at the same place: `new Error().stack`.
+
+#![cfg(target_os = "linux")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use v8mini_tests::nodes::Version;
+use v8mini_tests::{NodeProcess, Tools, Workload, each_release};
+
+/// How often a capture is repeated until the process stands still: it says where it is just before.
+const ATTEMPTS: usize = 50;
+
+/// A function in a stack, as V8 or as `v8mini bt` names it.
+#[derive(Debug, PartialEq)]
+struct Call {
+    name: String,
+    file: Option<String>,
+    place: Option<(u64, u64)>,
+}
+
+/// What V8 said.
+fn told(truth: &Value) -> Result<Vec<Call>> {
+    let stack = truth["stack"]
+        .as_array()
+        .context("the workload tells its stack")?;
+    Ok(stack
+        .iter()
+        .map(|site| Call {
+            name: site["name"].as_str().unwrap_or_default().to_owned(),
+            file: site["file"].as_str().map(str::to_owned),
+            place: site["line"].as_u64().zip(site["column"].as_u64()),
+        })
+        .collect())
+}
+
+/// What was found of the same calls: those below `block`.
+fn found(report: &Value) -> Result<Vec<Call>> {
+    let frames = report["threads"][0]["frames"]
+        .as_array()
+        .context("the main thread has frames")?;
+    let functions: Vec<&Value> = frames
+        .iter()
+        .map(|frame| &frame["function"])
+        .filter(|function| !function.is_null())
+        .collect();
+    let block = functions
+        .iter()
+        .position(|function| function["name"] == "block")
+        .with_context(|| format!("block is not on the stack: {functions:#?}"))?;
+    Ok(functions
+        .iter()
+        .skip(block + 1)
+        .map(|function| Call {
+            name: function["name"].as_str().unwrap_or_default().to_owned(),
+            file: function["file"].as_str().map(str::to_owned),
+            place: Some(function)
+                .filter(|function| function["is_exact"] == true)
+                .and_then(|function| function["line"].as_u64().zip(function["column"].as_u64())),
+        })
+        .collect())
+}
+
+fn major(release: &str) -> u32 {
+    Version::parse(release).map_or(0, |version| version.0)
+}
+
+/// Compares call by call. Up to V8 5.3 (Node 6), positions are in tables of another kind, which are not read.
+fn compare(release: &str, told: &[Call], found: &[Call]) -> Result<()> {
+    // What old V8 wrote in JavaScript itself, it leaves out or names otherwise.
+    let own = |call: &&Call| {
+        !call
+            .file
+            .as_ref()
+            .is_some_and(|file| file.starts_with("native "))
+    };
+    let (told, found): (Vec<&Call>, Vec<&Call>) = (
+        told.iter().filter(own).collect(),
+        found.iter().filter(own).collect(),
+    );
+    for (index, (told, found)) in told.iter().zip(&found).enumerate() {
+        // A function without a name is called by what it was assigned to.
+        ensure!(
+            told.name.is_empty()
+                || found.name == told.name
+                || found.name.ends_with(&format!(".{}", told.name)),
+            "call {index} is of {told:?}, but {found:?} was found"
+        );
+        if told.file.is_some() {
+            ensure!(
+                found.file == told.file,
+                "call {index} is of {told:?}, but {found:?} was found"
+            );
+            ensure!(
+                major(release) < 8 || found.place == told.place,
+                "call {index} is at {told:?}, but {found:?} was found"
+            );
+        }
+    }
+    ensure!(
+        told.len() == found.len(),
+        "{} calls were told, {} found: {told:#?} {found:#?}",
+        told.len(),
+        found.len()
+    );
+    Ok(())
+}
+
+/// The report on a process that stands still in `block`.
+fn report(process: &NodeProcess, dir: &Path, top: &str) -> Result<Value> {
+    for _ in 0..ATTEMPTS {
+        let file = dir.join("stack.v8mini");
+        Tools::get().capture_to(process.pid(), &file)?;
+        let report = Tools::get().query("bt", &file, &["--args"])?;
+        let frames = report["threads"][0]["frames"].as_array();
+        let is_there = frames.into_iter().flatten().any(|frame| {
+            let name = frame["function"]["name"].as_str().unwrap_or_default();
+            name == top || name.ends_with(&format!(".{top}"))
+        });
+        if is_there {
+            return Ok(report);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("the process never got into {top}")
+}
+
+fn check(release: &str, mode: &str, arguments: &[&str]) -> Result<Value> {
+    let mut workload = Workload::new("stacks.js", release)?.node_argument("--allow-natives-syntax");
+    for argument in arguments {
+        workload = workload.node_argument(argument);
+    }
+    let process = workload.spawn_with(&["--mode", mode])?;
+    let dir = tempfile::tempdir()?;
+    let top = if mode == "loop" { "spin" } else { "readSync" };
+    let report = report(&process, dir.path(), top)?;
+    compare(release, &told(&process.truth)?, &found(&report)?)
+        .with_context(|| format!("Node {release}, {mode}, {arguments:?}"))?;
+    ensure!(
+        report["threads"][0]["complete"] == true,
+        "the stack was not followed to its end: {}",
+        report["threads"][0]["problems"]
+    );
+    Ok(report)
+}
+
+fn has_kind(report: &Value, kind: &str) -> bool {
+    let frames = report["threads"][0]["frames"].as_array();
+    frames
+        .into_iter()
+        .flatten()
+        .any(|frame| frame["kind"] == kind)
+}
+
+macro_rules! plain {
+    ($($name:ident $version:literal)*) => {
+        mod plain {
+            use super::*;
+            $(#[test] fn $name() -> Result<()> { plain($version) })*
+        }
+    };
+}
+each_release!(plain);
+
+/// As the program comes: interpreted as a rule, or by the first compiler of old V8.
+fn plain(release: &str) -> Result<()> {
+    let report = check(release, "plain", &[])?;
+    let frames = report["threads"][0]["frames"]
+        .as_array()
+        .context("frames")?;
+    let add = frames
+        .iter()
+        .find(|frame| {
+            let name = frame["function"]["name"].as_str().unwrap_or_default();
+            name.ends_with("add")
+        })
+        .context("add is on the stack")?;
+    let function = &add["function"];
+    let receiver = function["receiver"].as_str().unwrap_or_default();
+    ensure!(
+        receiver.ends_with(":<Object: Account>"),
+        "this is {receiver}"
+    );
+    let arguments = &function["arguments"];
+    ensure!(arguments[0] == "<Smi: 5>", "{arguments}");
+    let currency = arguments[1].as_str().unwrap_or_default();
+    ensure!(currency.ends_with(":<String: \"EUR\">"), "{arguments}");
+    Ok(())
+}
+
+macro_rules! optimized {
+    ($($name:ident $version:literal)*) => {
+        mod optimized {
+            use super::*;
+            $(#[test] fn $name() -> Result<()> { optimized($version) })*
+        }
+    };
+}
+each_release!(optimized);
+
+/// Optimised, with functions inlined. What V8 up to 6.2 (Node 9) inlined where is only in tables that are not read.
+fn optimized(release: &str) -> Result<()> {
+    if major(release) < 10 {
+        return Ok(());
+    }
+    let report = check(release, "optimized", &[])?;
+    ensure!(
+        has_kind(&report, "optimized"),
+        "nothing was optimized: {report:#}"
+    );
+    Ok(())
+}
+
+#[test]
+fn baseline_code() -> Result<()> {
+    for release in [
+        "16.20.2", "18.20.8", "20.20.2", "22.23.3", "24.21.0", "26.10.0",
+    ] {
+        let report = check(release, "plain", &["--always-sparkplug"])?;
+        ensure!(
+            has_kind(&report, "baseline"),
+            "Node {release} has no baseline frame"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn maglev_code() -> Result<()> {
+    for release in ["24.21.0", "26.10.0"] {
+        let report = check(release, "maglev", &["--maglev"])?;
+        ensure!(
+            has_kind(&report, "maglev"),
+            "Node {release} has no Maglev frame"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn deep_recursion() -> Result<()> {
+    for release in ["8.17.0", "22.23.3"] {
+        check(release, "deep", &["--stack-size=5000"])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn stack_overflow() -> Result<()> {
+    check("22.23.3", "overflow", &[])?;
+    Ok(())
+}
+
+/// Stopped in the middle of JavaScript, not in a call.
+#[test]
+fn tight_loop() -> Result<()> {
+    for release in ["8.17.0", "12.22.12", "18.20.8", "22.23.3", "26.10.0"] {
+        check(release, "loop", &[])?;
+    }
+    Ok(())
+}
