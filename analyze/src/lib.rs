@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod commands;
+pub mod export;
 pub mod graph;
 pub mod growth;
 pub mod heap;

@@ -5,6 +5,7 @@ mod bt;
 mod convert;
 mod diff;
 mod dominators;
+mod export;
 mod file;
 mod find;
 mod functions;
@@ -25,6 +26,7 @@ mod scripts;
 mod search;
 mod session;
 mod shell;
+mod size;
 mod source;
 mod strings;
 mod suspects;
@@ -77,6 +79,7 @@ enum Command {
     Functions(functions::Functions),
     Scripts(scripts::Scripts),
     Redact(redact::Redact),
+    Export(export::Export),
     Shell(shell::Shell),
     Strings(strings::Strings),
     Waste(waste::Waste),
@@ -94,6 +97,7 @@ impl Command {
         Some(match self {
             Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
             Self::Diff(diff) => diff,
+            Self::Export(export) => export,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
             Self::Instances(instances) => instances,

@@ -18,6 +18,15 @@ pub(super) fn bar(what: &'static str, bytes: u64) -> ProgressBar {
     )
 }
 
+/// For work on so many objects.
+pub(super) fn count(what: &'static str, objects: u64) -> ProgressBar {
+    styled(
+        Some(objects),
+        what,
+        "{spinner} {msg} {wide_bar} {human_pos} of {human_len} objects {eta}",
+    )
+}
+
 fn styled(len: Option<u64>, what: &'static str, template: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -18,10 +18,13 @@ const MAX_ROUNDS: usize = 8;
 
 /// A value in the table of a weak collection, and the key that it lives as long as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ephemeron {
-    pub(super) key: u32,
-    pub(super) value: u32,
-    pub(super) table: u32,
+pub struct Ephemeron {
+    /// The key.
+    pub key: u32,
+    /// The value.
+    pub value: u32,
+    /// The table that has both.
+    pub table: u32,
 }
 
 /// The objects of a heap and their strong references.
@@ -74,6 +77,11 @@ impl Graph {
     /// How much of the heap the graph was made of.
     pub fn coverage(&self) -> &Coverage {
         &self.nodes.coverage
+    }
+
+    /// The pairs of weak collections.
+    pub fn ephemerons(&self) -> &[Ephemeron] {
+        &self.ephemerons
     }
 
     /// Number of strong references.

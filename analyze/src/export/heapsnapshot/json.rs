@@ -1,0 +1,159 @@
+//! The JSON of a heap snapshot: what stands in it besides numbers, and how numbers and strings are written fast.
+
+use std::io::{self, Write};
+
+use super::node::NodeType;
+use crate::graph::EdgeKind;
+
+/// The fields of a node, in order. The first seven are V8's own since 10.9; readers find fields by name, and pass over
+/// the last, in which this export keeps the object's address.
+const NODE_FIELDS: [&str; 8] = [
+    "type",
+    "name",
+    "id",
+    "self_size",
+    "edge_count",
+    "trace_node_id",
+    "detachedness",
+    "address",
+];
+
+/// How many numbers a node takes: an edge names its target by the place of the target's first number.
+pub(super) const NUMBERS_PER_NODE: u64 = NODE_FIELDS.len() as u64;
+
+/// The kinds of edges, in V8's order.
+const EDGE_KINDS: [EdgeKind; 7] = [
+    EdgeKind::Context,
+    EdgeKind::Element,
+    EdgeKind::Property,
+    EdgeKind::Internal,
+    EdgeKind::Hidden,
+    EdgeKind::Shortcut,
+    EdgeKind::Weak,
+];
+
+/// The number of a kind of edge.
+pub(super) fn edge_kind_number(kind: EdgeKind) -> u64 {
+    EDGE_KINDS
+        .iter()
+        .position(|known| *known == kind)
+        .map_or(0, |at| at as u64)
+}
+
+/// Writes everything before the first node: `nodes` and `edges` say how many there will be.
+///
+/// # Errors
+/// As writing.
+pub(super) fn write_head(out: &mut dyn Write, nodes: u64, edges: u64) -> io::Result<()> {
+    let other_node_fields = [
+        "string", "number", "number", "number", "number", "number", "number",
+    ];
+    let mut node_types = vec![serde_json::json!(NodeType::ALL.map(NodeType::name))];
+    node_types.extend(other_node_fields.map(Into::into));
+    let meta = serde_json::json!({
+        "node_fields": NODE_FIELDS,
+        "node_types": node_types,
+        "edge_fields": ["type", "name_or_index", "to_node"],
+        "edge_types": [EDGE_KINDS.map(EdgeKind::name), "string_or_number", "node"],
+        "trace_function_info_fields": ["function_id", "name", "script_name", "script_id", "line", "column"],
+        "trace_node_fields": ["id", "function_info_index", "count", "size", "children"],
+        "sample_fields": ["timestamp_us", "last_assigned_id"],
+        "location_fields": ["object_index", "script_id", "line", "column"],
+    });
+    // Readers look for these words in this order.
+    writeln!(
+        out,
+        "{{\"snapshot\":{{\"meta\":{meta},\"node_count\":{nodes},\"edge_count\":{edges},\"trace_function_count\":0,\
+         \"extra_native_bytes\":0}},"
+    )?;
+    write!(out, "\"nodes\":[")
+}
+
+/// Appends numbers with commas between, and a line break in front unless these are the first.
+pub(super) fn push_numbers(text: &mut Vec<u8>, is_first: bool, numbers: &[u64]) {
+    let mut digits = itoa::Buffer::new();
+    for (index, number) in numbers.iter().enumerate() {
+        match index {
+            0 if is_first => {}
+            0 => text.extend(b"\n,"),
+            _ => text.push(b','),
+        }
+        text.extend(digits.format(*number).as_bytes());
+    }
+}
+
+/// Writes a string in quotes. All that is not ASCII is escaped: DevTools reads files in pieces, in which a character
+/// of several bytes might be torn.
+///
+/// # Errors
+/// As writing.
+pub(super) fn write_string(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    let mut plain = 0;
+    let bytes = text.as_bytes();
+    for (at, letter) in text.char_indices() {
+        if (' '..='~').contains(&letter) && letter != '"' && letter != '\\' {
+            continue;
+        }
+        out.write_all(bytes.get(plain..at).unwrap_or_default())?;
+        plain = at + letter.len_utf8();
+        match letter {
+            '"' => out.write_all(b"\\\"")?,
+            '\\' => out.write_all(b"\\\\")?,
+            '\n' => out.write_all(b"\\n")?,
+            '\r' => out.write_all(b"\\r")?,
+            '\t' => out.write_all(b"\\t")?,
+            _ => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+            }
+        }
+    }
+    out.write_all(bytes.get(plain..).unwrap_or_default())?;
+    out.write_all(b"\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_come_back() {
+        for text in [
+            "",
+            "plain",
+            "\"\\\n\r\t\u{0}\u{7f}",
+            "\u{e9}\u{4e2d}\u{1f600}x",
+        ] {
+            let mut out = Vec::new();
+            write_string(&mut out, text).unwrap();
+            assert!(out.is_ascii());
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_separated() {
+        let mut text = Vec::new();
+        push_numbers(&mut text, true, &[1, 20]);
+        push_numbers(&mut text, false, &[300, u64::MAX]);
+        assert_eq!(text, b"1,20\n,300,18446744073709551615");
+    }
+
+    #[test]
+    fn every_field_has_a_type() {
+        let mut out = Vec::new();
+        write_head(&mut out, 2, 3).unwrap();
+        out.extend(b"]}");
+        let head: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let meta = &head["snapshot"]["meta"];
+        for (fields, types) in [("node_fields", "node_types"), ("edge_fields", "edge_types")] {
+            assert_eq!(
+                meta[fields].as_array().unwrap().len(),
+                meta[types].as_array().unwrap().len()
+            );
+        }
+        assert_eq!(head["snapshot"]["edge_count"], 3);
+    }
+}

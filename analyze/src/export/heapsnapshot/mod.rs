@@ -1,0 +1,258 @@
+//! Heap snapshots as V8 itself writes them, for Chrome DevTools, VS Code, memlab and whatever else reads them.
+//!
+//! The format has no specification: it is what `HeapSnapshotJSONSerializer` writes and what the heap-snapshot worker of DevTools
+//! reads. A snapshot says first how many nodes and edges it has, and last what they are called; so nodes, edges and
+//! strings go to temporary files, and memory is needed for the graph and the strings' fingerprints alone.
+//!
+//! Nodes are the objects that are alive, in address order, behind a synthetic root, `(GC roots)` and one node for each
+//! kind of root. Types, names and edges follow V8's (`V8HeapExplorer`), because readers tell classes by them.
+
+mod batch;
+mod ids;
+mod json;
+mod node;
+mod plan;
+mod spool;
+mod strings;
+
+use std::io::{self, Write};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+pub use ids::ObjectIds;
+
+use self::batch::{Batch, To};
+use self::plan::Plan;
+use self::spool::Spool;
+use self::strings::Strings;
+use crate::graph::{DominatorTree, EdgeKind, EdgeName, Ephemeron, References, RootKind};
+use crate::v8::Objects;
+
+/// Objects of a batch: enough that the text of one is written in one go, few enough that several fit in the caches.
+const BATCH: usize = 8192;
+
+/// What goes into a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Most UTF-16 code units of a string's content.
+    pub max_string: usize,
+    /// Objects that retain fewer bytes are left out; their sizes are added to those of the objects that dominate them. 0 for all.
+    pub only_retained_above: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            // As much as V8 keeps (`--heap-snapshot-string-limit`).
+            max_string: 1024,
+            only_retained_above: 0,
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Nodes, those included that stand for no object.
+    pub nodes: u64,
+    /// Edges.
+    pub edges: u64,
+    /// Different names.
+    pub strings: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Where the objects come from, and why they are alive.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The heap.
+    pub objects: &'a Objects,
+    /// What is alive in it, and how much each object retains.
+    pub tree: &'a DominatorTree,
+    /// The roots, sorted by kind.
+    pub roots: &'a [(u32, RootKind)],
+    /// The pairs of weak collections.
+    pub ephemerons: &'a [Ephemeron],
+}
+
+/// Writes a snapshot. `progress` is told from time to time how many objects are done.
+///
+/// # Errors
+/// As writing to `out` and to temporary files.
+pub fn write(
+    source: Source<'_>,
+    options: &Options,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<Written> {
+    let references = References::new(source.objects);
+    let mut kinds: Vec<RootKind> = source.roots.iter().map(|(_, kind)| *kind).collect();
+    kinds.dedup();
+    // The root, (GC roots), and one node a kind.
+    let first = 2 + kinds.len() as u64;
+    let plan = Plan::new(&source, &references, first, options);
+    let mut writer = Writer::new(first + plan.kept_count())?;
+    writer.add(&[roots(source.roots, &kinds, &plan)])?;
+
+    let kept = plan.kept();
+    let batches: Vec<&[u32]> = kept.chunks(BATCH).collect();
+    let mut done = 0;
+    for group in batches.chunks(rayon::current_num_threads() * 4) {
+        let mut made: Vec<Batch> = group
+            .par_iter()
+            .map(|objects| Batch::of(&plan, objects))
+            .collect();
+        for to in made.iter_mut().flat_map(Batch::natives_mut) {
+            writer.place_native(to);
+        }
+        writer.add(&made)?;
+        done += group
+            .iter()
+            .map(|objects| objects.len() as u64)
+            .sum::<u64>();
+        progress(done);
+    }
+    writer.finish(out)
+}
+
+/// The nodes that stand for no object.
+fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batch {
+    let mut batch = Batch::default();
+    let place = |id: u32| plan.place_of(id);
+    let mut of_root = vec![(EdgeKind::Element, EdgeName::Index(1), 1)];
+    // Objects to which the program's own ways lead: readers measure distances from them.
+    let globals = roots.iter().filter(|(_, kind)| *kind == RootKind::Global);
+    of_root.extend(globals.filter_map(|(id, _)| {
+        let name = format!("{} / global", id);
+        Some((EdgeKind::Shortcut, EdgeName::Name(name), place(*id)?))
+    }));
+    batch.synthetic("", 2, of_root);
+    let mut of_gc_roots: Vec<_> = (2..)
+        .zip(kinds)
+        .map(|(place, _)| (EdgeKind::Element, EdgeName::Index(place - 1), place))
+        .collect();
+    of_gc_roots.extend(plan.dominated(None).iter().filter_map(|id| {
+        Some((
+            EdgeKind::Internal,
+            EdgeName::from("by way of what is left out"),
+            place(*id)?,
+        ))
+    }));
+    batch.synthetic("(GC roots)", 4, of_gc_roots);
+    for (id, kind) in (6..).step_by(2).zip(kinds) {
+        let of_kind = roots.iter().filter(|(_, of)| of == kind);
+        let links = (1..).zip(of_kind).filter_map(|(index, (root, _))| {
+            Some((EdgeKind::Hidden, EdgeName::Index(index), place(*root)?))
+        });
+        batch.synthetic(&format!("({})", kind.name()), id, links.collect());
+    }
+    batch
+}
+
+/// The parts of a snapshot, on their way.
+struct Writer {
+    nodes: Spool,
+    edges: Spool,
+    strings: Strings,
+    written: Written,
+    /// Memory outside of the heap: its place among the nodes, by address.
+    natives: FxHashMap<u64, u64>,
+    /// The same in order, with sizes in bytes.
+    native_nodes: Vec<(u64, u64)>,
+    /// Place of the first.
+    first_native: u64,
+}
+
+impl Writer {
+    fn new(first_native: u64) -> io::Result<Self> {
+        Ok(Self {
+            nodes: Spool::new()?,
+            edges: Spool::new()?,
+            strings: Strings::new()?,
+            written: Written::default(),
+            natives: FxHashMap::default(),
+            native_nodes: Vec::new(),
+            first_native,
+        })
+    }
+
+    /// Gives memory outside of the heap its place among the nodes.
+    fn place_native(&mut self, to: &mut To) {
+        if let To::Native { address, bytes } = *to {
+            let next = self.first_native + self.native_nodes.len() as u64;
+            let place = *self.natives.entry(address).or_insert_with(|| {
+                self.native_nodes.push((address, bytes));
+                next
+            });
+            *to = To::Node(place);
+        }
+    }
+
+    fn add(&mut self, batches: &[Batch]) -> io::Result<()> {
+        let mut numbers = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let of_batch: io::Result<Vec<u32>> = batch
+                .names()
+                .iter()
+                .map(|name| self.strings.index_of(name))
+                .collect();
+            numbers.push(of_batch?);
+        }
+        let is_first = self.written.nodes == 0;
+        let texts: Vec<_> = batches
+            .par_iter()
+            .zip(&numbers)
+            .map(|(batch, numbers)| batch.text(numbers, is_first))
+            .collect();
+        for (batch, text) in batches.iter().zip(texts) {
+            self.nodes.write_all(&text.nodes)?;
+            self.edges.write_all(&text.edges)?;
+            self.written.nodes += batch.node_count();
+            self.written.edges += batch.edge_count();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, out: &mut dyn Write) -> io::Result<Written> {
+        let mut natives = Batch::default();
+        for (number, (address, bytes)) in self.native_nodes.iter().enumerate() {
+            // Even ids are no objects'; those of the roots come first.
+            natives.native(1000 + number as u64 * 2, *address, *bytes);
+        }
+        self.add(&[natives])?;
+        let mut out = Counted { out, bytes: 0 };
+        json::write_head(&mut out, self.written.nodes, self.written.edges)?;
+        self.nodes.copy_to(&mut out)?;
+        out.write_all(b"],\n\"edges\":[")?;
+        self.edges.copy_to(&mut out)?;
+        out.write_all(
+            b"],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":[",
+        )?;
+        self.written.strings = self.strings.len() as u64;
+        self.strings.write_to(&mut out)?;
+        out.write_all(b"]}\n")?;
+        out.flush()?;
+        self.written.bytes = out.bytes;
+        Ok(self.written)
+    }
+}
+
+/// Counts what is written.
+struct Counted<'a> {
+    out: &'a mut dyn Write,
+    bytes: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,175 @@
+//! Which objects become nodes, where in the file, and with which size.
+
+use crate::graph::{Children, DominatorTree, Ephemeron, References};
+use crate::v8::{Address, Objects};
+
+use super::ids::ObjectIds;
+use super::{Options, Source};
+
+/// What all batches share.
+pub(super) struct Plan<'a> {
+    pub(super) objects: &'a Objects,
+    pub(super) references: &'a References,
+    pub(super) tree: &'a DominatorTree,
+    pub(super) max_string: usize,
+    ids: ObjectIds,
+    /// Nodes before the first object's.
+    first: u64,
+    /// One bit for each object: whether it becomes a node.
+    kept: Vec<u64>,
+    /// Nodes before each word of `kept`.
+    ranks: Vec<u32>,
+    /// What is left out, by the object that dominates it: bytes in addition to its own. Empty if nothing is left out.
+    folded: Vec<u64>,
+    /// Objects that retain less are left out, in bytes.
+    threshold: u64,
+    /// The dominator tree from above, if objects are left out.
+    children: Option<Children>,
+    /// Sorted by key, and sorted by table.
+    by_key: Vec<Ephemeron>,
+    by_table: Vec<Ephemeron>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(
+        source: &Source<'a>,
+        references: &'a References,
+        first: u64,
+        options: &Options,
+    ) -> Self {
+        let Source {
+            objects,
+            tree,
+            ephemerons,
+            ..
+        } = *source;
+        let count = tree.nodes().len();
+        let mut plan = Self {
+            objects,
+            references,
+            tree,
+            max_string: options.max_string,
+            ids: ObjectIds::new(objects.pages().pages()),
+            first,
+            kept: vec![0; count.div_ceil(64)],
+            ranks: Vec::with_capacity(count.div_ceil(64)),
+            folded: Vec::new(),
+            threshold: options.only_retained_above,
+            children: (options.only_retained_above > 0).then(|| tree.children()),
+            by_key: ephemerons.to_vec(),
+            by_table: ephemerons.to_vec(),
+        };
+        plan.by_key
+            .sort_unstable_by_key(|pair| (pair.key, pair.table));
+        plan.by_table
+            .sort_unstable_by_key(|pair| (pair.table, pair.key));
+        if plan.threshold > 0 {
+            plan.folded = vec![0; count];
+        }
+        for id in tree.alive() {
+            if tree.retained(id) >= options.only_retained_above {
+                if let Some(word) = plan.kept.get_mut(id as usize / 64) {
+                    *word |= 1 << (id % 64);
+                }
+            } else {
+                plan.fold(id);
+            }
+        }
+        let mut rank = 0;
+        for word in &plan.kept {
+            plan.ranks.push(rank);
+            rank += word.count_ones();
+        }
+        plan
+    }
+
+    /// Adds the size of an object that is left out to that of the next object above it in the dominator tree that is not.
+    /// Whoever dominates retains more; what no object dominates, and is left out, is lost.
+    fn fold(&mut self, id: u32) {
+        let mut above = self.tree.dominator(id);
+        while let Some(object) = above {
+            if self.tree.retained(object) >= self.threshold {
+                if let Some(bytes) = self.folded.get_mut(object as usize) {
+                    *bytes += self.tree.nodes().size(id);
+                }
+                return;
+            }
+            above = self.tree.dominator(object);
+        }
+    }
+
+    /// The objects that become nodes, in the order of the file.
+    pub(super) fn kept(&self) -> Vec<u32> {
+        let words = (0_u32..).zip(&self.kept);
+        words
+            .flat_map(|(word, bits)| {
+                (0..64)
+                    .filter(move |bit| bits & (1 << bit) != 0)
+                    .map(move |bit| word * 64 + bit)
+            })
+            .collect()
+    }
+
+    /// How many objects become nodes.
+    pub(super) fn kept_count(&self) -> u64 {
+        self.kept
+            .iter()
+            .map(|word| u64::from(word.count_ones()))
+            .sum()
+    }
+
+    /// The place in the file of an object's node, by its number.
+    pub(super) fn place_of(&self, id: u32) -> Option<u64> {
+        let word = id as usize / 64;
+        let bits = *self.kept.get(word)?;
+        let bit = 1_u64 << (id % 64);
+        if bits & bit == 0 {
+            return None;
+        }
+        let before = (bits & (bit - 1)).count_ones();
+        Some(self.first + u64::from(*self.ranks.get(word)? + before))
+    }
+
+    /// The place in the file of the node of the object at an address.
+    pub(super) fn place(&self, object: Address) -> Option<u64> {
+        self.place_of(self.tree.nodes().id(object)?)
+    }
+
+    /// The id of an object's node: see [`ObjectIds`]. Where there are more pages than ids can name, one that leads nowhere.
+    pub(super) fn id(&self, object: Address, number: u32) -> u64 {
+        match self.ids.id(object) {
+            Some(id) => u64::from(id),
+            None => u64::from(u32::MAX) + 2 + u64::from(number) * 2,
+        }
+    }
+
+    /// The size of an object with all that is left out because of it, in bytes.
+    pub(super) fn bytes(&self, id: u32) -> u64 {
+        let folded = self.folded.get(id as usize).copied().unwrap_or(0);
+        self.tree.nodes().size(id) + folded
+    }
+
+    /// The objects that an object dominates, where some are left out: the way to them may lead through those.
+    pub(super) fn dominated(&self, id: Option<u32>) -> &[u32] {
+        self.children
+            .as_ref()
+            .map_or(&[], |children| children.of(id))
+    }
+
+    /// The pairs in weak collections of which an object is the key.
+    pub(super) fn pairs_of_key(&self, id: u32) -> &[Ephemeron] {
+        equal_range(&self.by_key, id, |pair| pair.key)
+    }
+
+    /// The pairs in weak collections of which an object is the table.
+    pub(super) fn pairs_of_table(&self, id: u32) -> &[Ephemeron] {
+        equal_range(&self.by_table, id, |pair| pair.table)
+    }
+}
+
+fn equal_range(pairs: &[Ephemeron], id: u32, of: impl Fn(&Ephemeron) -> u32) -> &[Ephemeron] {
+    let start = pairs.partition_point(|pair| of(pair) < id);
+    let rest = pairs.get(start..).unwrap_or_default();
+    let len = rest.partition_point(|pair| of(pair) == id);
+    rest.get(..len).unwrap_or_default()
+}
