@@ -13,6 +13,7 @@ pub mod heapsnapshot;
 pub mod modes;
 pub mod nodes;
 pub mod process;
+pub mod readers;
 pub mod tools;
 #[cfg(target_os = "linux")]
 pub mod vitals;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::export::heapsnapshot::ObjectIds;
 use crate::inspect::follow;
 use crate::v8::{Address, Objects, PropertyValue, Tagged};
 use crate::whatis::what_is;
@@ -40,8 +41,8 @@ pub(crate) fn address_number(text: &str) -> anyhow::Result<u64> {
     })
 }
 
-/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without; a path of
-/// properties may lead on from there.
+/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without, or the id that an
+/// exported heap snapshot gives it (`@123`); a path of properties may lead on from there.
 ///
 /// # Errors
 /// That it is no address, or what there is at the address instead of an object.
@@ -54,12 +55,26 @@ pub(crate) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address
             _ => bail!("'{text}' is no object"),
         };
     }
-    let number = address_number(text)?;
+    let number = match text.strip_prefix('@') {
+        Some(id) => snapshot_address(objects, id)?,
+        None => address_number(text)?,
+    };
     let address = Address(number & !1);
     if number & 0b110 == 0 && objects.map_of(address).is_ok() {
         return Ok(address);
     }
     Err(what_is_at(objects, number))
+}
+
+/// The address of the object that an exported heap snapshot gives this id.
+fn snapshot_address(objects: &Objects, id: &str) -> anyhow::Result<u64> {
+    let ids = ObjectIds::new(objects.pages().pages());
+    let address = id.parse().ok().and_then(|id| ids.address(id));
+    address.map(|address| address.0).with_context(|| {
+        format!(
+            "no object has the id @{id}: expected one that a heap snapshot exported from this file shows"
+        )
+    })
 }
 
 /// Why there is no object, and what is there instead.

@@ -178,6 +178,12 @@ impl<'a> Namer<'a> {
                 Kind::Function => OfMap::Closure,
                 Kind::BoundFunction => all(NodeType::Closure, "native_bind"),
                 Kind::RegExp => OfMap::RegExp,
+                _ if ["JS_GLOBAL_OBJECT_TYPE", "JS_GLOBAL_PROXY_TYPE"]
+                    .iter()
+                    .any(|name| objects.is_type(map.instance_type, name)) =>
+                {
+                    all(NodeType::Object, "global")
+                }
                 _ if map.is_prototype => OfMap::Prototype,
                 _ => {
                     let class = self.classifier.class_of(map, Sample::default());
