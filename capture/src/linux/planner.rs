@@ -5,7 +5,7 @@ use v8mini_format::model::{GcState, Page, Region, Thread};
 
 use super::live::Target;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
-use crate::locate::{Pages, ReadPlan, checked_stack_bottom, isolate_block, pair_isolates};
+use crate::locate::{Pages, ReadPlan, checked_stack_bottom, pair_isolates};
 
 /// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
 const MAX_VACANT: usize = 1 << 16;
@@ -74,8 +74,7 @@ impl Planner for HeapPlanner<'_> {
         let isolates = pair_isolates(frozen.memory, &self.heaps, frozen.threads, clues);
         let mut plan = ReadPlan::default();
         for isolate in &isolates {
-            let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
-            plan.add(block.start.saturating_sub(8), block.end());
+            plan.add_isolate(frozen.memory, isolate);
         }
         let (bottom, threads) = self.threads(frozen);
         for thread in threads {

@@ -1,7 +1,7 @@
 //! Which memory a capture consists of.
 
 use v8mini_format::memory::{Memory, MemoryRange};
-use v8mini_format::model::{GcState, Page, Region, Space, Thread};
+use v8mini_format::model::{GcState, Isolate, Page, Region, Space, Thread};
 
 use super::handles::find_handles;
 use super::header::HEADER_BYTES;
@@ -39,12 +39,7 @@ impl ReadPlan {
         let mut plan = Self::default();
         let isolates = pair_isolates(memory, pages, threads, clues);
         for isolate in &isolates {
-            let block = isolate_block(memory, isolate.address, isolate.heap);
-            // The allocator's word in front tells an isolate from other things without symbols.
-            plan.add(block.start.saturating_sub(8), block.end());
-            for range in find_handles(memory, isolate.address, block).memory {
-                plan.add(range.start, range.end());
-            }
+            plan.add_isolate(memory, isolate);
         }
         // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
         let idle = isolates
@@ -58,6 +53,16 @@ impl ReadPlan {
             }
         }
         plan
+    }
+
+    /// Adds an isolate, and the memory of its handles.
+    pub fn add_isolate(&mut self, memory: &dyn Memory, isolate: &Isolate) {
+        let block = isolate_block(memory, isolate.address, isolate.heap);
+        // The allocator's word in front tells an isolate from other things without symbols.
+        self.add(block.start.saturating_sub(8), block.end());
+        for range in find_handles(memory, isolate.address, block).memory {
+            self.add(range.start, range.end());
+        }
     }
 
     /// Adds a range.
