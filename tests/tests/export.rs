@@ -103,7 +103,7 @@ fn the_id_leads_back(capture: &Path, snapshot: &Path) -> Result<()> {
     let orders = numbers
         .chunks(8)
         .filter(|node| node[1] == name && node[0] == 3);
-    let node = orders.last().context("no node for an Order")?;
+    let node = orders.next_back().context("no node for an Order")?;
     let (id, address) = (format!("@{}", node[2]), node[7].as_u64().unwrap_or(0));
     let printed = Tools::get().query("inspect", capture, &[&id])?;
     ensure!(

@@ -25,7 +25,7 @@ for (var i = 0; i < N; i++) {
   var grown = [];
   for (var k = 0; k < 100; k++) grown.push(k);
   // A shrinking length leaves the store as it is, as long as half of it is used.
-  grown.length = 60;
+  grown.length = 70;
   overgrown.push(grown);
   var holes = new Array(100);
   holes[0] = object;

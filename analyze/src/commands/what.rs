@@ -290,7 +290,7 @@ impl Report {
         match &self.word {
             Some(word) => lines.push(format!("holds {word}")),
             None if self.mapping.is_some() => {
-                lines.push("its contents are not in the file".to_owned())
+                lines.push("its contents are not in the file".to_owned());
             }
             None => {}
         }

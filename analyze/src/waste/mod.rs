@@ -213,6 +213,8 @@ struct MapKind {
     kind: Kind,
     /// Whether its objects are what a program made, and no prototype.
     is_plain: bool,
+    /// Whether an object has nothing but properties and elements: others keep more in fields of V8's own.
+    is_ordinary: bool,
 }
 
 /// Looks at each object.
@@ -227,14 +229,17 @@ struct Inspector<'a> {
 impl Visitor for Inspector<'_> {
     fn visit(&mut self, object: &HeapObject<'_>) {
         let map = object.map;
-        let MapKind { kind, is_plain } =
-            *self
-                .kinds
-                .entry(object.map_index)
-                .or_insert_with(|| MapKind {
-                    kind: self.objects.kind(map.instance_type),
-                    is_plain: !map.is_prototype && self.objects.is_receiver_type(map.instance_type),
-                });
+        let objects = self.objects;
+        let known = self.kinds.entry(object.map_index);
+        let MapKind {
+            kind,
+            is_plain,
+            is_ordinary,
+        } = *known.or_insert_with(|| MapKind {
+            kind: objects.kind(map.instance_type),
+            is_plain: !map.is_prototype && objects.is_receiver_type(map.instance_type),
+            is_ordinary: objects.is_type(map.instance_type, "JS_OBJECT_TYPE"),
+        });
         if !is_plain || self.tally.boilerplate_addresses.contains(&object.address) {
             return;
         }
@@ -242,7 +247,7 @@ impl Visitor for Inspector<'_> {
             Kind::Array => self.array(object),
             Kind::Map | Kind::Set => self.collection(object, kind),
             Kind::ArrayBuffer => self.buffer(object),
-            Kind::Object => self.object(object),
+            Kind::Object if is_ordinary => self.object(object),
             _ => {}
         }
     }

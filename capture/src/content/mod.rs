@@ -17,4 +17,5 @@ mod targets;
 pub use dead::DeadMemory;
 pub use edits::{Edit, Edits, Fill};
 pub use redact::{RedactError, redact};
+#[cfg(feature = "live")]
 pub(crate) use scan::outside;

@@ -125,7 +125,7 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
     // Objects to which the program's own ways lead: readers measure distances from them.
     let globals = roots.iter().filter(|(_, kind)| *kind == RootKind::Global);
     of_root.extend(globals.filter_map(|(id, _)| {
-        let name = format!("{} / global", id);
+        let name = format!("{id} / global");
         Some((EdgeKind::Shortcut, EdgeName::Name(name), place(*id)?))
     }));
     batch.synthetic("", 2, of_root);

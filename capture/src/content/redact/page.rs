@@ -47,7 +47,7 @@ pub(super) fn edits(image: &Image<'_>, dead: &[MemoryRange], kept: &Kept) -> Vec
     };
     let room = || vec![0; PIECE_BYTES];
     on_all_cores(&pages, room, |page, room, found| {
-        rules.page(page, room, found)
+        rules.page(page, room, found);
     })
 }
 
