@@ -11,7 +11,7 @@ use super::output::{HEADING, Outcome, Output, grouped};
 use super::session::{Query, Session};
 use crate::inspect::{Options, describe, one_line};
 use crate::stack::demangle;
-use crate::v8::Objects;
+use crate::v8::{Address, Objects};
 use crate::whatis::{PagePart, PagePlace, WhatIs, what_is};
 
 /// Says what is at an address, whatever it is: the object around it and what of it, the heap page, a thread's stack, V8's own
@@ -154,8 +154,10 @@ impl Query for What {
 
 impl Report {
     fn new(objects: &Objects, what: WhatIs) -> Self {
-        let summary = |object: crate::v8::Address| {
-            one_line(&describe(objects, object.tagged(), &Options::ONE_LINE))
+        let summary = |object: Address| {
+            let text = one_line(&describe(objects, object.tagged(), &Options::ONE_LINE));
+            // JSON has no styles.
+            anstream::adapter::strip_str(&text).to_string()
         };
         Self {
             address: format!("{:#x}", what.address),

@@ -1,10 +1,14 @@
 //! All objects of some maps.
 
 use super::{HeapObject, PageSelection, Visitor, walk};
-use crate::v8::{Address, MapInfo, Objects};
+use crate::layout::Field;
+use crate::v8::{Address, FixedArray, MapInfo, Objects, Tagged};
 
 /// So many objects are collected of each call.
 const MAX_INSTANCES: usize = 1 << 22;
+
+/// Dictionaries of more words are not looked through: they hold some hundred properties.
+const MAX_DICTIONARY_WORDS: u64 = 1 << 10;
 
 /// Collects objects whose maps are wanted.
 struct Collector<'a, F> {
@@ -47,15 +51,38 @@ pub fn instances_of(
         .collect()
 }
 
-/// The objects of the language, not in dictionary mode, that have all these properties, by address.
+/// The objects of the language that have all these properties, by address. Of those in dictionary mode, such as any literal with
+/// `__proto__: null`, the small ones.
 pub fn instances_with(objects: &Objects, names: &[&str]) -> Vec<Address> {
-    instances_of(objects, PageSelection::default(), |map| {
-        !map.is_dictionary
-            && !map.is_prototype
+    let mut found = instances_of(objects, PageSelection::default(), |map| {
+        !map.is_prototype
             && objects.is_receiver_type(map.instance_type)
-            && map.own_descriptors as usize >= names.len()
-            && has_descriptors(objects, map, names)
-    })
+            && (map.is_dictionary || has_descriptors(objects, map, names))
+    });
+    found.retain(|object| {
+        let is_dictionary = objects.map_of(*object).is_ok_and(|map| map.is_dictionary);
+        !is_dictionary || has_entries(objects, *object, names)
+    });
+    found
+}
+
+/// Whether the dictionary of an object is small and has all these names.
+fn has_entries(objects: &Objects, object: Address, names: &[&str]) -> bool {
+    let table = objects.tagged_field(object, Field::JSReceiverProperties);
+    let table = table.ok().and_then(Tagged::strong);
+    let array = table.and_then(|table| FixedArray::read(objects, table).ok());
+    if array.is_none_or(|array| array.length > MAX_DICTIONARY_WORDS) {
+        return false;
+    }
+    let Ok(properties) = objects.properties(object) else {
+        return false;
+    };
+    let keys: Vec<_> = properties
+        .list
+        .iter()
+        .filter_map(|property| objects.read_name(property.key).ok())
+        .collect();
+    names.iter().all(|name| keys.iter().any(|key| key.is(name)))
 }
 
 /// Whether the descriptors of a map have all these names.

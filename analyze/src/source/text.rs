@@ -1,6 +1,7 @@
 //! The text of a script, line by line.
 
 use thiserror::Error;
+use v8mini_format::model::Redaction;
 
 use crate::layout::Field;
 use crate::v8::{Address, Objects, ScriptType, StringValue};
@@ -17,6 +18,9 @@ pub enum SourceError {
     /// It has no source: WebAssembly, or V8 dropped it.
     #[error("the script {0} has no source text: it is {1}")]
     None(String, &'static str),
+    /// The source was replaced before the capture was written.
+    #[error("the source of {0} was taken out of the capture: v8mini info says how it was redacted")]
+    Redacted(String),
     /// The source is not in the file.
     #[error("the source of {0} is not in the file: {1}")]
     NotCaptured(String, String),
@@ -51,6 +55,9 @@ impl Text {
     pub fn of_script(objects: &Objects, script: Address) -> Result<Self, SourceError> {
         let name = objects.script_name(script).ok().flatten();
         let name = name.map_or_else(String::new, |name| name.to_text());
+        if objects.image().metadata.redaction >= Redaction::All {
+            return Err(SourceError::Redacted(name));
+        }
         let source = match objects.script_source(script, MAX_SOURCE_UNITS) {
             Ok(Some(source)) => source,
             Ok(None) => {

@@ -440,5 +440,7 @@ impl PromisesReport {
 }
 
 fn summary(objects: &Objects, object: Address) -> String {
-    one_line(&describe(objects, object.tagged(), &Options::ONE_LINE))
+    let text = one_line(&describe(objects, object.tagged(), &Options::ONE_LINE));
+    // JSON has no styles.
+    anstream::adapter::strip_str(&text).to_string()
 }
