@@ -85,8 +85,11 @@ fn takes_a_core_from_standard_input() -> Result<()> {
     );
     let written = await_file(&captures, ".v8mini")?;
     let histogram = |file: &Path| Tools::get().query("histogram", file, &[]);
-    let classes = |value: serde_json::Value| value["classes"].clone();
-    ensure!(classes(histogram(&written)?) == classes(histogram(&capture)?));
+    let (piped, converted) = (histogram(&written)?, histogram(&capture)?);
+    ensure!(
+        piped["rows"].is_array() && piped["rows"] == converted["rows"],
+        "{piped}\nand\n{converted}"
+    );
     ensure!(
         fs::read_dir(&captures)?.count() == 1,
         "more is left than the capture"
@@ -196,7 +199,9 @@ fn the_kernel_pipes_a_real_crash_into_it() -> Result<()> {
     ensure!(text.contains("SIGSEGV"), "{text}");
     let classes = Tools::get().query("histogram", &written, &[])?;
     ensure!(
-        classes.to_string().contains("Foo") || !classes["classes"].is_null(),
+        classes["rows"]
+            .as_array()
+            .is_some_and(|rows| !rows.is_empty()),
         "{classes}"
     );
     Ok(())

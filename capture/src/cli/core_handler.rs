@@ -18,7 +18,7 @@ use v8mini_format::memory::Memory;
 use v8mini_format::model::Redaction;
 
 use super::Outcome;
-use super::capture::Redact;
+use super::how::Redact;
 use super::size::Size;
 
 /// Bytes moved at a time, and the granularity of what is left out because it is zero.

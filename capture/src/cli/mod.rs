@@ -3,9 +3,11 @@
 mod capture;
 mod core_handler;
 mod destination;
+mod how;
 mod list;
 mod size;
 mod summary;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,7 @@ struct Arguments {
 enum Command {
     /// List the Node.js processes that can be captured; none is stopped.
     List(list::ListArguments),
+    Watch(watch::WatchArguments),
     CoreHandler(core_handler::CoreHandlerArguments),
 }
 
@@ -50,6 +53,7 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (&arguments.command, &arguments.capture) {
         (Some(Command::List(list)), _) => list::run(list),
+        (Some(Command::Watch(watch)), _) => watch::run(watch),
         (Some(Command::CoreHandler(core)), _) => core_handler::run(core),
         (None, Some(capture)) => capture::run(capture),
         (None, None) => Arguments::command()

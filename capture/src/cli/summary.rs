@@ -92,7 +92,7 @@ impl Summary<'_> {
     }
 
     /// The same and more for a program.
-    pub(super) fn json(&self) -> String {
+    pub(super) fn json(&self) -> serde_json::Value {
         let metadata = &self.captured.metadata;
         let problems: Vec<_> = metadata
             .problems
@@ -129,6 +129,5 @@ impl Summary<'_> {
             "notes": self.captured.notes,
             "problems": problems,
         })
-        .to_string()
     }
 }

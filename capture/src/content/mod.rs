@@ -17,5 +17,5 @@ mod targets;
 pub use dead::DeadMemory;
 pub use edits::{Edit, Edits, Fill};
 pub use redact::{RedactError, redact};
-#[cfg(feature = "live")]
+#[cfg(all(feature = "live", target_os = "linux"))]
 pub(crate) use scan::outside;

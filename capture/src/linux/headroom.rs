@@ -18,13 +18,26 @@ pub(super) fn bytes(pid: pid_t) -> Option<u64> {
     of_groups.chain(machine()).min()
 }
 
+/// Bytes that a process may use: the least of the limits of its control group and the group's ancestors, and the machine's memory.
+pub(super) fn limit(pid: pid_t) -> Option<u64> {
+    let groups = MemoryGroups::of(pid);
+    let of_groups = groups.iter().flat_map(MemoryGroups::limits);
+    of_groups.chain(meminfo("MemTotal:")).min()
+}
+
+/// What of a process is in RAM, in bytes.
+pub(super) fn resident(pid: pid_t) -> Option<u64> {
+    kilobytes(&procfs::status_field(pid, "VmRSS")?)
+}
+
 /// `MemAvailable`: what can be had without swapping (since Linux 3.14).
 fn machine() -> Option<u64> {
+    meminfo("MemAvailable:")
+}
+
+fn meminfo(name: &str) -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    kilobytes(line)
+    kilobytes(text.lines().find_map(|line| line.strip_prefix(name))?)
 }
 
 fn kilobytes(text: &str) -> Option<u64> {
@@ -114,16 +127,30 @@ impl MemoryGroups {
 
     /// What is left in the group and in each of its ancestors that has a limit.
     fn headrooms(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lineage().filter_map(|group| self.headroom(group))
+    }
+
+    /// The limits of the group and of its ancestors, where there are any.
+    fn limits(&self) -> impl Iterator<Item = u64> + '_ {
+        self.lineage().filter_map(|group| self.limit(group))
+    }
+
+    /// The group and its ancestors.
+    fn lineage(&self) -> impl Iterator<Item = &Path> {
         self.group
             .ancestors()
             .take_while(|group| group.starts_with(&self.mount))
-            .filter_map(|group| self.headroom(group))
+    }
+
+    fn limit(&self, group: &Path) -> Option<u64> {
+        // `max` is no number, and means no limit; version 1 says so with a number larger than any memory.
+        let limit = fs::read_to_string(group.join(self.files.limit)).ok()?;
+        limit.trim().parse().ok()
     }
 
     fn headroom(&self, group: &Path) -> Option<u64> {
         let read = |name| fs::read_to_string(group.join(name)).ok();
-        // `max` is no number, and means no limit.
-        let limit: u64 = read(self.files.limit)?.trim().parse().ok()?;
+        let limit = self.limit(group)?;
         let usage: u64 = read(self.files.usage)?.trim().parse().ok()?;
         let reclaimable = read("memory.stat").and_then(|stat| {
             stat.lines().find_map(|line| {
@@ -184,6 +211,7 @@ mod tests {
             group: inner.clone(),
         };
         assert_eq!(groups.headrooms().min(), Some(400));
+        assert_eq!(groups.limits().min(), Some(1000));
         write(&inner, "500\n", "600\n", "");
         assert_eq!(groups.headrooms().min(), Some(0));
     }
@@ -193,5 +221,6 @@ mod tests {
         let pid = nix::unistd::getpid().as_raw();
         assert!(bytes(pid).is_some_and(|bytes| bytes > 0));
         assert!(page_tables(pid) > 0);
+        assert!(resident(pid) < limit(pid));
     }
 }

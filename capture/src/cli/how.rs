@@ -1,0 +1,114 @@
+//! How to capture: the options that all commands have that capture a live process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use v8mini_capture::linux::{Mode, Options};
+use v8mini_format::WriteOptions;
+use v8mini_format::model::Redaction;
+
+/// How to capture.
+#[derive(Debug, clap::Args)]
+pub(super) struct HowArguments {
+    /// How to take the snapshot: `log` copies the process while it runs, and stops it only for what was written last, which a log of
+    /// its page faults tells, for less than a millisecond; `precopy` finds it by a scan, for 2 to 5 ms per GB; `fork` has the process
+    /// clone itself and reads the clone, about 35 ms per GB; `stop` stops it for the whole copy, about 200 ms per GB. `auto` takes
+    /// the first that works, any other takes the next that works, and says so.
+    #[arg(long, value_name = "MODE", default_value_t = Mode::Auto, value_parser = PossibleValuesParser::new(Mode::ALL.map(|(name, _)| name)).try_map(|name| name.parse::<Mode>()))]
+    mode: Mode,
+
+    /// Give up, without a file, rather than stop the process for longer than so many milliseconds.
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    max_pause: Option<Duration>,
+
+    /// Stop again up to so many times if a garbage collection is under way; after that, the capture says that it was.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=1000))]
+    retries: u32,
+
+    /// Memory for the compressed copy of a process that runs, in MiB; what exceeds it goes to a nameless temporary file beside the
+    /// output.
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    memory: u64,
+
+    /// Percent of one processor that copying and compressing may use while the process runs; 0 for all there are. They yield to
+    /// the process in any case.
+    #[arg(long, value_name = "PERCENT", default_value_t = 100)]
+    max_cpu: u32,
+
+    /// Compression level of zstd. Levels above 1 cost time and save little: heaps are mostly pointers.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(-7..=19), allow_negative_numbers = true)]
+    level: i32,
+
+    /// Threads that compress; as many as there are processors by default, but no more than 8.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+
+    /// Store what holds no objects, too, as it is: the inside of free memory and of unused pages. By default it is zeroed, unless something points there.
+    #[arg(long)]
+    full: bool,
+
+    /// Replace contents before anything is written: lengths, shapes and references stay.
+    ///
+    /// `strings`: the characters of all strings, the bytes in typed arrays, the arguments of the program, and whatever in stacks is no
+    /// address and no small number. Names of properties, classes, functions and variables, and the source of functions stay: keys of
+    /// objects that serve as dictionaries are names, too. `all`: those as well.
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "full")]
+    redact: Option<Redact>,
+}
+
+impl HowArguments {
+    /// The options, for an output that lies beside `temporary`.
+    pub(super) fn options(&self, temporary: PathBuf) -> Options {
+        let mut options = Options::default();
+        options.mode = self.mode;
+        options.full = self.full;
+        options.redaction = self.redact.map_or(Redaction::None, Redact::level);
+        options.max_pause = self.max_pause;
+        options.retries = self.retries;
+        options.memory = self.memory.saturating_mul(1 << 20);
+        options.temporary = Some(temporary);
+        options.max_cpu = self.max_cpu;
+        options.level = self.level;
+        options.threads = self.threads.map_or(0, usize::from);
+        options
+    }
+
+    /// How the file is compressed.
+    pub(super) fn write_options(&self) -> WriteOptions {
+        WriteOptions {
+            level: self.level,
+            threads: self.threads.map_or(0, usize::from),
+            ..WriteOptions::default()
+        }
+    }
+}
+
+/// What to redact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Redact {
+    /// Contents of strings and buffers.
+    Strings,
+    /// Names and sources of functions, too.
+    All,
+}
+
+impl Redact {
+    pub(super) const fn level(self) -> Redaction {
+        match self {
+            Self::Strings => Redaction::Strings,
+            Self::All => Redaction::All,
+        }
+    }
+}
+
+/// Parses milliseconds, such as `50` or `0.5`.
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let value: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of milliseconds")?;
+    Duration::try_from_secs_f64(value / 1e3)
+        .ok()
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| "expected a positive number of milliseconds".to_owned())
+}
