@@ -1,11 +1,12 @@
 //! What a capture of a heap consists of: pages, isolates, stacks.
 
-use v8mini_format::memory::{Memory, MemoryRange};
+use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::{GcState, Page, Region, Thread};
 
 use super::live::Target;
+use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
-use crate::locate::{Pages, ReadPlan, checked_stack_bottom, pair_isolates};
+use crate::locate::{Pages, ReadPlan, checked_stack_bottom, isolate_block, pair_isolates};
 
 /// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
 const MAX_VACANT: usize = 1 << 16;
@@ -74,7 +75,9 @@ impl Planner for HeapPlanner<'_> {
         let isolates = pair_isolates(frozen.memory, &self.heaps, frozen.threads, clues);
         let mut plan = ReadPlan::default();
         for isolate in &isolates {
-            plan.add_isolate(frozen.memory, isolate);
+            let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
+            let memory = Prefetched::around(&self.target.memory, frozen.regions, block);
+            plan.add_isolate(&memory, isolate);
         }
         let (bottom, threads) = self.threads(frozen);
         for thread in threads {
@@ -106,6 +109,105 @@ impl Planner for HeapPlanner<'_> {
         let mut plan = ReadPlan::default();
         plan.add_pages(&[page], true);
         NewPage::Ranges(plan.finish(&[EVERYWHERE]))
+    }
+}
+
+/// The memory of a stopped process, of which what an isolate points to was read in one go: one by one, the search for its handles
+/// takes hundreds of calls.
+struct Prefetched<'a> {
+    memory: &'a RemoteMemory,
+    /// Where objects of C++ may be; the isolate also points to code, which is not worth a look.
+    writable: Vec<MemoryRange>,
+    block: MemoryRange,
+    block_bytes: Vec<u8>,
+    /// The pages that were read, in order, and their bytes.
+    pages: Vec<MemoryRange>,
+    bytes: Vec<u8>,
+}
+
+/// What is read at once of what pointers lead to.
+const PAGE_BYTES: u64 = 4096;
+
+impl<'a> Prefetched<'a> {
+    fn around(memory: &'a RemoteMemory, regions: &[Region], block: MemoryRange) -> Self {
+        let writable = regions.iter().filter(|region| region.permissions.write);
+        let writable = writable.map(|region| MemoryRange {
+            start: region.start,
+            len: region.end.saturating_sub(region.start),
+        });
+        let mut new = Self {
+            memory,
+            writable: writable.collect(),
+            block,
+            block_bytes: vec![0; usize::try_from(block.len).unwrap_or(0)],
+            pages: Vec::new(),
+            bytes: Vec::new(),
+        };
+        if memory.read_at(block.start, &mut new.block_bytes).is_err() {
+            new.block_bytes.clear();
+            return new;
+        }
+        let words = new.block_bytes.as_chunks::<8>().0.iter();
+        let mut starts: Vec<u64> = words
+            .map(|word| u64::from_le_bytes(*word))
+            .filter(|word| word.is_multiple_of(8) && !block.contains(*word))
+            .map(|word| word & !(PAGE_BYTES - 1))
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.retain(|start| new.is_writable(*start));
+        let len = PAGE_BYTES;
+        new.pages = starts
+            .iter()
+            .map(|&start| MemoryRange { start, len })
+            .collect();
+        new.bytes = vec![0; starts.len() * usize::try_from(len).unwrap_or(0)];
+        let read = memory.read_ranges(&new.pages, &mut new.bytes).unwrap_or(0);
+        // Behind a page that cannot be read, nothing was: those are read when they are asked for.
+        new.pages.truncate(read / usize::try_from(len).unwrap_or(1));
+        new
+    }
+
+    fn is_writable(&self, address: u64) -> bool {
+        let at = self
+            .writable
+            .partition_point(|range| range.end() <= address);
+        self.writable
+            .get(at)
+            .is_some_and(|range| range.start <= address)
+    }
+
+    /// The bytes from an address on, if they were read.
+    fn prefetched(&self, addr: u64, len: usize) -> Option<&[u8]> {
+        if self.block.contains(addr) {
+            let at = usize::try_from(addr - self.block.start).ok()?;
+            return self.block_bytes.get(at..at.checked_add(len)?);
+        }
+        let page = self
+            .pages
+            .binary_search_by_key(&(addr & !(PAGE_BYTES - 1)), |page| page.start);
+        let in_page = usize::try_from(addr % PAGE_BYTES).ok()?;
+        let page_len = usize::try_from(PAGE_BYTES).ok()?;
+        let at = page.ok()? * page_len + in_page;
+        (in_page + len <= page_len).then(|| self.bytes.get(at..at + len))?
+    }
+}
+
+impl Memory for Prefetched<'_> {
+    fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        if let Some(bytes) = self.prefetched(addr, buf.len()) {
+            buf.copy_from_slice(bytes);
+            return Ok(());
+        }
+        if self.is_writable(addr) {
+            return self.memory.read_at(addr, buf);
+        }
+        let len = buf.len() as u64;
+        Err(ReadError::Unmapped { addr, len })
+    }
+
+    fn ranges(&self) -> Vec<MemoryRange> {
+        self.writable.clone()
     }
 }
 

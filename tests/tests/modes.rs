@@ -1,0 +1,296 @@
+//! The modes of capture: what they must have in common, and what only some of them are for.
+//!
+//! Where the kernel or permissions do not allow a mode, the tool takes the next; the tests check that one then, and say so.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use v8mini_format::{CaptureFile, Memory};
+use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
+
+const MODES: [&str; 4] = ["stop", "log", "precopy", "fork"];
+
+/// Captures a process in a mode; prints it if it was another in the end.
+fn capture(process: &NodeProcess, mode: &str, file: &Path, more: &[&str]) -> Result<Value> {
+    let pid = process.pid().to_string();
+    let mut arguments: Vec<&OsStr> = vec![
+        pid.as_ref(),
+        "--mode".as_ref(),
+        mode.as_ref(),
+        "-o".as_ref(),
+        file.as_os_str(),
+        "--json".as_ref(),
+    ];
+    arguments.extend(more.iter().map(OsStr::new));
+    let summary = Tools::get().capture(arguments)?.json()?;
+    if summary["mode"] != mode {
+        eprintln!("{mode} is not possible here: {}", summary["declined"]);
+    }
+    Ok(summary)
+}
+
+/// The stored memory of the heap, by operating-system page. Stacks are no part of it: to be stopped is no rest for them, because
+/// `epoll_wait` returns, and is called again.
+fn stored(file: &Path) -> Result<BTreeMap<u64, Vec<u8>>> {
+    let file = CaptureFile::open(file)?;
+    let heap = &file.metadata().pages;
+    let is_heap = |at: u64| {
+        let after = heap.partition_point(|page| page.address <= at);
+        after
+            .checked_sub(1)
+            .and_then(|index| heap.get(index))
+            .is_some_and(|page| at - page.address < page.size)
+    };
+    let mut pages = BTreeMap::new();
+    for range in file.ranges() {
+        let mut at = range.start;
+        while at < range.end() {
+            let len = (4096 - at % 4096).min(range.end() - at);
+            let mut bytes = vec![0; len as usize];
+            if is_heap(at) {
+                file.read_at(at, &mut bytes)?;
+                pages.insert(at, bytes);
+            }
+            at += len;
+        }
+    }
+    Ok(pages)
+}
+
+/// Where two images differ, in words; `None` if they do not.
+fn difference(a: &BTreeMap<u64, Vec<u8>>, b: &BTreeMap<u64, Vec<u8>>) -> Option<String> {
+    let differ = |(at, bytes): &(&u64, &Vec<u8>)| b.get(at) != Some(bytes);
+    let only: Vec<u64> = a.iter().filter(differ).map(|(at, _)| *at).collect();
+    let added = b.keys().filter(|at| !a.contains_key(at)).count();
+    (!only.is_empty() || added > 0).then(|| {
+        format!(
+            "{} of {} pages differ or are missing, the first at {:#x}; {added} were added",
+            only.len(),
+            a.len(),
+            only.first().copied().unwrap_or(0)
+        )
+    })
+}
+
+#[test]
+fn all_modes_give_the_same_image_of_a_process_at_rest() -> Result<()> {
+    let process = Workload::new("population.js", nodes::USUAL)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    let image = |mode: &str| -> Result<_> {
+        let file = dir.path().join(format!("{mode}.v8mini"));
+        capture(&process, mode, &file, &["--full"])?;
+        stored(&file)
+    };
+    // A process that waits for input is not always at rest: V8 collects some time after the last work. Then the same mode
+    // gives another image, and the comparison begins anew.
+    let mut attempts = 0;
+    'attempt: loop {
+        attempts += 1;
+        let before = image("stop")?;
+        let others: Vec<_> = MODES
+            .iter()
+            .map(|mode| image(mode))
+            .collect::<Result<_>>()?;
+        let after = image("stop")?;
+        for (mode, other) in MODES.iter().zip(&others) {
+            if let Some(difference) = difference(&before, other) {
+                if self::difference(&before, &after).is_some() && attempts < 6 {
+                    continue 'attempt;
+                }
+                bail!("stop and {mode}: {difference}");
+            }
+        }
+        ensure!(
+            before.len() > 500,
+            "only {} pages were compared",
+            before.len()
+        );
+        return Ok(());
+    }
+}
+
+/// The doubles behind a mark in the captured memory.
+fn doubles_behind(file: &Path, mark: f64, count: usize) -> Result<Vec<f64>> {
+    let file = CaptureFile::open(file)?;
+    let mark = mark.to_le_bytes();
+    for range in file
+        .ranges()
+        .iter()
+        .filter(|range| range.len as usize > count * 8)
+    {
+        let mut bytes = vec![0; range.len as usize];
+        file.read_at(range.start, &mut bytes)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        // The mark is a constant of the program as well; behind that are no numbers of writes.
+        for (at, _) in words.iter().enumerate().filter(|(_, word)| **word == mark) {
+            let Some(slots) = words.get(at + 1..at + 1 + count) else {
+                continue;
+            };
+            let slots: Vec<f64> = slots.iter().map(|word| f64::from_le_bytes(*word)).collect();
+            if slots.iter().all(|slot| slot.fract() == 0.5) {
+                return Ok(slots);
+            }
+        }
+    }
+    bail!("no array begins with the mark {mark:x?}")
+}
+
+/// Of the capture of `instant.js`, whether both arrays are as they were at one instant.
+fn is_one_instant(file: &Path, truth: &Value) -> Result<()> {
+    let number = |value: &Value| value.as_u64().context("the truth has no number");
+    let (slots, step) = (number(&truth["slots"])?, number(&truth["step"])?);
+    let mut last = Vec::new();
+    for array in 0..2 {
+        let mark = truth["marks"][array].as_f64().context("no mark")?;
+        let found = doubles_behind(file, mark, slots as usize)?;
+        let newest = found.iter().copied().fold(0.0, f64::max) as u64;
+        for back in 0..slots {
+            let n = newest - back;
+            let slot = (n % slots * step % slots) as usize;
+            ensure!(
+                found[slot] == n as f64 + 0.5,
+                "array {array}: slot {slot} holds {} and not write {n}, although the newest is {newest}: {} writes apart",
+                found[slot],
+                newest as f64 + 0.5 - found[slot]
+            );
+        }
+        last.push(newest);
+    }
+    ensure!(
+        last[0] == last[1] || last[0] == last[1] + 1,
+        "the arrays are {last:?} writes old"
+    );
+    Ok(())
+}
+
+fn every_capture_is_one_instant(mode: &str, release: &str, captures: usize) -> Result<()> {
+    let mut process = Workload::new("instant.js", release)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    for round in 0..captures {
+        let file = dir.path().join(format!("{round}.v8mini"));
+        // Collections do not touch the arrays, and here they hardly end.
+        capture(&process, mode, &file, &["--retries", "0"])?;
+        is_one_instant(&file, &process.truth).with_context(|| format!("capture {round}"))?;
+    }
+    ensure!(process.is_alive(), "the process did not survive");
+    Ok(())
+}
+
+#[test]
+fn log_catches_one_instant() -> Result<()> {
+    every_capture_is_one_instant("log", nodes::USUAL, 6)
+}
+
+#[test]
+fn precopy_catches_one_instant() -> Result<()> {
+    every_capture_is_one_instant("precopy", nodes::USUAL, 4)
+}
+
+#[test]
+fn log_catches_one_instant_of_other_versions_of_v8() -> Result<()> {
+    every_capture_is_one_instant("log", "16.20.2", 2)?;
+    every_capture_is_one_instant("log", "24.21.0", 2)
+}
+
+#[test]
+fn fork_catches_one_instant() -> Result<()> {
+    every_capture_is_one_instant("fork", nodes::USUAL, 2)
+}
+
+#[test]
+fn the_image_is_the_stopped_process_page_by_page() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("verified.v8mini");
+    // Objects that come and go as fast as they can; and threads with heaps of their own.
+    for program in ["allocating.js", "churn.js"] {
+        let mut process = Workload::new(program, nodes::USUAL)?.spawn()?;
+        for mode in ["log", "precopy", "log"] {
+            let summary = capture(&process, mode, &file, &["--verify"])?;
+            let wrong =
+                |problem: &&Value| problem["stage"] == "verify" || problem["stage"] == "unlogged";
+            let problems = summary["problems"].as_array().context("no problems")?;
+            if let Some(problem) = problems.iter().find(wrong) {
+                bail!("{program}, mode {}: {problem}", summary["mode"]);
+            }
+            ensure!(process.is_alive(), "{program} did not survive");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_exceeds_the_memory_goes_to_a_file_that_vanishes() -> Result<()> {
+    let process = Workload::new("population.js", nodes::USUAL)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    let (all, none) = (
+        dir.path().join("all.v8mini"),
+        dir.path().join("none.v8mini"),
+    );
+    capture(&process, "log", &all, &["--full"])?;
+    capture(&process, "log", &none, &["--full", "--memory", "0"])?;
+    let (all, none) = (stored(&all)?, stored(&none)?);
+    ensure!(all.keys().eq(none.keys()), "other pages are stored");
+    let names: Vec<_> = std::fs::read_dir(dir.path())?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    ensure!(names.len() == 2, "found {names:?}");
+    Ok(())
+}
+
+#[test]
+fn a_pause_that_is_too_long_is_not_taken() -> Result<()> {
+    let mut process = Workload::new("population.js", nodes::USUAL)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("none.v8mini");
+    for mode in MODES {
+        let pid = process.pid().to_string();
+        let path = file.to_string_lossy();
+        // A microsecond is too little for whatever a machine can do.
+        let arguments = [&pid, "--mode", mode, "--max-pause", "0.001", "-o", &path];
+        let outcome = Tools::get().capture(arguments)?;
+        ensure!(outcome.code() == Some(2), "{mode}: {:?}", outcome.status);
+        ensure!(outcome.stderr.contains("--max-pause"), "{}", outcome.stderr);
+        ensure!(
+            std::fs::read_dir(dir.path())?.next().is_none(),
+            "{mode} left a file"
+        );
+        ensure!(process.is_alive(), "{mode}: the process did not survive");
+    }
+    Ok(())
+}
+
+#[test]
+fn captures_that_hit_a_collection_are_taken_again() -> Result<()> {
+    let mut process = Workload::new("gc-storm.js", nodes::USUAL)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    let collecting = |mode: &str, retries: &str| -> Result<bool> {
+        let file = dir.path().join(format!("{mode}.v8mini"));
+        let summary = capture(&process, mode, &file, &["--retries", retries])?;
+        let state = &summary["isolates"][0]["gc_state"];
+        let problems = summary["problems"].as_array().context("no problems")?;
+        let told = problems.iter().any(|problem| problem["stage"] == "gc");
+        ensure!(told == (state == "collecting"), "{state}: {summary}");
+        Ok(told)
+    };
+    let hits = (0..8)
+        .filter(|_| collecting("stop", "0").unwrap_or(false))
+        .count();
+    ensure!(
+        hits > 0,
+        "no capture has hit a collection: nothing was tested"
+    );
+    for mode in ["log", "precopy", "stop"] {
+        ensure!(
+            !collecting(mode, "200")?,
+            "{mode}: 200 retries did not help"
+        );
+    }
+    ensure!(process.is_alive(), "the process did not survive");
+    Ok(())
+}
