@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use v8mini_capture::linux::{Options, Progress, capture};
 
@@ -15,8 +16,9 @@ use super::summary::Summary;
 #[derive(Debug, clap::Args)]
 pub(super) struct CaptureArguments {
     /// Process to capture.
-    #[arg(value_name = "PID")]
-    pid: i32,
+    // Optional only because a subcommand takes its place; else clap sees to it.
+    #[arg(value_name = "PID", required = true)]
+    pid: Option<i32>,
 
     /// File to write; `-` for standard output. By default `node.PID.TIME.v8mini` in the current directory.
     #[arg(short, long, value_name = "FILE")]
@@ -60,34 +62,33 @@ impl CaptureArguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
+    let pid = arguments
+        .pid
+        .context("name a process: v8mini-capture PID; v8mini-capture list shows the candidates")?;
     let destination = if arguments.dry_run {
         Destination::Nowhere
     } else {
-        Destination::open(arguments.output.as_deref(), arguments.pid)?
+        Destination::open(arguments.output.as_deref(), pid)?
     };
     be_the_first_to_go();
     let bar = progress_bar();
-    let captured = capture(
-        arguments.pid,
-        &arguments.options(),
-        &mut |progress| match progress {
-            Progress::Locating => bar.set_message("locating the heap"),
-            Progress::Copying { done, total } => {
-                bar.set_message("copying live");
-                bar.set_length(total);
-                bar.set_position(done);
-            }
-            Progress::Stopping { .. } => bar.set_message("copying"),
-            _ => bar.set_message("reading the copy"),
-        },
-    )?;
+    let captured = capture(pid, &arguments.options(), &mut |progress| match progress {
+        Progress::Locating => bar.set_message("locating the heap"),
+        Progress::Copying { done, total } => {
+            bar.set_message("copying live");
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+        Progress::Stopping { .. } => bar.set_message("copying"),
+        _ => bar.set_message("reading the copy"),
+    })?;
     bar.set_length(captured.memory_bytes());
     bar.set_message("writing");
     let place = destination.name();
     let json_to_stdout = arguments.json && !matches!(destination, Destination::Stdout);
     let (written, statistics) =
         destination.write(&captured, arguments.how.write_options(), &mut |done| {
-            bar.set_position(done)
+            bar.set_position(done);
         })?;
     bar.finish_and_clear();
     let summary = Summary {

@@ -11,8 +11,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 /// Everything was written, but something could not be captured.
 const INCOMPLETE: u8 = 3;
@@ -30,6 +29,7 @@ const FAILED: u8 = 2;
     name = "v8mini-capture",
     version,
     args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     max_term_width = 100
 )]
 struct Arguments {
@@ -37,7 +37,7 @@ struct Arguments {
     command: Option<Command>,
 
     #[command(flatten)]
-    capture: Option<capture::CaptureArguments>,
+    capture: capture::CaptureArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,17 +51,11 @@ enum Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match (&arguments.command, &arguments.capture) {
-        (Some(Command::List(list)), _) => list::run(list),
-        (Some(Command::Watch(watch)), _) => watch::run(watch),
-        (Some(Command::CoreHandler(core)), _) => core_handler::run(core),
-        (None, Some(capture)) => capture::run(capture),
-        (None, None) => Arguments::command()
-            .error(
-                ErrorKind::MissingRequiredArgument,
-                "name a process: v8mini-capture PID; v8mini-capture list shows the candidates",
-            )
-            .exit(),
+    let result = match &arguments.command {
+        Some(Command::List(list)) => list::run(list),
+        Some(Command::Watch(watch)) => watch::run(watch),
+        Some(Command::CoreHandler(core)) => core_handler::run(core),
+        None => capture::run(&arguments.capture),
     };
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
