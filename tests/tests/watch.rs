@@ -172,7 +172,7 @@ fn what_makes_no_sense_is_refused() -> Result<()> {
         ),
     ] {
         let output = Tools::get().capture(arguments)?;
-        ensure!(output.code() == Some(2), "{arguments:?}: {:?}", output);
+        ensure!(output.code() == Some(2), "{arguments:?}: {output:?}");
         ensure!(
             output.stderr.contains(said),
             "{arguments:?}: {}",
