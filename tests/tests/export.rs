@@ -100,7 +100,7 @@ fn the_id_leads_back(capture: &Path, snapshot: &Path) -> Result<()> {
         .position(|name| name == "Order")
         .context("no Order")?;
     let numbers = snapshot["nodes"].as_array().context("no nodes")?;
-    let orders = numbers
+    let mut orders = numbers
         .chunks(8)
         .filter(|node| node[1] == name && node[0] == 3);
     let node = orders.next_back().context("no node for an Order")?;
