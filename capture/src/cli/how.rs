@@ -12,7 +12,7 @@ use v8mini_format::model::Redaction;
 #[derive(Debug, clap::Args)]
 pub(super) struct HowArguments {
     /// How to take the snapshot: `log` copies the process while it runs, and stops it only for what was written last, which a log of
-    /// its page faults tells, for less than a millisecond; `precopy` finds it by a scan, for 2 to 5 ms per GB; `fork` has the process
+    /// its page faults tells, for about a millisecond; `precopy` finds it by a scan, for 2 to 5 ms per GB; `fork` has the process
     /// clone itself and reads the clone, about 35 ms per GB; `stop` stops it for the whole copy, about 200 ms per GB. `auto` takes
     /// the first that works, any other takes the next that works, and says so.
     #[arg(long, value_name = "MODE", default_value_t = Mode::Auto, value_parser = PossibleValuesParser::new(Mode::ALL.map(|(name, _)| name)).try_map(|name| name.parse::<Mode>()))]
