@@ -87,7 +87,7 @@ fn check(release: &str) -> Result<()> {
         large_read["nodes"]
     );
     let shallow = [&large_read, &ours_read].map(|read| read["shallow"].as_f64().unwrap_or(0.0));
-    ensure!(shallow[0] > shallow[1] * 0.8, "{shallow:?}");
+    ensure!((shallow[0] / shallow[1] - 1.0).abs() < 0.01, "{shallow:?}");
     the_id_leads_back(&capture, &ours)
 }
 

@@ -156,13 +156,19 @@ impl Batch {
     }
 
     /// Adds a node that stands for no object, with edges to others.
-    pub(super) fn synthetic(&mut self, name: &str, id: u64, links: Vec<(EdgeKind, EdgeName, u64)>) {
+    pub(super) fn synthetic(
+        &mut self,
+        name: &str,
+        id: u64,
+        bytes: u64,
+        links: Vec<(EdgeKind, EdgeName, u64)>,
+    ) {
         let name = self.name_text(name);
         self.nodes.push(Node {
             node_type: NodeType::Synthetic,
             name,
             id,
-            bytes: 0,
+            bytes,
             edges: links.len() as u64,
             address: 0,
         });

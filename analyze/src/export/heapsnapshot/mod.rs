@@ -37,7 +37,8 @@ const BATCH: usize = 8192;
 pub struct Options {
     /// Most UTF-16 code units of a string's content.
     pub max_string: usize,
-    /// Objects that retain fewer bytes are left out; their sizes are added to those of the objects that dominate them. 0 for all.
+    /// Objects that retain fewer bytes are left out; their sizes are added to those of the objects that dominate them, or of the
+    /// roots. 0 for all.
     pub only_retained_above: u64,
 }
 
@@ -128,7 +129,7 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
         let name = format!("{id} / global");
         Some((EdgeKind::Shortcut, EdgeName::Name(name), place(*id)?))
     }));
-    batch.synthetic("", 2, of_root);
+    batch.synthetic("", 2, 0, of_root);
     let mut of_gc_roots: Vec<_> = (2..)
         .zip(kinds)
         .map(|(place, _)| (EdgeKind::Element, EdgeName::Index(place - 1), place))
@@ -140,13 +141,13 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
             place(*id)?,
         ))
     }));
-    batch.synthetic("(GC roots)", 4, of_gc_roots);
+    batch.synthetic("(GC roots)", 4, plan.shared, of_gc_roots);
     for (id, kind) in (6..).step_by(2).zip(kinds) {
         let of_kind = roots.iter().filter(|(_, of)| of == kind);
         let links = (1..).zip(of_kind).filter_map(|(index, (root, _))| {
             Some((EdgeKind::Hidden, EdgeName::Index(index), place(*root)?))
         });
-        batch.synthetic(&format!("({})", kind.name()), id, links.collect());
+        batch.synthetic(&format!("({})", kind.name()), id, 0, links.collect());
     }
     batch
 }

@@ -21,6 +21,8 @@ pub(super) struct Plan<'a> {
     ranks: Vec<u32>,
     /// What is left out, by the object that dominates it: bytes in addition to its own. Empty if nothing is left out.
     folded: Vec<u64>,
+    /// Bytes of what is left out and no single object dominates.
+    pub(super) shared: u64,
     /// Objects that retain less are left out, in bytes.
     threshold: u64,
     /// The dominator tree from above, if objects are left out.
@@ -54,6 +56,7 @@ impl<'a> Plan<'a> {
             kept: vec![0; count.div_ceil(64)],
             ranks: Vec::with_capacity(count.div_ceil(64)),
             folded: Vec::new(),
+            shared: 0,
             threshold: options.only_retained_above,
             children: (options.only_retained_above > 0).then(|| tree.children()),
             by_key: ephemerons.to_vec(),
@@ -84,7 +87,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds the size of an object that is left out to that of the next object above it in the dominator tree that is not.
-    /// Whoever dominates retains more; what no object dominates, and is left out, is lost.
+    /// Whoever dominates retains more. What no object dominates is added to that of the roots.
     fn fold(&mut self, id: u32) {
         let mut above = self.tree.dominator(id);
         while let Some(object) = above {
@@ -96,6 +99,7 @@ impl<'a> Plan<'a> {
             }
             above = self.tree.dominator(object);
         }
+        self.shared += self.tree.nodes().size(id);
     }
 
     /// The objects that become nodes, in the order of the file.
