@@ -110,9 +110,11 @@ fn is_tagged(objects: &Objects, word: u64) -> bool {
 }
 
 fn owner(fields: &Fields<'_>, handle: Address) -> Option<(Address, String)> {
-    let owner = OWNERS
-        .iter()
-        .find_map(|name| fields.object(handle, name))
-        .filter(|owner| *owner != handle)?;
+    let owner = owner_of(fields, handle).filter(|owner| *owner != handle)?;
     Some((owner, class_of(fields.objects(), owner)))
+}
+
+/// The object of JavaScript that a handle of C++ belongs to.
+pub(super) fn owner_of(fields: &Fields<'_>, handle: Address) -> Option<Address> {
+    OWNERS.iter().find_map(|name| fields.object(handle, name))
 }

@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 use v8mini_format::model::Process;
 
 use super::census::Census;
+use super::handles::owner_of;
 use super::{Callback, callback, class_of};
 use crate::v8::{Address, Fields, PropertyValue};
 
@@ -88,7 +89,7 @@ pub(super) fn read(fields: &Fields<'_>, census: &Census) -> Timers {
     for timer in census.timeouts.iter().copied() {
         let handle = fields.object(timer, "_handle");
         let is_own = handle.is_some_and(|handle| {
-            handles.contains(&handle) && fields.object(handle, "owner") == Some(timer)
+            handles.contains(&handle) && owner_of(fields, handle) == Some(timer)
         });
         if is_own && seen.insert(timer) {
             let timer = read_timer(fields, timer, None);
