@@ -11,7 +11,7 @@ use v8mini_format::{WriteOptions, Written};
 
 use super::file::InputArgs;
 use super::new_file::{goes_to_stdout, write_new};
-use super::output::{Outcome, Output, WARNING, grouped, human_bytes};
+use super::output::{Outcome, Output, grouped, human_bytes};
 use super::progress;
 use crate::image::Opened;
 
@@ -58,7 +58,7 @@ struct Report<'a> {
 impl Convert {
     /// Runs the command.
     pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let to_stdout = goes_to_stdout(&self.output)?;
+        let to_stdout = goes_to_stdout(&self.output, "a capture is binary")?;
         let Opened::Core(core) = self.input.open()? else {
             bail!("{} is a capture already", self.input.path.display());
         };
@@ -69,21 +69,16 @@ impl Convert {
         let written = if to_stdout {
             write(&core, io::stdout().lock(), options)?.1
         } else {
-            write_new(&self.output, |file| Ok(write(&core, file, options)?.1))
-                .with_context(|| format!("nothing was written to {}", self.output.display()))?
+            write_new(&self.output, |file| Ok(write(&core, file, options)?.1))?
         };
         let report = report(&core, &self.output, written);
-        if to_stdout || !self.json {
-            let mut err = anstream::stderr().lock();
-            if self.json {
-                serde_json::to_writer_pretty(&mut err, &report)?;
-                writeln!(err)?;
-            } else {
-                text(&mut err, &report)?;
-            }
-        } else {
-            output.json(&report)?;
-        }
+        output.summary(
+            &report,
+            self.json,
+            to_stdout,
+            &line(&report),
+            &report.warnings,
+        )?;
         Ok(if report.complete {
             Outcome::Done
         } else {
@@ -124,9 +119,9 @@ fn report<'a>(core: &'a CoreImage, path: &Path, written: Written) -> Report<'a> 
     }
 }
 
-fn text(err: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    writeln!(
-        err,
+/// What was written, in one line for a person.
+fn line(report: &Report<'_>) -> String {
+    format!(
         "{} in {} isolate{}, {} pages, {} threads · {} in {}",
         human_bytes(report.raw_bytes),
         report.isolates,
@@ -135,9 +130,5 @@ fn text(err: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
         report.threads,
         human_bytes(report.stored_bytes),
         report.file
-    )?;
-    for warning in &report.warnings {
-        writeln!(err, "{WARNING}warning:{WARNING:#} {warning}")?;
-    }
-    Ok(())
+    )
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::new_file::{goes_to_stdout, write_new};
-use super::output::{Outcome, Output, WARNING, grouped, human_bytes};
+use super::output::{Outcome, Output, grouped, human_bytes};
 use super::progress;
 use super::session::{Query, Session};
 use super::verdict::Verdict;
@@ -71,7 +71,7 @@ impl Query for Export {
             path.set_extension("heapsnapshot");
             path
         });
-        let to_stdout = goes_to_stdout(&path)?;
+        let to_stdout = goes_to_stdout(&path, "a heap snapshot is long")?;
         let selection = self.file.selection(session)?;
         let graph = Graph::build(&session.objects, selection)?;
         let (roots, ephemerons) = (graph.roots().to_vec(), graph.ephemerons().to_vec());
@@ -99,17 +99,13 @@ impl Query for Export {
             bytes: written.bytes,
             warnings: &verdict.warnings,
         };
-        if to_stdout || !self.file.json {
-            let mut err = anstream::stderr().lock();
-            if self.file.json {
-                serde_json::to_writer_pretty(&mut err, &report)?;
-                writeln!(err)?;
-            } else {
-                text(&mut err, &report)?;
-            }
-        } else {
-            output.json(&report)?;
-        }
+        output.summary(
+            &report,
+            self.file.json,
+            to_stdout,
+            &line(&report),
+            report.warnings,
+        )?;
         Ok(verdict.outcome(true))
     }
 }
@@ -129,18 +125,14 @@ impl Export {
     }
 }
 
-fn text(err: &mut impl Write, report: &Report<'_>) -> io::Result<()> {
-    writeln!(
-        err,
+/// What was written, in one line for a person.
+fn line(report: &Report<'_>) -> String {
+    format!(
         "{} nodes, {} edges, {} strings · {} in {}",
         grouped(report.nodes),
         grouped(report.edges),
         grouped(report.strings),
         human_bytes(report.bytes),
         report.file
-    )?;
-    for warning in report.warnings {
-        writeln!(err, "{WARNING}warning:{WARNING:#} {warning}")?;
-    }
-    Ok(())
+    )
 }

@@ -1,20 +1,20 @@
-//! Captures that commands write.
+//! Files that commands write.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 /// The name that stands for standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
 
-/// Whether a capture is to go to standard output, which must be no terminal then.
-pub(super) fn goes_to_stdout(path: &Path) -> anyhow::Result<bool> {
+/// Whether a file is to go to standard output, which must be no terminal then, for a reason such as "a capture is binary".
+pub(super) fn goes_to_stdout(path: &Path, reason: &str) -> anyhow::Result<bool> {
     let to_stdout = path == Path::new(STANDARD_OUTPUT);
     if to_stdout && io::stdout().is_terminal() {
         bail!(
-            "standard output is a terminal, and a capture is binary: redirect it, or name a file with -o FILE"
+            "standard output is a terminal, and {reason}: redirect it, or name a file with -o FILE"
         );
     }
     Ok(to_stdout)
@@ -24,7 +24,17 @@ pub(super) fn goes_to_stdout(path: &Path) -> anyhow::Result<bool> {
 /// program had in memory.
 ///
 /// What exists and is no regular file (a pipe, a device) is written to as it is: a file of its name would take its place.
+///
+/// # Errors
+/// As `write`, and if there can be no file at `path`; nothing is left behind.
 pub(super) fn write_new<T>(
+    path: &Path,
+    write: impl FnOnce(&File) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    try_write_new(path, write).with_context(|| format!("nothing was written to {}", path.display()))
+}
+
+fn try_write_new<T>(
     path: &Path,
     write: impl FnOnce(&File) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {

@@ -1,6 +1,7 @@
 //! Where commands write: text or JSON to standard output or to a buffer, progress and complaints to standard error.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -142,6 +143,34 @@ impl Output {
                 text.bytes.write_all(b"\n")
             }
         }
+    }
+
+    /// Says of a file that was written what it is, in one line and with warnings on standard error, or as JSON on standard output;
+    /// on standard error, too, if standard output has the file itself.
+    ///
+    /// # Errors
+    /// As writing.
+    pub(crate) fn summary(
+        &mut self,
+        report: &impl Serialize,
+        json: bool,
+        file_is_stdout: bool,
+        line: &str,
+        warnings: &[impl Display],
+    ) -> io::Result<()> {
+        if json && !file_is_stdout {
+            return self.json(report);
+        }
+        let mut err = anstream::stderr().lock();
+        if json {
+            serde_json::to_writer_pretty(&mut err, report)?;
+            return writeln!(err);
+        }
+        writeln!(err, "{line}")?;
+        for warning in warnings {
+            writeln!(err, "{WARNING}warning:{WARNING:#} {warning}")?;
+        }
+        Ok(())
     }
 
     /// Writes a table. The columns named in `right` are aligned to the right.

@@ -13,7 +13,7 @@ use v8mini_format::{WriteOptions, Writer, Written};
 
 use super::file::InputArgs;
 use super::new_file::{goes_to_stdout, write_new};
-use super::output::{Outcome, Output, WARNING, human_bytes};
+use super::output::{Outcome, Output, human_bytes};
 use super::progress;
 use crate::image::{Image, Opened};
 
@@ -78,7 +78,7 @@ struct Report {
 impl Redact {
     /// Runs the command.
     pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let to_stdout = goes_to_stdout(&self.output)?;
+        let to_stdout = goes_to_stdout(&self.output, "a capture is binary")?;
         let opened = self.input.open()?;
         if let Opened::Capture(file) = &opened {
             let unknown = file.header().features.read_only_compatible;
@@ -117,21 +117,16 @@ impl Redact {
         let written = if to_stdout {
             source.write(io::stdout().lock())?
         } else {
-            write_new(&self.output, |file| source.write(file))
-                .with_context(|| format!("nothing was written to {}", self.output.display()))?
+            write_new(&self.output, |file| source.write(file))?
         };
         let report = source.report(self.output.display().to_string(), written);
-        if to_stdout || !self.json {
-            let mut err = anstream::stderr().lock();
-            if self.json {
-                serde_json::to_writer_pretty(&mut err, &report)?;
-                writeln!(err)?;
-            } else {
-                text(&mut err, &report)?;
-            }
-        } else {
-            output.json(&report)?;
-        }
+        output.summary(
+            &report,
+            self.json,
+            to_stdout,
+            &line(&report),
+            &report.warnings,
+        )?;
         Ok(if report.complete {
             Outcome::Done
         } else {
@@ -198,18 +193,14 @@ impl Source<'_> {
     }
 }
 
-fn text(err: &mut impl Write, report: &Report) -> io::Result<()> {
-    writeln!(
-        err,
+/// What was written, in one line for a person.
+fn line(report: &Report) -> String {
+    format!(
         "redacted {}: {} of {} replaced · {} in {}",
         report.redaction,
         human_bytes(report.replaced_bytes),
         human_bytes(report.raw_bytes),
         human_bytes(report.stored_bytes),
         report.file
-    )?;
-    for warning in &report.warnings {
-        writeln!(err, "{WARNING}warning:{WARNING:#} {warning}")?;
-    }
-    Ok(())
+    )
 }

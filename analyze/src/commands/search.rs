@@ -1,6 +1,6 @@
 //! What `find` and `refs` look for: a regular expression, a property and its value, a range of sizes.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use regex::Regex;
 
 use crate::inspect::{Value, describe_property, property};
@@ -116,28 +116,8 @@ impl SizeRange {
     }
 }
 
-/// `10`, `4k`, `1.5M`, `2G`, in units of 1024, with or without `B` or `iB` behind.
 fn bytes(text: &str) -> anyhow::Result<u64> {
-    let text = text.trim();
-    let number = text.trim_end_matches(['i', 'B']);
-    let (digits, factor) = match number.chars().last() {
-        Some('k' | 'K') => (1, 1 << 10),
-        Some('m' | 'M') => (1, 1 << 20),
-        Some('g' | 'G') => (1, 1 << 30),
-        _ => (0, 1_u64),
-    };
-    let digits = number
-        .get(..number.len().saturating_sub(digits))
-        .unwrap_or(number);
-    let value: f64 = digits
-        .trim()
-        .parse()
-        .ok()
-        .filter(|value: &f64| value.is_finite() && *value >= 0.0)
-        .with_context(|| {
-            format!("'{text}' is no size: expected a number of bytes, such as 4096, 64k or 1.5M")
-        })?;
-    Ok((value * factor as f64) as u64)
+    super::size::parse(text).map_err(anyhow::Error::msg)
 }
 
 #[cfg(test)]

@@ -5,30 +5,28 @@
 /// # Errors
 /// What is wrong with it, in words.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
-    let trimmed = text.trim();
-    let digits = trimmed
-        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-        .unwrap_or(trimmed.len());
-    let (number, unit) = trimmed.split_at(digits);
-    let unit = unit.trim().to_ascii_lowercase();
-    let factor: u64 = match unit.trim_end_matches("ib").trim_end_matches('b') {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
-        "t" => 1 << 40,
-        _ => {
-            return Err(format!(
-                "'{text}' is no size: expected such as 1000, 4K, 1.5M or 2G"
-            ));
-        }
+    let number = text
+        .trim()
+        .trim_end_matches(['b', 'B'])
+        .trim_end_matches(['i', 'I']);
+    let (unit, factor) = match number.chars().last() {
+        Some('k' | 'K') => (1, 1_u64 << 10),
+        Some('m' | 'M') => (1, 1 << 20),
+        Some('g' | 'G') => (1, 1 << 30),
+        Some('t' | 'T') => (1, 1 << 40),
+        _ => (0, 1),
     };
-    let bytes = number
-        .parse::<f64>()
-        .map_err(|_| format!("'{text}' is no size: expected such as 1000, 4K, 1.5M or 2G"))?
-        * factor as f64;
+    let digits = number.get(..number.len() - unit).unwrap_or(number);
+    let value: f64 = digits
+        .trim()
+        .parse()
+        .ok()
+        .filter(|value: &f64| value.is_finite() && *value >= 0.0)
+        .ok_or_else(|| {
+            format!("'{text}' is no size: expected a number of bytes, such as 4096, 64k or 1.5M")
+        })?;
     // Whatever is more than any memory means just that.
-    Ok(bytes as u64)
+    Ok((value * factor as f64) as u64)
 }
 
 #[cfg(test)]

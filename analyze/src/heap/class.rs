@@ -255,7 +255,7 @@ fn is_array(type_name: &str) -> bool {
 }
 
 /// `FEEDBACK_VECTOR_TYPE` becomes `FeedbackVector`.
-fn camel_case(type_name: &str) -> String {
+pub(crate) fn camel_case(type_name: &str) -> String {
     if !type_name.ends_with("_TYPE") {
         return type_name.to_owned();
     }

@@ -11,6 +11,7 @@ mod population;
 mod tally;
 mod walk;
 
+pub(crate) use class::camel_case;
 pub use class::{Class, ClassKind, Classifier};
 pub use classes::Classes;
 pub use coverage::{Coverage, SpaceCoverage};

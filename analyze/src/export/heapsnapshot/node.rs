@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::heap::{ClassKind, Classifier, Sample};
+use crate::heap::{ClassKind, Classifier, Sample, camel_case};
 use crate::v8::{Address, Kind, MapInfo, Objects, Representation};
 
 /// The types of nodes, in V8's order.
@@ -270,18 +270,6 @@ fn is_code(type_name: &str) -> bool {
         "TEMPLATE_OBJECT_DESCRIPTION_TYPE",
     ];
     CODE.contains(&type_name) || type_name.starts_with("UNCOMPILED_DATA")
-}
-
-/// `FEEDBACK_VECTOR_TYPE` becomes `FeedbackVector`.
-fn camel_case(type_name: &str) -> String {
-    let words = type_name.trim_end_matches("_TYPE").split('_');
-    words
-        .map(|word| {
-            let mut letters = word.chars();
-            let first = letters.next().map(String::from).unwrap_or_default();
-            first + &letters.as_str().to_ascii_lowercase()
-        })
-        .collect()
 }
 
 #[cfg(test)]
