@@ -285,6 +285,8 @@ struct Text {
     words: u64,
     /// Those of them that are full of characters; text begins and ends anywhere in a word.
     full: u64,
+    /// Whether one of them can hardly be anything else.
+    is_sure: bool,
 }
 
 impl Text {
@@ -298,13 +300,14 @@ impl Text {
         }
         self.words += 1;
         self.full += u64::from(full);
+        self.is_sure |= full && is_plain_text(word);
     }
 
     fn end(&mut self, found: &mut Vec<Edit>) {
-        if self.words >= MIN_TEXT_WORDS && self.full > 0 {
+        if self.is_sure || (self.words >= MIN_TEXT_WORDS && self.full > 0) {
             push(found, self.start, self.start + 8 * self.words, Fill::ZERO);
         }
-        (self.words, self.full) = (0, 0);
+        *self = Self::default();
     }
 }
 
@@ -316,6 +319,14 @@ fn is_text(word: u64) -> bool {
         || units
             .iter()
             .all(|[low, high]| is_printable(low) && *high == 0)
+}
+
+/// Whether a word that [is text](is_text) is letters, digits and spaces only. So are six of 100,000 numbers above 131,072 that are no integers,
+/// and no others: alone between other words, it is the first or last eight letters of a string, of which the rest was overwritten.
+fn is_plain_text(word: u64) -> bool {
+    word.to_le_bytes()
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, 0 | b' '))
 }
 
 /// Whether a word is printable characters, with zeros before or behind them.
@@ -349,5 +360,31 @@ mod tests {
         ] {
             assert!(!is_text(word), "{word:#x}");
         }
+    }
+
+    /// What is replaced of words at 0, 8, 16 …
+    fn replaced(words: &[u64]) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        let mut text = Text::default();
+        for (address, word) in (0..).step_by(8).zip(words) {
+            text.word(address, *word, &mut found);
+        }
+        text.end(&mut found);
+        let range = |edit: &Edit| (edit.range.start, edit.range.len);
+        found.iter().map(range).collect()
+    }
+
+    #[test]
+    fn eight_letters_alone_are_text() {
+        let word = |letters: &[u8; 8]| u64::from_le_bytes(*letters);
+        let pointer = 0x0000_3a12_3456_7891;
+        assert_eq!(replaced(&[pointer, word(b"kguqhlqc"), pointer]), [(8, 8)]);
+        assert_eq!(replaced(&[pointer, word(b"k\0g\0u\0q\0")]), [(8, 8)]);
+        assert_eq!(replaced(&[word(b"a-b-c-d-"), pointer]), []);
+        assert_eq!(
+            replaced(&[word(b"a-b-c-d-"), word(b"e\0\0\0\0\0\0\0"), pointer]),
+            [(0, 16)]
+        );
+        assert_eq!(replaced(&[100.25_f64.to_bits(), 5 << 32]), []);
     }
 }
