@@ -1,12 +1,18 @@
 //! What a capture of a heap consists of: pages, isolates, stacks.
 
-use v8mini_format::memory::{Memory, MemoryRange, ReadError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange, ReadError};
 use v8mini_format::model::{GcState, Page, Region, Thread};
 
 use super::live::Target;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
-use crate::locate::{Pages, ReadPlan, checked_stack_bottom, isolate_block, pair_isolates};
+use crate::locate::{
+    Pages, ReadPlan, checked_stack_bottom, find_handles, isolate_block, likely_isolate,
+    pair_isolates,
+};
 
 /// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
 const MAX_VACANT: usize = 1 << 16;
@@ -21,6 +27,8 @@ pub(super) struct HeapPlanner<'a> {
     target: &'a Target,
     /// One page of each heap: enough to find the isolates in the stop.
     heaps: Pages,
+    /// What leads to the isolates' handles.
+    holders: BTreeSet<u64>,
 }
 
 impl<'a> HeapPlanner<'a> {
@@ -29,7 +37,22 @@ impl<'a> HeapPlanner<'a> {
         Self {
             target,
             heaps: one_of_each_heap(&target.pages),
+            holders: BTreeSet::new(),
         }
+    }
+
+    /// Looks for the isolates' handles while the process runs, so that the stop need not look long.
+    fn find_holders(&self, live: FrozenView<'_>) -> BTreeSet<u64> {
+        let mut holders = BTreeSet::new();
+        for &heap in &self.heaps.heaps() {
+            let Some(isolate) = likely_isolate(live.memory, heap) else {
+                continue;
+            };
+            let block = isolate_block(live.memory, isolate, heap);
+            let memory = Prefetched::around(&self.target.memory, live.regions, block);
+            holders.extend(find_handles(&memory, isolate, block).holders);
+        }
+        holders
     }
 
     /// The threads whose stacks may be stored: not knowing where the main thread's stack begins, it is left out, because the
@@ -61,6 +84,7 @@ impl Planner for HeapPlanner<'_> {
         // Both semispaces: they may have changed places when the process is stopped.
         plan.add_pages(&pages.pages, true);
         self.heaps = one_of_each_heap(&pages);
+        self.holders = self.find_holders(live);
         let alignment = pages.kind.alignment;
         Watch {
             ranges: plan.finish(&live.memory.ranges()),
@@ -77,7 +101,7 @@ impl Planner for HeapPlanner<'_> {
         for isolate in &isolates {
             let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
             let memory = Prefetched::around(&self.target.memory, frozen.regions, block);
-            plan.add_isolate(&memory, isolate);
+            plan.add_isolate_again(&memory, isolate, &self.holders);
         }
         let (bottom, threads) = self.threads(frozen);
         for thread in threads {
@@ -112,8 +136,8 @@ impl Planner for HeapPlanner<'_> {
     }
 }
 
-/// The memory of a stopped process, of which what an isolate points to was read in one go: one by one, the search for its handles
-/// takes hundreds of calls.
+/// The memory of a stopped process, of which what an isolate points to was read in one go, and everything else is read page by page and
+/// kept: word by word, the search for its handles takes hundreds of calls.
 struct Prefetched<'a> {
     memory: &'a RemoteMemory,
     /// Where objects of C++ may be; the isolate also points to code, which is not worth a look.
@@ -123,6 +147,8 @@ struct Prefetched<'a> {
     /// The pages that were read, in order, and their bytes.
     pages: Vec<MemoryRange>,
     bytes: Vec<u8>,
+    /// Pages that were read since; none where they cannot be read.
+    others: Mutex<HashMap<u64, Option<Vec<u8>>>>,
 }
 
 /// What is read at once of what pointers lead to.
@@ -142,6 +168,7 @@ impl<'a> Prefetched<'a> {
             block_bytes: vec![0; usize::try_from(block.len).unwrap_or(0)],
             pages: Vec::new(),
             bytes: Vec::new(),
+            others: Mutex::default(),
         };
         if memory.read_at(block.start, &mut new.block_bytes).is_err() {
             new.block_bytes.clear();
@@ -193,17 +220,53 @@ impl<'a> Prefetched<'a> {
     }
 }
 
+impl Prefetched<'_> {
+    /// Reads within a page, which is kept.
+    fn read_in_page(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        let page = addr & !(PAGE_BYTES - 1);
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = others.entry(page).or_insert_with(|| {
+            if !self.is_writable(page) {
+                return None;
+            }
+            let bytes = self
+                .memory
+                .read_vec(page, usize::try_from(PAGE_BYTES).ok()?);
+            bytes.ok()
+        });
+        let from = usize::try_from(addr - page).unwrap_or(0);
+        let bytes = bytes
+            .as_ref()
+            .and_then(|bytes| bytes.get(from..from + buf.len()));
+        match bytes {
+            Some(bytes) => {
+                buf.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => {
+                let len = buf.len() as u64;
+                Err(ReadError::Unmapped { addr, len })
+            }
+        }
+    }
+}
+
 impl Memory for Prefetched<'_> {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         if let Some(bytes) = self.prefetched(addr, buf.len()) {
             buf.copy_from_slice(bytes);
             return Ok(());
         }
-        if self.is_writable(addr) {
-            return self.memory.read_at(addr, buf);
+        let mut at = addr;
+        let mut rest = buf;
+        while !rest.is_empty() {
+            let in_page = usize::try_from(PAGE_BYTES - at % PAGE_BYTES).unwrap_or(usize::MAX);
+            let (part, after) = rest.split_at_mut(in_page.min(rest.len()));
+            self.read_in_page(at, part)?;
+            at = at.saturating_add(part.len() as u64);
+            rest = after;
         }
-        let len = buf.len() as u64;
-        Err(ReadError::Unmapped { addr, len })
+        Ok(())
     }
 
     fn ranges(&self) -> Vec<MemoryRange> {

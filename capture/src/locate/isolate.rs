@@ -97,6 +97,15 @@ pub fn isolate_block(memory: &dyn Memory, isolate: u64, heap: u64) -> MemoryRang
     allocation(memory, isolate, heap).unwrap_or_else(around)
 }
 
+/// Where the isolate of `heap` probably begins, without knowing any thread: at the beginning of the `malloc` block.
+pub fn likely_isolate(memory: &dyn Memory, heap: u64) -> Option<u64> {
+    let nearest = heap - heap % 16;
+    (0..=MAX_HEAP_OFFSET)
+        .step_by(16)
+        .filter_map(|distance| nearest.checked_sub(distance))
+        .find(|&start| allocation(memory, start, heap).is_some())
+}
+
 /// The `malloc` block at `isolate`, if it reaches over `heap`.
 fn allocation(memory: &dyn Memory, isolate: u64, heap: u64) -> Option<MemoryRange> {
     let size = memory.read_u64(isolate.checked_sub(8)?).ok()? & !7;

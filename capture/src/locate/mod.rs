@@ -17,10 +17,13 @@ mod words;
 
 pub(crate) use external_strings::CharactersOutside;
 pub use external_strings::{ExternalStringShape, find_external_strings};
-pub use handles::{Handles, find_handles};
+pub use handles::{Handles, find_handles, find_handles_again};
 pub use header::{HEADER_KINDS, HeaderKind};
 pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
-pub use isolate::{IsolateClues, find_isolates, gc_problems, isolate_block, pair_isolates};
+
+pub use isolate::{
+    IsolateClues, find_isolates, gc_problems, isolate_block, likely_isolate, pair_isolates,
+};
 pub use plan::{ReadPlan, checked_stack_bottom};
 pub(crate) use scan::page_of;
 pub use scan::{Pages, locate_pages};

@@ -1,9 +1,11 @@
 //! Which memory a capture consists of.
 
+use std::collections::BTreeSet;
+
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{GcState, Isolate, Page, Region, Space, Thread};
 
-use super::handles::find_handles;
+use super::handles::find_handles_again;
 use super::header::HEADER_BYTES;
 use super::isolate::{IsolateClues, isolate_block, pair_isolates};
 use super::scan::Pages;
@@ -57,10 +59,20 @@ impl ReadPlan {
 
     /// Adds an isolate, and the memory of its handles.
     pub fn add_isolate(&mut self, memory: &dyn Memory, isolate: &Isolate) {
+        self.add_isolate_again(memory, isolate, &BTreeSet::new());
+    }
+
+    /// The same, knowing the [`Handles::holders`](super::Handles::holders) of an earlier search.
+    pub fn add_isolate_again(
+        &mut self,
+        memory: &dyn Memory,
+        isolate: &Isolate,
+        holders: &BTreeSet<u64>,
+    ) {
         let block = isolate_block(memory, isolate.address, isolate.heap);
         // The allocator's word in front tells an isolate from other things without symbols.
         self.add(block.start.saturating_sub(8), block.end());
-        for range in find_handles(memory, isolate.address, block).memory {
+        for range in find_handles_again(memory, isolate.address, block, holders).memory {
             self.add(range.start, range.end());
         }
     }
@@ -76,7 +88,7 @@ impl ReadPlan {
     ///
     /// The unused semispace holds no objects outside a garbage collection; `with_from_space` asks for it nevertheless.
     pub fn add_pages(&mut self, pages: &[Page], with_from_space: bool) {
-        let mut owners = std::collections::BTreeSet::new();
+        let mut owners = BTreeSet::new();
         for page in pages {
             owners.insert(page.owner);
             if page.metadata_address != 0 {

@@ -23,7 +23,6 @@ const BATCH_BYTES: u64 = 1 << 20;
 pub(super) struct Copier<'a> {
     pub(super) memory: &'a RemoteMemory,
     pub(super) page_size: u64,
-    pub(super) queue: &'a mut FrameQueue,
     pub(super) throttle: &'a Throttle,
 }
 
@@ -46,7 +45,8 @@ impl Copier<'_> {
     /// Copies for the first time: large parts are compressed. `progress` is told the bytes that are done. What cannot be
     /// read, because it is gone already, is left out.
     pub(super) fn copy(
-        &mut self,
+        &self,
+        queue: &mut FrameQueue,
         ranges: &RangeSet,
         image: &mut CompressedImage,
         progress: &mut dyn FnMut(u64),
@@ -62,13 +62,13 @@ impl Copier<'_> {
                 let block = (start / MEMORY_CHUNK_ALIGN + 1).saturating_mul(MEMORY_CHUNK_ALIGN);
                 let len = block.min(range.end()) - start;
                 let part = MemoryRange { start, len };
-                let mut raw = self.queue.buffer();
+                let mut raw = queue.buffer();
                 raw.resize(usize::try_from(len).unwrap_or(0), 0);
                 match self.memory.read_ranges(&[part], &mut raw) {
                     Err(Errno::ESRCH) => return Err(CopyError::Exited),
                     Ok(read) if read == raw.len() && len >= COMPRESS_FROM => {
                         heads.push_back(head_of(&raw));
-                        if let Some(frame) = self.queue.push(start, raw)? {
+                        if let Some(frame) = queue.push(start, raw)? {
                             store(image, frame, &mut heads)?;
                         }
                     }
@@ -81,7 +81,7 @@ impl Copier<'_> {
                 self.throttle.pace();
             }
         }
-        while let Some(frame) = self.queue.pop()? {
+        while let Some(frame) = queue.pop()? {
             store(image, frame, &mut heads)?;
         }
         Ok(())

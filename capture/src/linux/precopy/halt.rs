@@ -6,13 +6,14 @@ use memmap2::MmapMut;
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange};
-use v8mini_format::model::{Permissions, Problem, Region, Thread};
+use v8mini_format::model::{Problem, Region, Thread};
 
-use super::live::Session;
+use super::live::{Session, new_bases};
 use super::watched::mapped;
 use crate::linux::copy::copy;
 use crate::linux::error::CaptureError;
 use crate::linux::freeze::Frozen;
+use crate::linux::mode::Mode;
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
@@ -24,6 +25,7 @@ use crate::linux::{maps, pagemap, procfs, threads};
 /// How the process is to be stopped.
 pub(super) struct Halt<'a> {
     pub(super) limits: &'a Options,
+    pub(super) mode: Mode,
     /// Whether a garbage collection is put up with.
     pub(super) may_be_collecting: bool,
     /// Whether to make room in the stop if there is too little. Fresh memory is slow to write to.
@@ -71,6 +73,10 @@ impl Halt<'_> {
         session.entries.clear();
         session.entries.pages.reserve(1 << 16);
         hurry();
+        // All that took time, in which more was written.
+        session
+            .settle(planner)
+            .map_err(|error| error.of(pid, self.mode))?;
 
         let frozen = Frozen::stop_within(pid, self.limits.max_pause)?;
         let deadline = self
@@ -167,10 +173,11 @@ fn find(
     let logged = match &mut session.tools.log {
         Some(log) => {
             log.drain(&mut session.entries);
-            !session.entries.incomplete
+            !session.entries.incomplete && !session.is_doubtful
         }
         None => false,
     };
+    (session.entries.mapped).extend_from_slice(session.remapped.ranges());
     let mut regions = None;
     if !logged
         || !session.entries.mapped.is_empty()
@@ -218,20 +225,10 @@ fn find(
         wanted.extend(populated_since(session));
     }
     if let Some(regions) = &regions {
-        let anonymous = |region: &Region| {
-            let Permissions { read, shared, .. } = region.permissions;
-            read && !shared && region.name.is_empty()
-        };
-        let old = RangeSet::new(mapped(&session.regions, anonymous));
-        let new = RangeSet::new(mapped(regions, anonymous)).without(&old);
         let remapped =
             RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
-        for range in new.or(&remapped).ranges() {
-            let first = range.start.next_multiple_of(watched.alignment);
-            bases.extend(
-                (first..range.end()).step_by(usize::try_from(watched.alignment).unwrap_or(1 << 18)),
-            );
-        }
+        let alignment = watched.alignment;
+        bases.extend(new_bases(&session.regions, regions, &remapped, alignment));
     }
     bases.sort_unstable();
     bases.dedup();

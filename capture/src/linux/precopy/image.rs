@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use v8mini_format::limits::MEMORY_CHUNK_ALIGN;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
-use v8mini_format::{Frame, FrameQueue, WriteError};
+use v8mini_format::{Frame, WriteError};
 
 use super::spill::Spill;
 use crate::linux::range_set::RangeSet;
@@ -124,63 +124,6 @@ impl CompressedImage {
                 place.copy_from_slice(bytes);
             }
         }
-    }
-
-    /// Bytes of pages that lie over pieces, or stand alone.
-    pub(super) fn overlay_bytes(&self) -> u64 {
-        self.overlay.len() as u64 * self.page_size
-    }
-
-    /// Makes pieces of what lies over pieces: less memory, for some time of the processor.
-    pub(super) fn fold(&mut self, queue: &mut FrameQueue) -> io::Result<()> {
-        let starts: Vec<u64> = self.pieces.keys().copied().collect();
-        let mut heads = VecDeque::new();
-        for start in starts {
-            let Some(range) = self.pieces.get(&start).map(|piece| piece.range) else {
-                continue;
-            };
-            if self
-                .overlay
-                .range(range.start..range.end())
-                .next()
-                .is_none()
-            {
-                continue;
-            }
-            let mut raw = queue.buffer();
-            raw.resize(usize::try_from(range.len).unwrap_or(0), 0);
-            self.read(range.start, &mut raw)
-                .map_err(|error| io::Error::other(error.to_string()))?;
-            heads.push_back(head_of(&raw));
-            if let Some(frame) = queue.push(start, raw)? {
-                self.replace(frame, heads.pop_front())?;
-            }
-        }
-        while let Some(frame) = queue.pop()? {
-            self.replace(frame, heads.pop_front())?;
-        }
-        Ok(())
-    }
-
-    /// Puts a piece in the place of what was there, with all that lay over it.
-    fn replace(&mut self, frame: Frame, head: Option<Head>) -> io::Result<()> {
-        let range = frame.addr..frame.addr + frame.raw_len;
-        let pages: Vec<u64> = self.overlay.range(range).map(|(page, _)| *page).collect();
-        for page in pages {
-            self.free.extend(self.overlay.remove(&page));
-        }
-        if let Some(StoredPiece {
-            place: Place::Memory(old),
-            ..
-        }) = self.pieces.get(&frame.addr)
-        {
-            self.frame_bytes -= old.stored.len() as u64;
-        }
-        self.cache
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(start, _)| *start != frame.addr);
-        self.add(frame, head.unwrap_or([0; HEAD_BYTES]))
     }
 
     /// All that was copied.
@@ -375,10 +318,11 @@ impl Image for CompressedImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use v8mini_format::FrameQueue;
 
     const PAGE: u64 = 0x1000;
 
-    fn image(frame_limit: u64, spill: Option<Spill>) -> (CompressedImage, FrameQueue) {
+    fn image(frame_limit: u64, spill: Option<Spill>) -> CompressedImage {
         let mut image = CompressedImage::new(PAGE, frame_limit, spill);
         let mut queue = FrameQueue::new(1, 1).unwrap();
         for (addr, pages) in [(0x4_0000, 64_usize), (0x8_0000, 3)] {
@@ -389,7 +333,7 @@ mod tests {
             let frame = queue.push(addr, raw).unwrap().unwrap();
             image.add(frame, head).unwrap();
         }
-        (image, queue)
+        image
     }
 
     fn byte(image: &CompressedImage, addr: u64) -> Option<u8> {
@@ -430,34 +374,27 @@ mod tests {
         image.lay_over(0x4_3000, &[9; 0x1000]);
         image.lay_over(0x4_3000, &[0xAA; 0x1000]);
         image.lay_over(0x8_2000, &[[0xAB; 0x1000], [0xAC; 0x1000]].concat());
-        assert_eq!(image.overlay_bytes(), 3 * PAGE);
     }
 
     #[test]
     fn the_newest_copy_wins() {
-        let (mut image, mut queue) = image(u64::MAX, None);
+        let mut image = image(u64::MAX, None);
         lay_over(&mut image);
-        check(&image);
-        image.fold(&mut queue).unwrap();
-        // What stands alone stays.
-        assert_eq!(image.overlay_bytes(), PAGE);
         check(&image);
     }
 
     #[test]
     fn pieces_in_the_file_are_pieces() {
         let spill = Spill::create(&std::env::temp_dir()).unwrap();
-        let (mut image, mut queue) = image(0, Some(spill));
+        let mut image = image(0, Some(spill));
         assert_eq!(image.frame_bytes, 0);
         lay_over(&mut image);
-        check(&image);
-        image.fold(&mut queue).unwrap();
         check(&image);
     }
 
     #[test]
     fn what_is_written_is_the_extent() {
-        let (mut image, _) = image(u64::MAX, None);
+        let mut image = image(u64::MAX, None);
         lay_over(&mut image);
         image.limit_to(&RangeSet::new(vec![
             MemoryRange {
@@ -493,7 +430,7 @@ mod tests {
 
     #[test]
     fn a_piece_that_is_whole_and_unchanged_is_not_compressed_again() {
-        let (mut image, _) = image(u64::MAX, None);
+        let mut image = image(u64::MAX, None);
         image.lay_over(0x8_1000, &[7; 0x1000]);
         let mut frames = Vec::new();
         image

@@ -1,10 +1,12 @@
 //! What happens while the process runs: copying, and copying again.
 
+use std::time::{Duration, Instant};
+
 use nix::errno::Errno;
 use nix::libc::pid_t;
 use v8mini_format::FrameQueue;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
-use v8mini_format::model::{Problem, Region};
+use v8mini_format::model::{Permissions, Problem, Region};
 
 use super::SessionError;
 use super::copier::Copier;
@@ -13,28 +15,26 @@ use super::image::CompressedImage;
 use super::spill::Spill;
 use super::throttle::{Throttle, be_nice};
 use super::tools::Tools;
-use super::watched::Watched;
+use super::watched::{Watched, mapped};
 use crate::linux::fault_log::Entries;
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
-use crate::linux::snapshot::{FrozenView, Planner, Snapshot};
+use crate::linux::snapshot::{FrozenView, NewPage, Planner, Snapshot};
 use crate::linux::{maps, procfs};
 
-/// Rounds end when so many pages were written since the last: less than stopping costs.
-const FEW_PAGES: u64 = 48;
-/// Rounds at most. A program that writes faster than it is copied is stopped all the same.
-const MAX_ROUNDS: u32 = 10;
-/// Without a log, the stop scans anyway: rounds pay less.
-const MAX_SCANNED_ROUNDS: u32 = 4;
-/// How often pages that were copied again are compressed into the pieces that they lie over.
-const MAX_FOLDS: u32 = 2;
+/// Rounds end when so many pages were written since the last: the stop copies them in a quarter of a millisecond.
+const FEW_PAGES: u64 = 192;
+/// Rounds that plan anew, at most: what was written during the first copy, which takes seconds, takes the longest.
+const MAX_ROUNDS: u32 = 3;
+/// How long to wait for a moment at which little was written.
+const PATIENCE: Duration = Duration::from_millis(700);
 /// Beyond so many logged faults, a scan is cheaper than to protect page by page.
 const MANY_FAULTS: usize = 4000;
 /// Room for the stop: what was written in the last round several times over, and stacks and isolates.
 const STAGE_FACTOR: u64 = 4;
-const STAGE_SLACK: u64 = 4 << 20;
+const STAGE_SLACK: u64 = 16 << 20;
 
 /// A process that is watched and copied.
 pub(super) struct Session<'a> {
@@ -51,8 +51,10 @@ pub(super) struct Session<'a> {
     pub(super) mapped_pages: u64,
     /// What was logged, and is not worked off.
     pub(super) entries: Entries,
-    /// How often pages that were copied again were made pieces.
-    folds: u32,
+    /// What was mapped anew since the process was last planned.
+    pub(super) remapped: RangeSet,
+    /// Whether it must be planned again for another reason: the log has a gap, or there is a new heap.
+    pub(super) is_doubtful: bool,
     /// Bytes that were written in the last round.
     pub(super) last_written: u64,
     pub(super) notes: Vec<String>,
@@ -90,7 +92,8 @@ impl<'a> Session<'a> {
             regions: regions.to_vec(),
             mapped_pages: 0,
             entries: Entries::default(),
-            folds: 0,
+            remapped: RangeSet::default(),
+            is_doubtful: false,
             last_written: 0,
             notes,
             problems: Vec::new(),
@@ -123,10 +126,11 @@ impl<'a> Session<'a> {
         Copier {
             memory: &self.memory,
             page_size: self.page_size,
-            queue: &mut queue,
             throttle: &throttle,
         }
-        .copy(&fresh, &mut self.image, &mut |done| progress(done, total))?;
+        .copy(&mut queue, &fresh, &mut self.image, &mut |done| {
+            progress(done, total);
+        })?;
         self.last_written = u64::MAX;
         Ok(())
     }
@@ -150,62 +154,178 @@ impl<'a> Session<'a> {
         });
         self.watched
             .update(&mut self.tools.userfaultfd, &watch, &self.regions, remapped)
-            .map_err(|errno| {
-                SessionError::Refused(match errno {
-                    Errno::EBUSY => "its heap is registered with a userfaultfd already".to_owned(),
-                    errno => format!("its heap cannot be write-protected: {errno}"),
-                })
-            })
+            .map_err(refused)
     }
 
     /// Copies what was written, again and again, until little is left.
     ///
     /// In no hurry it would never come to an end; it is short.
     pub(super) fn rounds(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        let mut queue = self.queue()?;
-        let throttle = Throttle::new(self.limits.max_cpu);
-        let logged = self.tools.log.is_some();
-        let max_rounds = if logged {
-            MAX_ROUNDS
-        } else {
-            MAX_SCANNED_ROUNDS
-        };
-        for round in 0..max_rounds {
-            let written = self.round(round == 0, planner, &mut queue, &throttle)?;
-            let before = std::mem::replace(&mut self.last_written, written);
-            // Folding takes time, in which more is written: only what one long round has left, and not again and again.
-            let memory = self.limits.memory;
-            if self.folds < MAX_FOLDS && written > memory / 2 && self.image.overlay_bytes() > memory
-            {
-                self.folds += 1;
-                self.image.fold(&mut queue).map_err(SessionError::Store)?;
-            }
-            if written <= FEW_PAGES * self.page_size {
-                break;
-            }
-            // What a scan finds does not become less by scanning at the same pace.
-            if !logged && round > 0 && written > before / 2 {
+        for round in 0..MAX_ROUNDS {
+            let before = self.last_written;
+            self.last_written = self.round(round == 0, planner)?;
+            if self.last_written > before / 2 || self.is_little() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// One round; returns how many bytes were written since the last.
-    fn round(
-        &mut self,
-        first: bool,
-        planner: &mut dyn Planner,
-        queue: &mut FrameQueue,
-        throttle: &Throttle,
-    ) -> Result<u64, SessionError> {
+    fn is_little(&self) -> bool {
+        self.last_written <= FEW_PAGES * self.page_size
+    }
+
+    /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
+    /// per gigabyte, in which a program writes more than is copied in it.
+    ///
+    /// A collection of the young generation writes thousands of pages at once, and maps more: it passes. A program that writes faster
+    /// than it is copied is stopped all the same, at a moment that is no worse than others.
+    pub(super) fn settle(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        let began = Instant::now();
+        let mut least = u64::MAX;
+        loop {
+            if self.is_doubtful {
+                self.last_written = self.round(true, planner)?;
+            }
+            if self.is_remapped()? {
+                self.remap(planner)?;
+            }
+            self.quick_round(planner)?;
+            let elapsed = began.elapsed();
+            least = least.min(self.last_written);
+            let is_good = self.is_little() || {
+                elapsed > PATIENCE && self.last_written <= least.saturating_mul(2)
+            };
+            let is_known = !self.is_doubtful && !self.is_remapped()?;
+            if (is_good && is_known) || elapsed > 2 * PATIENCE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_remapped(&self) -> Result<bool, SessionError> {
+        let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
+        Ok(!self.remapped.is_empty() || mapped_pages != self.mapped_pages)
+    }
+
+    /// Reads the memory map anew and watches what is new in it, without planning anew.
+    fn remap(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        self.mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
+        let regions = maps::read_regions(self.pid).map_err(SessionError::Proc)?;
+        if regions.is_empty() {
+            return Err(SessionError::Exited);
+        }
+        let remapped = std::mem::take(&mut self.remapped);
+        let bases = new_bases(&self.regions, &regions, &remapped, self.watched.alignment);
+        self.regions = regions;
+        let (mut pages, mut vacant) = (Vec::new(), Vec::new());
+        let len = self.page_size;
+        for start in bases {
+            match planner.new_page(&self.memory, start) {
+                NewPage::None => vacant.push(MemoryRange { start, len }),
+                NewPage::Ranges(ranges) => pages.extend(ranges),
+                NewPage::NewHeap => self.is_doubtful = true,
+            }
+        }
+        let fresh = self
+            .watched
+            .follow(
+                &mut self.tools.userfaultfd,
+                &self.regions,
+                &remapped,
+                [RangeSet::of_pages(pages, len), RangeSet::new(vacant)],
+            )
+            .map_err(refused)?;
+        self.copy_again(&fresh)
+    }
+
+    /// Takes from the log what it has to tell.
+    fn drain(&mut self) {
         self.entries.clear();
         if let Some(log) = &mut self.tools.log {
             log.drain(&mut self.entries);
         }
+        self.is_doubtful |= self.entries.incomplete;
+        let mapped = self.entries.mapped.drain(..);
+        self.remapped = (self.remapped).or(&RangeSet::of_pages(mapped, self.page_size));
+    }
+
+    /// Copies what was written, by the last plan; pages of the heap that are new or fill up are added to it.
+    fn quick_round(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        self.drain();
+        let (found, others) = self.watched.sort(&mut self.entries.pages);
+        let scans = self.tools.log.is_none()
+            || self.entries.incomplete
+            || self.entries.pages.len() > MANY_FAULTS;
+        let (mut written, mut bases) = (found, Vec::new());
+        if scans {
+            let (found, lost) = self.scan_and_protect()?;
+            self.remapped = self.remapped.or(&lost);
+            bases.extend(
+                found
+                    .and(&self.watched.vacant)
+                    .ranges()
+                    .iter()
+                    .map(|r| r.start),
+            );
+            written = found.and(&self.watched.image);
+        } else {
+            self.protect(&written);
+        }
+        let len = self.page_size;
+        let mut fresh = Vec::new();
+        for start in others {
+            if self.watched.unpopulated.contains(start) {
+                fresh.push(MemoryRange { start, len });
+            } else if self.watched.vacant.contains(start) {
+                bases.push(start);
+            }
+        }
+        for base in bases {
+            self.protect(&RangeSet::new(vec![MemoryRange { start: base, len }]));
+            match planner.new_page(&self.memory, base) {
+                NewPage::None => {}
+                NewPage::Ranges(ranges) => fresh.extend(ranges),
+                NewPage::NewHeap => self.is_doubtful = true,
+            }
+        }
+        if !fresh.is_empty() {
+            let fresh = RangeSet::of_pages(fresh, len).without(&self.watched.image);
+            self.protect(&fresh);
+            self.watched.adopt(&fresh);
+            written = written.or(&fresh);
+        }
+        self.copy_again(&written)?;
+        self.last_written = written.bytes();
+        Ok(())
+    }
+
+    /// Copies pages at once.
+    fn copy_again(&mut self, pages: &RangeSet) -> Result<(), SessionError> {
+        let copier = Copier {
+            memory: &self.memory,
+            page_size: self.page_size,
+            throttle: &Throttle::new(0),
+        };
+        Ok(copier.copy_again(pages, &mut self.image)?)
+    }
+
+    /// Protects pages. What is not mapped any more is found out by the copy.
+    fn protect(&self, pages: &RangeSet) {
+        for range in pages.ranges() {
+            let _unmapped = self.tools.userfaultfd.protect(*range);
+        }
+    }
+
+    /// One round; returns how many bytes were written since the last.
+    fn round(&mut self, first: bool, planner: &mut dyn Planner) -> Result<u64, SessionError> {
+        self.drain();
         let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
-        let mut remapped = RangeSet::of_pages(self.entries.mapped.iter().copied(), self.page_size);
-        let mut replan = first || mapped_pages != self.mapped_pages || !remapped.is_empty();
+        let mut remapped = std::mem::take(&mut self.remapped);
+        let mut replan = first
+            || std::mem::take(&mut self.is_doubtful)
+            || mapped_pages != self.mapped_pages
+            || !remapped.is_empty();
         let mut written = RangeSet::default();
         let scanning = first
             || self.tools.log.is_none()
@@ -222,19 +342,10 @@ impl<'a> Session<'a> {
                 page.is_multiple_of(self.watched.alignment)
                     || self.watched.unpopulated.contains(*page)
             });
-            for range in found.ranges() {
-                // What is not mapped any more is found out by the copy.
-                let _unmapped = self.tools.userfaultfd.protect(*range);
-            }
-            for page in others {
-                if self.watched.vacant.contains(page) {
-                    let range = MemoryRange {
-                        start: page,
-                        len: self.page_size,
-                    };
-                    let _unmapped = self.tools.userfaultfd.protect(range);
-                }
-            }
+            self.protect(&found);
+            let len = self.page_size;
+            let others = others.into_iter().map(|start| MemoryRange { start, len });
+            self.protect(&RangeSet::new(others.collect()).and(&self.watched.vacant));
             written = found;
         }
         let fresh = if replan {
@@ -246,16 +357,18 @@ impl<'a> Session<'a> {
             true => RangeSet::default(),
             false => self.image.held(),
         };
-        let mut copier = Copier {
+        let mut queue = self.queue()?;
+        let throttle = Throttle::new(self.limits.max_cpu);
+        let copier = Copier {
             memory: &self.memory,
             page_size: self.page_size,
-            queue,
-            throttle,
+            throttle: &throttle,
         };
-        copier.copy(&fresh.without(&held), &mut self.image, &mut |_| {})?;
+        let new = fresh.without(&held);
+        copier.copy(&mut queue, &new, &mut self.image, &mut |_| {})?;
         let again = written.or(&fresh.and(&held)).and(&self.watched.image);
         copier.copy_again(&again, &mut self.image)?;
-        Ok(again.bytes() + fresh.without(&held).bytes())
+        Ok(again.bytes() + new.bytes())
     }
 
     /// The pages that were written, protected again; and those that are not registered any more, because something else
@@ -421,6 +534,32 @@ impl<'a> Session<'a> {
         }
         Ok(())
     }
+}
+
+fn refused(errno: Errno) -> SessionError {
+    SessionError::Refused(match errno {
+        Errno::EBUSY => "its heap is registered with a userfaultfd already".to_owned(),
+        errno => format!("its heap cannot be write-protected: {errno}"),
+    })
+}
+
+/// Where a page of the heap could begin in memory that was mapped since, or mapped anew.
+pub(super) fn new_bases(
+    before: &[Region],
+    after: &[Region],
+    remapped: &RangeSet,
+    alignment: u64,
+) -> Vec<u64> {
+    let anonymous = |region: &Region| {
+        let Permissions { read, shared, .. } = region.permissions;
+        read && !shared && region.name.is_empty()
+    };
+    let old = RangeSet::new(mapped(before, anonymous));
+    let new = RangeSet::new(mapped(after, anonymous));
+    let step = usize::try_from(alignment).unwrap_or(1 << 18);
+    (new.without(&old).or(&new.and(remapped)).ranges().iter())
+        .flat_map(|range| (range.start.next_multiple_of(alignment)..range.end()).step_by(step))
+        .collect()
 }
 
 /// An image, with more ranges than it holds: so that a plan asks for all that it should hold.

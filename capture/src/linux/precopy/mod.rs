@@ -99,6 +99,7 @@ impl Snapshotter for Precopy<'_> {
             on_a_thread(|| session.rounds(planner)).map_err(|error| self.error(error))?;
             let halt = Halt {
                 limits: self.options,
+                mode: self.mode,
                 may_be_collecting: collecting >= self.options.retries,
                 may_grow: small >= MAX_SMALL_STOPS,
             };
@@ -120,17 +121,7 @@ impl Snapshotter for Precopy<'_> {
 
 impl Precopy<'_> {
     fn error(&self, error: SessionError) -> CaptureError {
-        let pid = self.pid;
-        match error {
-            SessionError::Exited => CaptureError::Exited { pid },
-            SessionError::Proc(error) => CaptureError::proc(pid, &error),
-            SessionError::Store(source) => CaptureError::Store { pid, source },
-            SessionError::Refused(reason) => CaptureError::Unavailable {
-                pid,
-                mode: self.mode.name(),
-                reason,
-            },
-        }
+        error.of(self.pid, self.mode)
     }
 }
 
@@ -142,6 +133,22 @@ enum SessionError {
     Store(std::io::Error),
     /// The kernel refuses to watch the process.
     Refused(String),
+}
+
+impl SessionError {
+    /// The error of a capture of `pid` in `mode`.
+    fn of(self, pid: pid_t, mode: Mode) -> CaptureError {
+        match self {
+            Self::Exited => CaptureError::Exited { pid },
+            Self::Proc(error) => CaptureError::proc(pid, &error),
+            Self::Store(source) => CaptureError::Store { pid, source },
+            Self::Refused(reason) => CaptureError::Unavailable {
+                pid,
+                mode: mode.name(),
+                reason,
+            },
+        }
+    }
 }
 
 impl From<CopyError> for SessionError {

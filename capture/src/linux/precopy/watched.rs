@@ -22,6 +22,8 @@ pub(super) struct Watched {
     pub(super) unprotected: RangeSet,
     /// Mappings that are registered.
     registered: RangeSet,
+    /// All mappings, as of the last update.
+    mapped: RangeSet,
     /// Where to look for written pages, each in one call.
     pub(super) runs: Vec<MemoryRange>,
     /// Alignment of the heap's pages.
@@ -72,11 +74,56 @@ impl Watched {
         self.unprotected = self.unprotected.or(&refused).and(&wanted);
         self.vacant = vacant.without(&refused);
         self.unpopulated = heap.without(&wanted);
-        let watched = wanted.or(&self.vacant).without(&self.unprotected);
-        self.runs = watched.runs(&all);
         let copy = fresh.and(&wanted);
         self.image = wanted;
+        self.mapped = all;
+        self.find_runs();
         Ok(copy)
+    }
+
+    fn find_runs(&mut self) {
+        let watched = self.image.or(&self.vacant).without(&self.unprotected);
+        self.runs = watched.runs(&self.mapped);
+    }
+
+    /// Watches new pages of the image and `vacant` ones, after the memory map has changed to `regions`; `remapped` is what was mapped in
+    /// the place of something else. Returns what has to be copied.
+    ///
+    /// # Errors
+    /// As [`Watched::update`].
+    pub(super) fn follow(
+        &mut self,
+        userfaultfd: &mut Userfaultfd,
+        regions: &[Region],
+        remapped: &RangeSet,
+        [pages, vacant]: [RangeSet; 2],
+    ) -> Result<RangeSet, Errno> {
+        self.mapped = RangeSet::new(mapped(regions, |_| true));
+        let readable = RangeSet::new(mapped(regions, |region| region.permissions.read));
+        self.registered = self.registered.without(remapped).and(&self.mapped);
+        // What is gone is not part of the image any more; what came in its place may be.
+        self.image = self.image.and(&readable);
+        let again = self.image.or(&self.vacant).and(remapped);
+        let pages = pages.and(&readable).without(&self.image);
+        let vacant = vacant.and(&readable).without(&pages).without(&self.image);
+        let fresh = again.or(&pages).or(&vacant);
+        let refused = self.protect(userfaultfd, &fresh, regions)?;
+        self.image = self.image.or(&pages);
+        self.unprotected = self.unprotected.or(&refused).and(&self.image);
+        self.vacant = (self.vacant.and(&readable).or(&vacant))
+            .without(&pages)
+            .without(&refused);
+        self.unpopulated = self.unpopulated.and(&readable).without(&pages);
+        self.find_runs();
+        Ok(fresh.and(&self.image))
+    }
+
+    /// Takes pages of registered mappings into the image: those that a page of the heap has begun to use, or of a new one.
+    pub(super) fn adopt(&mut self, pages: &RangeSet) {
+        self.image = self.image.or(pages);
+        self.unpopulated = self.unpopulated.without(pages);
+        self.vacant = self.vacant.without(pages);
+        self.find_runs();
     }
 
     /// Protects `fresh`; returns what cannot be.
