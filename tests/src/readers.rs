@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::patience::Patient;
 use crate::{nodes, target_dir, workspace_root};
 
 /// A program that reads heap snapshots.
@@ -32,7 +33,7 @@ pub fn read(reader: Reader, snapshot: &Path) -> Result<Value> {
     let output = Command::new(&node.path)
         .arg(installed()?.join(script))
         .arg(snapshot)
-        .output()?;
+        .output_in_time()?;
     ensure!(
         output.status.success(),
         "{reader:?} does not take {}: {}",

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
+use v8mini_tests::patience::output_of;
 use v8mini_tests::{Tools, Workload, nodes};
 
 /// A capture of known populations that all tests here share.
@@ -146,7 +147,7 @@ fn a_closed_pipe_is_no_error() -> Result<()> {
         let mut stdout = child.stdout.take().context("no standard output")?;
         stdout.read_exact(&mut [0])?;
         drop(stdout);
-        let output = child.wait_with_output()?;
+        let output = output_of(child, command)?;
         let stderr = String::from_utf8(output.stderr)?;
         ensure!(
             output.status.code() == Some(0),

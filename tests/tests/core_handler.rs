@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use v8mini_tests::patience::{Patient, output_of};
 use v8mini_tests::{Tools, Workload, core_dump, nodes, target_dir};
 
 const PATTERN: &str = "/proc/sys/kernel/core_pattern";
@@ -77,7 +78,7 @@ fn takes_a_core_from_standard_input() -> Result<()> {
         .arg(&captures)
         .arg(&pid)
         .stdin(File::open(&core)?)
-        .output()?;
+        .output_in_time()?;
     ensure!(
         matches!(output.status.code(), Some(0 | 3)),
         "{}",
@@ -120,7 +121,7 @@ fn keeps_or_ignores_what_is_no_node() -> Result<()> {
         drop(core);
         std::io::copy(&mut File::open("/bin/true")?, &mut input)?;
         drop(input);
-        let output = child.wait_with_output()?;
+        let output = output_of(child, "core-handler")?;
         println!("{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     };
@@ -138,7 +139,7 @@ fn refuses_when_the_disk_is_full() -> Result<()> {
         .args(["core-handler", "1", "--min-free", "100000T", "--dir"])
         .arg(dir.path())
         .stdin(File::open("/bin/true")?)
-        .output()?;
+        .output_in_time()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     // Process 1 may be looked at by root only; to others it is no Node either way.
     ensure!(
@@ -173,7 +174,7 @@ fn the_kernel_pipes_a_real_crash_into_it() -> Result<()> {
     ensure!(
         Command::new("kill")
             .args(["-s", "SEGV", &pid.to_string()])
-            .status()?
+            .status_in_time()?
             .success()
     );
     process.wait()?;

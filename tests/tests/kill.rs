@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use v8mini_tests::assassin::{Ending, kill_at};
+use v8mini_tests::patience::wait_for;
 use v8mini_tests::vitals::Vitals;
 use v8mini_tests::{NodeProcess, Tools, Workload, modes, nodes};
 
@@ -117,7 +118,7 @@ fn at_random_times() -> Result<()> {
                 let share = (f64::from(number) * 0.618_033_988_749_895).fract();
                 thread::sleep(span.mul_f64(share));
                 tool.kill()?;
-                tool.wait()?;
+                wait_for(&mut tool, "the killed tool")?;
                 vitals.check_after_kill().with_context(|| {
                     format!("Node.js {release}, {mode}, {share:.3} of {span:?}")
                 })?;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use v8mini_tests::patience::Patient;
 use v8mini_tests::vitals::Vitals;
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
 
@@ -81,7 +82,10 @@ fn limit_processes(pid: u32) -> Result<()> {
             }
         });
     }
-    ensure!(command.status()?.success(), "the limit cannot be set");
+    ensure!(
+        command.status_in_time()?.success(),
+        "the limit cannot be set"
+    );
     Ok(())
 }
 

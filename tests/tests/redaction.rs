@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use v8mini_tests::patience::Patient;
 use v8mini_tests::{NodeProcess, Tools, Workload};
 
 /// Secrets that `secrets.js` knows, and two more that it is given.
@@ -83,7 +84,12 @@ fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
 /// A process full of secrets, blocked in a system call whose argument is one more.
 fn process(release: &str, dir: &Path) -> Result<NodeProcess> {
     let fifo = dir.join(secret(IN_A_PATH));
-    ensure!(Command::new("mkfifo").arg(&fifo).status()?.success());
+    ensure!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status_in_time()?
+            .success()
+    );
     let process = Workload::new("secrets.js", release)?
         .env("TOKEN", &secret(IN_THE_ENVIRONMENT))
         .spawn_with(&[
@@ -102,7 +108,7 @@ fn stop(process: &NodeProcess) -> Result<()> {
     ensure!(
         Command::new("kill")
             .args(["-STOP", &pid])
-            .status()?
+            .status_in_time()?
             .success()
     );
     Ok(())

@@ -7,12 +7,16 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::docs;
+use crate::time_limit::test_must_succeed_within;
 use crate::tools::{self, must_succeed};
 
 /// The cargo-deny that is installed into `target/tools`: about 200 seconds of one core, once per clone. The policy could
 /// be read from `cargo metadata` in a few hundred lines of our own, but a well-kept tool that everybody knows is worth
 /// two minutes.
 const CARGO_DENY: &str = "0.20.2";
+
+/// What hangs shall be named, before whoever runs this gives up on the whole.
+const TESTS_WITHIN: Duration = Duration::from_secs(40 * 60);
 
 /// Run all checks and all tests, exactly as CI does
 #[derive(Debug, Args)]
@@ -44,7 +48,8 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     });
     ci.step("advisories", advisories);
     ci.step("tests", || {
-        must_succeed(&mut cargo("test --workspace --all-features --no-fail-fast"))
+        let mut test = cargo("test --workspace --all-features --no-fail-fast");
+        test_must_succeed_within(TESTS_WITHIN, &mut test)
     });
     ci.report()
 }

@@ -11,6 +11,7 @@ mod http;
 mod layout;
 mod matrix;
 mod nodes;
+mod time_limit;
 mod tools;
 
 use std::process::ExitCode;
