@@ -180,7 +180,7 @@ fn the_limit_of_memory() -> Result<()> {
     let usage: u64 = group.read(group.usage)?.trim().parse()?;
     let limit = usage + (48 << 20);
     fs::write(group.path.join(group.limit), limit.to_string())?;
-    for mode in ["auto", "fork", "stop"] {
+    for mode in ["auto", "log", "precopy", "fork", "stop"] {
         let summary = capture(&process, mode)?;
         ensure!(summary["mode"] != "fork", "{mode}: {summary}");
         if mode == "fork" {

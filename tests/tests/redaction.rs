@@ -38,7 +38,7 @@ fn contents(file: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Which secrets are in the file, in any of their thirds: as they are, in capitals, in one byte for a character or two.
+/// Which secrets are in the file, in any of their thirds: as they are, in capitals, in one byte for a character, two or four.
 fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
     let mut wanted = HashMap::new();
     for n in (0..SECRETS + 3).filter(|n| !but.contains(n)) {
@@ -68,6 +68,16 @@ fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
         {
             let letters: Vec<u8> = units.iter().map(|[low, _]| *low).collect();
             look(&letters, 2);
+        }
+    }
+    for window in bytes.windows(28) {
+        let (units, _) = window.as_chunks::<4>();
+        if units
+            .iter()
+            .all(|[low, high @ ..]| low.is_ascii_alphabetic() && *high == [0; 3])
+        {
+            let letters: Vec<u8> = units.iter().map(|[low, ..]| *low).collect();
+            look(&letters, 4);
         }
     }
     for number in ["987654010.5", "987654020.5"] {
@@ -144,7 +154,8 @@ fn check(release: &str) -> Result<()> {
     Tools::get()
         .capture([
             pid.as_ref(),
-            "--full".as_ref(),
+            "--include".as_ref(),
+            "garbage,buffers".as_ref(),
             "-o".as_ref(),
             full.as_os_str(),
         ])?
@@ -155,6 +166,8 @@ fn check(release: &str) -> Result<()> {
                 pid.as_ref(),
                 "--redact".as_ref(),
                 level.as_ref(),
+                "--include".as_ref(),
+                "buffers".as_ref(),
                 "-o".as_ref(),
                 path.as_os_str(),
             ])?

@@ -27,6 +27,17 @@ pub(crate) struct InputArgs {
     /// For a core: take a binary even if its build id is not the one in the core.
     #[arg(long)]
     force: bool,
+
+    /// For a core: what to look at besides the heap. `buffers`: the contents of ArrayBuffers, which a capture leaves out.
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    include: Vec<Include>,
+}
+
+/// What of a core to look at besides what a capture has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Include {
+    /// Contents of ArrayBuffers, typed arrays and Buffers.
+    Buffers,
 }
 
 /// The arguments that every command has.
@@ -51,6 +62,7 @@ impl InputArgs {
             path: path.to_owned(),
             exe: self.exe.clone(),
             force: self.force,
+            include: self.include.clone(),
         }
     }
 
@@ -59,6 +71,7 @@ impl InputArgs {
         let options = OpenOptions {
             exe: self.exe.clone(),
             force: self.force,
+            buffers: self.include.contains(&Include::Buffers),
         };
         let spinner = progress::spinner("reading");
         let opened = image::open(&self.path, &options, &mut |bytes| {

@@ -17,7 +17,7 @@ use super::planned::PlannedMemory;
 use super::regions::{region_at, regions};
 use super::stack_bottom::{self, StackBottom};
 use super::{headers, versions};
-use crate::content::Edits;
+use crate::content::{BufferShape, Edits};
 use crate::locate::{
     ExternalStringShape, IsolateClues, ReadPlan, find_isolates, gc_problems, locate_pages,
 };
@@ -40,6 +40,8 @@ pub struct CoreOptions {
     pub force: bool,
     /// Where the core lies: the binary may lie beside it.
     pub directory: Option<PathBuf>,
+    /// Whether the contents of buffers are looked at, too.
+    pub buffers: bool,
     /// When the core was written, in nanoseconds since the Unix epoch; 0 if unknown. A core does not say it itself.
     pub written_at_ns: i64,
 }
@@ -417,7 +419,7 @@ impl Core {
             load_bias,
         };
         let bottom = self.bottom.as_ref().map(|bottom| bottom.address);
-        let plan = ReadPlan::of_heap(&self.memory, &pages, &self.threads, bottom, clues);
+        let plan = ReadPlan::of_heap(&self.memory, &pages, &self.threads, bottom, clues, false);
         let wanted = plan.clone().finish(&headers.stored_ranges());
         let planned = self.memory.restrict(&plan.finish(&self.memory.ranges()));
         let isolates = find_isolates(&planned, &pages, &mut self.threads, clues);
@@ -430,6 +432,17 @@ impl Core {
         };
         let process = self.process(&symbols, options);
         let shape = ExternalStringShape::new(&symbols.constants);
+        let buffers = options
+            .buffers
+            .then(|| BufferShape::new(&symbols.constants))
+            .flatten();
+        if options.buffers && buffers.is_none() {
+            self.problem(
+                "buffers",
+                "the constants of its V8 are not known: contents of buffers are missing".to_owned(),
+                0,
+            );
+        }
         let metadata = Metadata {
             process,
             v8_version: symbols.v8_version,
@@ -446,7 +459,7 @@ impl Core {
             statistics: Some(statistics),
             ..Metadata::default()
         };
-        let memory = PlannedMemory::new(self.memory, planned, self.regions, pages, shape);
+        let memory = PlannedMemory::new(self.memory, planned, self.regions, pages, shape, buffers);
         Ok(CoreImage {
             metadata,
             memory,

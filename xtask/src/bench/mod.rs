@@ -4,6 +4,7 @@ mod heap;
 mod heap_report;
 mod measure;
 mod pause;
+mod size;
 
 use std::process::{Command, Stdio};
 
@@ -21,12 +22,14 @@ pub(crate) struct Arguments {
 enum Benchmark {
     Heap(heap::Arguments),
     Pause(pause::Arguments),
+    Size(size::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.benchmark {
         Benchmark::Heap(arguments) => heap::run(arguments),
         Benchmark::Pause(arguments) => pause::run(arguments),
+        Benchmark::Size(arguments) => size::run(arguments),
     }
 }
 
