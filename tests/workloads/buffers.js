@@ -22,7 +22,7 @@ holder.bytes = fill(new Uint8Array(3000));
 holder.words = fill(new Uint16Array(2500));
 holder.clamped = fill(new Uint8ClampedArray(300));
 holder.doubles = new Float64Array(700);
-for (var i = 0; i < 700; i++) holder.doubles[i] = i / 3 - 50;
+for (var i = 0; i < 700; i++) holder.doubles[i] = i / 8 - 50;
 holder.few = new Float64Array([1.5, -0.25, 1e300]);
 holder.integers = new Int32Array(400);
 for (i = 0; i < 400; i++) holder.integers[i] = i * -7919;
