@@ -1,6 +1,7 @@
 //! Interprets a captured V8 heap: image, layout, object views, heap walk, classes.
 #![forbid(unsafe_code)]
 
+mod cache;
 pub mod commands;
 pub mod export;
 pub mod graph;

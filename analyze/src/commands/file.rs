@@ -1,19 +1,23 @@
 //! The arguments that name a FILE, and how it is opened.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use v8mini_format::{Integrity, Metadata};
 
+use super::knowledge::Keeper;
 use super::progress;
 use super::session::Session;
+use crate::cache::{Cache, Identity, Locations};
 use crate::heap::PageSelection;
-use crate::image::{self, OpenOptions};
+use crate::image::{self, Image, OpenOptions};
 use crate::layout::Layout;
 use crate::v8::Objects;
 
 /// Which file a command is about.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct InputArgs {
     /// A capture (.v8mini) or an ELF core, also compressed with zstd or gzip; `-` for standard input.
     #[arg(value_name = "FILE")]
@@ -31,6 +35,15 @@ pub(crate) struct InputArgs {
     /// For a core: what to look at besides the heap. `buffers`: the contents of ArrayBuffers, which a capture leaves out.
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     include: Vec<Include>,
+
+    /// Keep what takes long to find out, such as the dominator tree, for the next command: beside the file, as
+    /// FILE.v8mini-cache, or in the user's cache directory where that cannot be written to.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    cache: CacheUse,
+
+    /// The same as --cache never.
+    #[arg(long)]
+    no_cache: bool,
 }
 
 /// What of a core to look at besides what a capture has.
@@ -38,6 +51,17 @@ pub(crate) struct InputArgs {
 pub(crate) enum Include {
     /// Contents of ArrayBuffers, typed arrays and Buffers.
     Buffers,
+}
+
+/// What is kept for the next command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CacheUse {
+    /// What took long.
+    Auto,
+    /// Everything that can be kept.
+    Always,
+    /// Nothing; nor is anything read that was kept.
+    Never,
 }
 
 /// The arguments that every command has.
@@ -55,6 +79,19 @@ pub(crate) struct FileArgs {
     pub(crate) isolate: Option<usize>,
 }
 
+/// What the answer depends on, the contents of the file apart.
+impl fmt::Debug for InputArgs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("InputArgs")
+            .field("path", &self.path)
+            .field("exe", &self.exe)
+            .field("force", &self.force)
+            .field("include", &self.include)
+            .finish_non_exhaustive()
+    }
+}
+
 impl InputArgs {
     /// The same arguments for another file.
     pub(super) fn with_path(&self, path: &Path) -> Self {
@@ -63,6 +100,8 @@ impl InputArgs {
             exe: self.exe.clone(),
             force: self.force,
             include: self.include.clone(),
+            cache: self.cache,
+            no_cache: self.no_cache,
         }
     }
 
@@ -84,6 +123,7 @@ impl InputArgs {
     /// Opens the file as V8 objects.
     pub(crate) fn open_session(&self) -> anyhow::Result<Session> {
         let path = self.path.display();
+        let before = self.identity("");
         let (image, integrity) = self.open()?.into_image();
         let Some(version) = image.metadata.v8_version else {
             bail!(
@@ -91,7 +131,38 @@ impl InputArgs {
             );
         };
         let layout = Layout::resolve(version, &image.metadata.constants)?;
-        Ok(Session::new(Objects::new(image, layout), integrity))
+        let cache = before.and_then(|before| self.open_cache(&before, &image, &integrity));
+        let keeper = Keeper::new(cache, self.cache == CacheUse::Always);
+        Ok(Session::new(Objects::new(image, layout), integrity, keeper))
+    }
+
+    fn identity(&self, facts: &str) -> Option<Identity> {
+        let is_wanted = !self.no_cache && self.cache != CacheUse::Never;
+        is_wanted
+            .then(|| Identity::of(&self.path, facts).ok())
+            .flatten()
+    }
+
+    /// What earlier commands kept about the file.
+    fn open_cache(&self, before: &Identity, image: &Image, integrity: &Integrity) -> Option<Cache> {
+        // Replaced while it was opened?
+        if self.identity("")? != *before {
+            return None;
+        }
+        let Metadata {
+            v8_version,
+            constants,
+            modules,
+            isolates,
+            problems,
+            ..
+        } = &image.metadata;
+        // A core is read with what its binary says, or with what is known of V8 without it.
+        let facts = format!(
+            "{v8_version:?} {constants:?} {modules:?} {isolates:?} {problems:?} {integrity:?} {:?} {}",
+            self.exe, self.force
+        );
+        Cache::open(Locations::of(&self.path)?, self.identity(&facts)?)
     }
 }
 

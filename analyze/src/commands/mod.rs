@@ -1,7 +1,9 @@
 //! The commands of `v8mini`, one file each: arguments, run, text, JSON. The doc comment of a command is its `--help`.
 
 mod address;
+mod answers;
 mod bt;
+mod cache;
 mod convert;
 mod diff;
 mod dominators;
@@ -14,6 +16,7 @@ mod histogram;
 mod info;
 mod inspect;
 mod instances;
+mod knowledge;
 mod new_file;
 mod node;
 mod output;
@@ -35,6 +38,7 @@ mod verdict;
 mod waste;
 mod what;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -64,6 +68,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cache(cache::Cache),
     Convert(convert::Convert),
     Diff(diff::Diff),
     Info(info::Info),
@@ -95,7 +100,7 @@ impl Command {
     /// The question that the command is; `None` if it is none that a session could answer.
     fn query(&self) -> Option<&dyn Query> {
         Some(match self {
-            Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
+            Self::Cache(_) | Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
             Self::Diff(diff) => diff,
             Self::Export(export) => export,
             Self::Info(info) => info,
@@ -123,9 +128,17 @@ impl Command {
 
     fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
         match (self, self.query()) {
+            (Self::Cache(cache), _) => cache.run(output),
             (Self::Convert(convert), _) => convert.run(output),
             (Self::Redact(redact), _) => redact.run(output),
-            (_, Some(query)) => query.answer(&query.input().open_session()?, output),
+            (_, Some(query)) => {
+                let session = query.input().open_session()?;
+                let outcome = session.ask(query, output);
+                // Nobody waits for what the next command will find.
+                output.flush()?;
+                session.keep();
+                outcome
+            }
             (_, None) => bail!("the command cannot be run here"),
         }
     }
@@ -195,7 +208,7 @@ impl Cli {
         let program = std::iter::once("v8mini").map(str::to_owned);
         let cli = Self::try_parse_from(program.chain(arguments.iter().cloned()))?;
         match cli.command.query() {
-            Some(query) => query.answer(session, output),
+            Some(query) => session.ask(query, output),
             None => cli.command.run(output),
         }
     }

@@ -121,6 +121,10 @@ impl Query for Suspects {
         &self.file.input
     }
 
+    fn is_about_file_only(&self) -> bool {
+        self.later.is_empty()
+    }
+
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let compared = !self.later.is_empty();
         let mut captures = vec![self.find(session, compared || self.all)?];

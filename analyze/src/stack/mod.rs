@@ -12,11 +12,13 @@ mod js_frame;
 mod native;
 mod positions;
 mod registers;
+mod suspended;
 mod symbol;
 mod thread;
 mod walk;
 
 pub use frame::{Frame, FrameKind, JsFunction, NativeFunction, Stack, StackEnd};
+pub use suspended::{Suspended, suspended};
 pub use symbol::demangle;
 pub use thread::{ThreadKind, kind_of_thread};
 
