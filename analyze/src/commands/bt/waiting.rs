@@ -1,7 +1,9 @@
 //! What a thread will do next: its timers, and the functions that go on when a promise is settled.
 
+use std::collections::hash_map::Entry;
 use std::io::Write;
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use v8mini_format::model::Thread;
 
@@ -14,6 +16,9 @@ use crate::stack::{ThreadKind, kind_of_thread};
 /// Without `--async`, no more heap than this is looked through: it takes a second per gigabyte.
 const MAX_HEAP_BYTES: u64 = 256 << 20;
 
+/// So many timers and immediates are looked at.
+const MAX_CALLBACKS: usize = 1 << 17;
+
 /// What a thread waits for.
 #[derive(Serialize)]
 pub(super) struct Waiting {
@@ -22,8 +27,10 @@ pub(super) struct Waiting {
     pending_promises: u64,
     /// Pending promises that nobody waits for.
     idle_promises: u64,
-    /// The next timers and immediates.
+    /// What timers and immediates call, the next first.
     callbacks: Vec<CallbackReport>,
+    /// How many different ones there are, shown or not.
+    callbacks_in_all: usize,
     /// What pending promises let run.
     chains: Vec<ChainReport>,
     /// How many chains there are, shown or not.
@@ -35,12 +42,24 @@ pub(super) struct Waiting {
 struct CallbackReport {
     /// `timer` or `immediate`.
     kind: &'static str,
+    /// How many call the same.
+    count: u64,
+    /// The next of them.
     address: String,
     /// From the moment of the capture; less than 0 if it is late. Exact to some ten milliseconds.
     due_in_ms: Option<f64>,
     function: Option<StepReport>,
     /// What goes on when it has settled the promise that it was made to settle.
     then: Vec<StepReport>,
+}
+
+impl CallbackReport {
+    /// Equal for those that call the same.
+    fn what(&self) -> String {
+        let steps = self.function.iter().chain(&self.then);
+        let steps: Vec<String> = steps.map(StepReport::text).collect();
+        format!("{} {}", self.kind, steps.join("\n"))
+    }
 }
 
 /// What a pending promise lets run.
@@ -157,28 +176,42 @@ impl Waiting {
             let due = now.map(|now| (timer.due_ms - now).round());
             (Some(due), timer.address, &timer.callback)
         });
-        let callbacks = immediates
-            .chain(calls)
-            .take(limit)
-            .map(|(due, address, callback)| {
-                let then = callback
-                    .as_ref()
-                    .map_or_else(Vec::new, |callback| environment.runs_after(callback));
-                CallbackReport {
-                    kind: if due.is_some() { "timer" } else { "immediate" },
-                    address: address.to_string(),
-                    due_in_ms: due.flatten(),
-                    function: callback.as_ref().map(StepReport::call),
-                    then: then.iter().map(StepReport::new).collect(),
+        let mut callbacks: Vec<CallbackReport> = Vec::new();
+        let mut known: FxHashMap<String, usize> = FxHashMap::default();
+        for (due, address, callback) in immediates.chain(calls).take(MAX_CALLBACKS) {
+            let then = callback
+                .as_ref()
+                .map_or_else(Vec::new, |callback| environment.runs_after(callback));
+            let report = CallbackReport {
+                kind: if due.is_some() { "timer" } else { "immediate" },
+                count: 1,
+                address: address.to_string(),
+                due_in_ms: due.flatten(),
+                function: callback.as_ref().map(StepReport::call),
+                then: then.iter().map(StepReport::new).collect(),
+            };
+            match known.entry(report.what()) {
+                Entry::Vacant(place) => {
+                    place.insert(callbacks.len());
+                    callbacks.push(report);
                 }
-            });
+                Entry::Occupied(place) => {
+                    if let Some(like_it) = callbacks.get_mut(*place.get()) {
+                        like_it.count += 1;
+                    }
+                }
+            }
+        }
+        let callbacks_in_all = callbacks.len();
+        callbacks.truncate(limit);
         let chains = environment.chains();
         Some(Self {
             timers: timers.timers.len() as u64,
             immediates: timers.immediates.len() as u64,
             pending_promises: chains.pending,
             idle_promises: chains.idle,
-            callbacks: callbacks.collect(),
+            callbacks,
+            callbacks_in_all,
             chains_in_all: chains.list.len(),
             chains: chains
                 .list
@@ -230,25 +263,26 @@ impl Waiting {
             let function = callback.function.as_ref();
             writeln!(
                 output,
-                "    {due}: {} {DIM}{} {}{DIM:#}",
+                "    {due}: {} {DIM}{} {}{DIM:#}{}",
                 function.map_or_else(|| "?".to_owned(), StepReport::text),
                 callback.kind,
-                callback.address
+                callback.address,
+                like_it(callback.count)
             )?;
             write_steps(output, &callback.then)?;
         }
-        let callbacks = self.timers + self.immediates;
-        write_rest(output, callbacks, self.callbacks.len(), "timer")?;
+        let shown = self.callbacks.len();
+        write_rest(output, self.callbacks_in_all, shown, "kind")?;
         for chain in &self.chains {
-            let others = match chain.count {
-                1 => String::new(),
-                count => format!(" and {} more like it", grouped(count - 1)),
-            };
-            writeln!(output, "    promise {}{others}", chain.promise)?;
+            writeln!(
+                output,
+                "    promise {}{}",
+                chain.promise,
+                like_it(chain.count)
+            )?;
             write_steps(output, &chain.steps)?;
         }
-        let chains = self.chains_in_all as u64;
-        write_rest(output, chains, self.chains.len(), "kind")
+        write_rest(output, self.chains_in_all, self.chains.len(), "kind")
     }
 }
 
@@ -259,13 +293,21 @@ fn write_steps(output: &mut Output, steps: &[StepReport]) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn write_rest(output: &mut Output, all: u64, shown: usize, name: &str) -> anyhow::Result<()> {
-    if let Some(rest) = all.checked_sub(shown as u64).filter(|rest| *rest > 0) {
+/// How many others there are.
+fn like_it(count: u64) -> String {
+    match count {
+        0 | 1 => String::new(),
+        count => format!(" and {} more like it", grouped(count - 1)),
+    }
+}
+
+fn write_rest(output: &mut Output, all: usize, shown: usize, name: &str) -> anyhow::Result<()> {
+    if let Some(rest) = all.checked_sub(shown).filter(|rest| *rest > 0) {
         let plural = if rest == 1 { "" } else { "s" };
         writeln!(
             output,
             "    {DIM}… and {} more {name}{plural}; --async shows all{DIM:#}",
-            grouped(rest)
+            grouped(rest as u64)
         )?;
     }
     Ok(())
