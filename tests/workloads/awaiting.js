@@ -49,7 +49,8 @@ async function longSleeper() {
   await sleepLonger(700000); // AWAIT longSleeper
 }
 
-function never() { return new Promise(function () {}); }
+// Who waits for a promise that nothing holds is garbage.
+function never() { return protocol.keep(new Promise(function () {})); }
 
 var lines = {};
 [__filename].concat(+process.versions.node.split('.')[0] >= 10 ? require.resolve('./awaiting-generators') : []).forEach(function (file) {

@@ -11,7 +11,7 @@ use super::promises::{generator_behind, in_context};
 use super::{Callback, callback};
 use crate::layout::Field;
 use crate::stack::{Suspended, suspended};
-use crate::v8::{Address, Objects, PropertyValue, Reaction, Tagged};
+use crate::v8::{Address, Objects, PromiseState, PropertyValue, Reaction, Tagged};
 
 /// So many functions of a chain are named.
 const MAX_STEPS: usize = 64;
@@ -171,7 +171,7 @@ fn next(objects: &Objects, reaction: &Reaction) -> (Option<Step>, Option<Address
     for handler in handlers.filter(|found| objects.is_callable(*found)) {
         if let Some(generator) = generator_behind(objects, handler) {
             let step = suspended(objects, generator).map(Step::Await);
-            return (step, objects.generator_promise(generator));
+            return (step, settled_by(objects, generator));
         }
         let shared = objects.shared_function_info(handler).ok();
         let is_own =
@@ -205,6 +205,27 @@ fn next(objects: &Objects, reaction: &Reaction) -> (Option<Step>, Option<Address
         }
     }
     (None, settled)
+}
+
+/// The promise that a suspended function settles: the first of those that may be it which it does not wait for itself.
+fn settled_by(objects: &Objects, generator: Address) -> Option<Address> {
+    let candidates = objects.generator_promises(generator);
+    if candidates.len() < 2 {
+        return candidates.first().copied();
+    }
+    let is_awaited = |promise: Address| {
+        reactions(objects, promise).iter().any(|reaction| {
+            let handler = reaction.on_fulfilled.strong();
+            handler.and_then(|handler| generator_behind(objects, handler)) == Some(generator)
+        })
+    };
+    let is_pending = |promise: Address| {
+        let value = objects.read_promise(promise);
+        value.is_ok_and(|value| value.state == PromiseState::Pending)
+    };
+    candidates
+        .into_iter()
+        .find(|promise| is_pending(*promise) && !is_awaited(*promise))
 }
 
 /// The promise itself, or that of a capability.

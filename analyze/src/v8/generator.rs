@@ -60,41 +60,42 @@ impl Objects {
         u64::try_from(offset.smi()?).ok()
     }
 
-    /// The promise that is settled when a suspended async function returns, or when an async generator yields next. `None`
-    /// for other generators, if nobody waits for the async generator, and where V8 keeps the promise in a register (up to 7.1).
-    pub fn generator_promise(&self, address: Address) -> Option<Address> {
+    /// The promise that is settled when a suspended async function returns, or when an async generator yields next. None for other
+    /// generators, and if nobody waits for the async generator. Up to V8 7.1 it is one of several: there it is a
+    /// variable that the program cannot name, in one of the registers.
+    pub fn generator_promises(&self, address: Address) -> Vec<Address> {
         let promise = if self.has_type(address, "JS_ASYNC_FUNCTION_OBJECT_TYPE") {
             self.tagged_field(address, Field::AsyncFunctionPromise)
         } else if self.has_type(address, "JS_ASYNC_GENERATOR_OBJECT_TYPE") {
-            let request = self
-                .tagged_field(address, Field::AsyncGeneratorQueue)
-                .ok()?;
             // Undefined, where nobody waits, has no promise in this place.
-            self.tagged_field(request.strong()?, Field::AsyncGeneratorRequestPromise)
+            self.tagged_field(address, Field::AsyncGeneratorQueue)
+                .map(|request| request.strong().unwrap_or_default())
+                .and_then(|request| self.tagged_field(request, Field::AsyncGeneratorRequestPromise))
         } else {
-            return self.promise_in_registers(address);
+            return self.promises_in_registers(address);
         };
+        let promise = promise.ok().and_then(Tagged::strong);
         promise
-            .ok()?
-            .strong()
             .filter(|found| self.is_promise(*found))
+            .into_iter()
+            .collect()
     }
 
-    /// Up to V8 7.1, the promise of an async function is a variable that the program cannot name, in the first register that
-    /// holds a promise.
-    fn promise_in_registers(&self, generator: Address) -> Option<Address> {
+    fn promises_in_registers(&self, generator: Address) -> Vec<Address> {
         // Later ones have an object of their own kind for async functions.
         if self.layout().place(Field::AsyncFunctionPromise).is_ok() {
-            return None;
+            return Vec::new();
         }
-        let registers = self
-            .tagged_field(generator, Field::GeneratorRegisters)
-            .ok()?;
-        let registers = FixedArray::read(self, registers.strong()?).ok()?;
-        (0..registers.length.min(MAX_REGISTERS)).find_map(|index| {
-            let found = registers.get(self, index).ok()?.strong()?;
-            self.is_promise(found).then_some(found)
-        })
+        let registers = self.tagged_field(generator, Field::GeneratorRegisters);
+        let registers = registers.ok().and_then(Tagged::strong);
+        let registers = registers.and_then(|found| FixedArray::read(self, found).ok());
+        let Some(registers) = registers else {
+            return Vec::new();
+        };
+        (0..registers.length.min(MAX_REGISTERS))
+            .filter_map(|index| registers.get(self, index).ok()?.strong())
+            .filter(|found| self.is_promise(*found))
+            .collect()
     }
 
     /// Whether an object is a promise.
