@@ -347,19 +347,15 @@ fn a_crash_inside_a_native_addon() -> Result<()> {
             String::from_utf8_lossy(&output.stderr)
         );
         let report = Tools::get().query("bt", &core, &["--native"])?;
+        // Of a core, only the binary of Node.js is read besides; a capture of a live process has the symbols of all files.
+        let module = report["threads"][0]["frames"][0]["native"]["module"].as_str();
+        ensure!(
+            module.is_some_and(|module| module.ends_with("wild.node")),
+            "Node {release} was in {module:?}"
+        );
         let names = names(&report);
         ensure!(
-            in_order(
-                &names,
-                &[
-                    "write_where_it_must_not",
-                    "crash",
-                    "innermost",
-                    "middle",
-                    "outermost",
-                    "onTimer"
-                ]
-            ),
+            in_order(&names, &["innermost", "middle", "outermost", "onTimer"]),
             "Node {release}: {names:#?}"
         );
         let source = Tools::get().query("bt", &core, &["--source"])?;
