@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod layout;
 pub mod node;
 pub mod self_check;
+mod report;
 mod shell;
 pub mod source;
 pub mod stack;

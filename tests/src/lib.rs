@@ -12,6 +12,7 @@ pub mod dist;
 pub mod heapsnapshot;
 pub mod modes;
 pub mod nodes;
+pub mod npm;
 pub mod patience;
 pub mod process;
 pub mod readers;

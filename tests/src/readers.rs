@@ -1,15 +1,13 @@
 //! The programs in which people open heap snapshots, as judges of exported ones: see `tests/readers/`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::patience::Patient;
-use crate::{nodes, target_dir, workspace_root};
+use crate::{nodes, npm};
 
 /// A program that reads heap snapshots.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +29,7 @@ pub fn read(reader: Reader, snapshot: &Path) -> Result<Value> {
     };
     let node = nodes::ensure(nodes::USUAL)?;
     let output = Command::new(&node.path)
-        .arg(installed()?.join(script))
+        .arg(npm::folder("readers", Some("build.mjs"))?.join(script))
         .arg(snapshot)
         .output_in_time()?;
     ensure!(
@@ -41,48 +39,4 @@ pub fn read(reader: Reader, snapshot: &Path) -> Result<Value> {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_slice(&output.stdout).with_context(|| format!("what {reader:?} printed"))
-}
-
-/// The folder with the readers, which npm fills once for each version of their list.
-fn installed() -> Result<&'static Path> {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(folder) = FOLDER.get() {
-        return Ok(folder);
-    }
-    let source = workspace_root().join("tests/readers");
-    let folder = target_dir().join("readers");
-    fs::create_dir_all(&folder)?;
-    let list = fs::read(source.join("package.json"))?;
-    for entry in fs::read_dir(&source)? {
-        let entry = entry?;
-        fs::copy(entry.path(), folder.join(entry.file_name()))?;
-    }
-    let stamp = folder.join("installed.json");
-    if fs::read(&stamp).ok().as_ref() != Some(&list) {
-        // Without their install scripts: memlab would fetch a browser.
-        let mut install = Command::new("npm");
-        install.args([
-            "install",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--silent",
-        ]);
-        succeed(install.current_dir(&folder))?;
-        succeed(Command::new("node").arg("build.mjs").current_dir(&folder))?;
-        fs::write(&stamp, &list)?;
-    }
-    Ok(FOLDER.get_or_init(|| folder))
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }

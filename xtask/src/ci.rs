@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::docs;
 use crate::time_limit::test_must_succeed_within;
+use crate::{assets, docs};
 use crate::tools::{self, must_succeed};
 
 /// The cargo-deny that is installed into `target/tools`: about 200 seconds of one core, once per clone. The policy could
@@ -41,7 +41,11 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
         must_succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
     });
     ci.step("help texts", || docs::run(&docs::Arguments { check: true }));
-    ci.step("gdb", install_gdb);
+    ci.step("assets", || assets::run(&assets::Arguments { check: true }));
+    // The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
+    ci.step("gdb", || install("gcore", "gdb"));
+    // The tests of the report open it in a browser.
+    ci.step("chromium", || install("chromium", "chromium"));
     ci.step("cargo-deny", || tools::install("cargo-deny", CARGO_DENY));
     ci.step("dependencies", || {
         must_succeed(&mut cargo_deny("check licenses bans sources"))
@@ -102,21 +106,17 @@ fn cargo_deny(arguments: &str) -> Command {
     command
 }
 
-/// The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
-fn install_gdb() -> Result<()> {
-    let gcore = Command::new("gcore")
-        .arg("-h")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if gcore.is_ok() {
+/// Installs a package of Debian, unless its program is here.
+fn install(program: &str, package: &str) -> Result<()> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&paths).any(|folder| folder.join(program).is_file()) {
         return Ok(());
     }
-    let hint = "gcore is not here, and cannot be installed: install gdb";
-    must_succeed(Command::new("apt-get").arg("update")).context(hint)?;
+    let hint = || format!("{program} is not here, and cannot be installed: install {package}");
+    must_succeed(Command::new("apt-get").arg("update")).with_context(hint)?;
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", "gdb"]);
-    must_succeed(&mut install).context(hint)
+    install.args(["install", "--yes", "--no-install-recommends", package]);
+    must_succeed(&mut install).with_context(hint)
 }
 
 /// Checks the dependencies for published vulnerabilities. Their database is on GitHub: where that cannot be reached, the

@@ -151,7 +151,7 @@ pub(super) fn retainer(session: &Session, tree: &DominatorTree, id: u32) -> Opti
 }
 
 /// An object in a short line: what is in it can be inspected.
-pub(super) fn summary(session: &Session, address: Address) -> String {
+pub(crate) fn summary(session: &Session, address: Address) -> String {
     let options = Options {
         depth: 1,
         string_length: 60,

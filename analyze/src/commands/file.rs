@@ -1,6 +1,7 @@
 //! The arguments that name a FILE, and how it is opened.
 
 use std::fmt;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -103,6 +104,18 @@ impl InputArgs {
             cache: self.cache,
             no_cache: self.no_cache,
         }
+    }
+
+    /// The options that say how to open a file, as on a command line.
+    pub(super) fn opening(&self) -> Vec<OsString> {
+        let mut options = Vec::new();
+        if let Some(exe) = &self.exe {
+            options.extend(["--exe".into(), exe.clone().into_os_string()]);
+        }
+        if self.force {
+            options.push("--force".into());
+        }
+        options
     }
 
     /// Opens the file, with a spinner while it is unpacked.

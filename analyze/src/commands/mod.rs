@@ -25,6 +25,7 @@ mod print;
 mod progress;
 mod redact;
 mod refs;
+mod report;
 mod scripts;
 mod search;
 mod session;
@@ -38,6 +39,7 @@ mod verdict;
 mod waste;
 mod what;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -45,7 +47,9 @@ use anyhow::bail;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use address::{address_number, object_at, value_at};
+pub(crate) use dominators::summary;
 pub(crate) use output::{Color, FAILED, Outcome, Output, Text, complain, is_closed_pipe};
+pub(crate) use path::class_name as class_or_function;
 pub(crate) use refs::{class_name, properties_named, strings_of_text};
 pub(crate) use session::{Query, Session};
 
@@ -85,6 +89,7 @@ enum Command {
     Scripts(scripts::Scripts),
     Redact(redact::Redact),
     Export(export::Export),
+    Report(report::Report),
     Shell(shell::Shell),
     Strings(strings::Strings),
     Waste(waste::Waste),
@@ -103,6 +108,7 @@ impl Command {
             Self::Cache(_) | Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
             Self::Diff(diff) => diff,
             Self::Export(export) => export,
+            Self::Report(report) => report,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
             Self::Instances(instances) => instances,
@@ -202,11 +208,11 @@ impl Cli {
     /// As the command, and if the arguments are wrong.
     pub(crate) fn answer(
         session: &Session,
-        arguments: &[String],
+        arguments: &[impl Into<OsString> + Clone],
         output: &mut Output,
     ) -> anyhow::Result<Outcome> {
-        let program = std::iter::once("v8mini").map(str::to_owned);
-        let cli = Self::try_parse_from(program.chain(arguments.iter().cloned()))?;
+        let program = std::iter::once(OsString::from("v8mini"));
+        let cli = Self::try_parse_from(program.chain(arguments.iter().cloned().map(Into::into)))?;
         match cli.command.query() {
             Some(query) => session.ask(query, output),
             None => cli.command.run(output),

@@ -355,7 +355,8 @@ fn label(link: &Link) -> String {
     }
 }
 
-fn class_name(objects: &Objects, address: Address) -> String {
+/// The class of an object, or the name of a function.
+pub(crate) fn class_name(objects: &Objects, address: Address) -> String {
     let Ok(map) = objects.map_of(address) else {
         return "?".to_owned();
     };
