@@ -64,7 +64,8 @@ fn browse(page: &Path) -> Result<Value> {
         seen["requests"]
     );
     ensure!(seen["hacked"].is_null(), "{}", seen["hacked"]);
-    let elements = serde_json::json!({ "scripts": 2, "images": 0, "foreign": 0, "handlers": 0, "styles": 1 });
+    let elements =
+        serde_json::json!({ "scripts": 2, "images": 0, "foreign": 0, "handlers": 0, "styles": 1 });
     ensure!(seen["elements"] == elements, "{}", seen["elements"]);
     ensure!(seen["sticksOut"] == 0, "{} pixels", seen["sticksOut"]);
     let attack = &seen["attack"];
@@ -170,7 +171,11 @@ fn a_leak_is_shown_and_the_page_can_be_used() -> Result<()> {
         matches!(exact.as_slice(), [text, value] if text.replace(',', "") == *value),
         "{exact:?}"
     );
-    ensure!(table["human"].as_str().is_some_and(|text| text.ends_with('B')));
+    ensure!(
+        table["human"]
+            .as_str()
+            .is_some_and(|text| text.ends_with('B'))
+    );
     Ok(())
 }
 
@@ -351,7 +356,9 @@ fn old_releases_and_cut_files_have_reports_too() -> Result<()> {
     ensure!(written["bytes"] == fs::metadata(&page)?.len(), "{written}");
     let seen = browse(&page)?;
     ensure!(
-        seen["notices"].to_string().contains("the file is not whole"),
+        seen["notices"]
+            .to_string()
+            .contains("the file is not whole"),
         "{}",
         seen["notices"]
     );

@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let made = fs::read(folder.join(name)).with_context(|| format!("no {name} was made"))?;
         let path = source.join(name);
         if arguments.check {
-            let written = fs::read(&path).with_context(|| format!("cannot read {ASSETS}/{name}"))?;
+            let written =
+                fs::read(&path).with_context(|| format!("cannot read {ASSETS}/{name}"))?;
             ensure!(
                 written == made,
                 "{ASSETS}/{name} is not what its sources make: run `cargo xtask assets`"

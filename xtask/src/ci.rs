@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::time_limit::test_must_succeed_within;
-use crate::{assets, docs};
 use crate::tools::{self, must_succeed};
+use crate::{assets, docs};
 
 /// The cargo-deny that is installed into `target/tools`: about 200 seconds of one core, once per clone. The policy could
 /// be read from `cargo metadata` in a few hundred lines of our own, but a well-kept tool that everybody knows is worth

@@ -86,7 +86,10 @@ impl Asked {
         line.extend(options.iter().map(OsString::from));
         line.extend(subject.opening.iter().cloned());
         // These two are about all isolates.
-        if let Some(number) = subject.isolate.filter(|_| !["bt", "diff"].contains(&command)) {
+        if let Some(number) = subject
+            .isolate
+            .filter(|_| !["bt", "diff"].contains(&command))
+        {
             line.extend(["--isolate".into(), number.to_string().into()]);
         }
         // Whatever a file is called, it is no option.

@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn nothing_in_the_document_ends_its_element() {
-        let json = serde_json::json!({ "</script><!--<script>": "<img src=x onerror=alert(1)>\u{2028}" });
+        let json =
+            serde_json::json!({ "</script><!--<script>": "<img src=x onerror=alert(1)>\u{2028}" });
         let text = harmless(&json.to_string());
         assert!(!text.contains(['<', '>', '&', '\u{2028}']));
         assert_eq!(

@@ -30,7 +30,10 @@ pub(super) fn slim(report: &mut Value) {
 fn slim_frame(frame: &mut Value) {
     let mut small = Map::new();
     for name in FIELDS {
-        if let Some(value) = frame.get(name).filter(|value| **value != Value::Bool(false)) {
+        if let Some(value) = frame
+            .get(name)
+            .filter(|value| **value != Value::Bool(false))
+        {
             small.insert(name.to_owned(), value.clone());
         }
     }

@@ -106,7 +106,7 @@ export function table({columns, rows, sort, search, choices, label, page = PAGE}
   let before;
   addEventListener('beforeprint', () => {
     before = state;
-    grow(Math.max(state.pagination.pageSize, 100));
+    grow(Math.max(state.pagination.pageSize, 50));
   });
   addEventListener('afterprint', () => {
     state = before || state;
