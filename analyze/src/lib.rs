@@ -19,6 +19,7 @@ pub mod stack;
 pub mod strings;
 pub mod suspects;
 pub mod top;
+mod tui;
 pub mod v8;
 pub mod waste;
 pub mod whatis;

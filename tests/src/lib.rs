@@ -16,6 +16,7 @@ pub mod npm;
 pub mod patience;
 pub mod process;
 pub mod readers;
+pub mod terminal;
 pub mod tools;
 #[cfg(target_os = "linux")]
 pub mod vitals;

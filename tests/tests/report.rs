@@ -42,13 +42,18 @@ fn report(files: &[PathBuf], options: &[&str]) -> Result<PathBuf> {
     Ok(page)
 }
 
-/// What the browser saw of a page: see `tests/browser/report.mjs`.
+/// What the browser saw of a page, and of its use: see `tests/browser/report.mjs`.
 fn browse(page: &Path) -> Result<Value> {
+    open(page, &[])
+}
+
+fn open(page: &Path, options: &[&str]) -> Result<Value> {
     let node = nodes::ensure(nodes::USUAL)?;
     let browser = npm::program(&["chromium", "google-chrome", "chromium-browser"])?;
     let output = Command::new(&node.path)
         .arg(npm::folder("browser", None)?.join("report.mjs"))
         .args([&browser, &page.to_owned()])
+        .args(options)
         .output()?;
     ensure!(
         output.status.success(),
@@ -71,7 +76,7 @@ fn browse(page: &Path) -> Result<Value> {
     let attack = &seen["attack"];
     ensure!(attack["hacked"].is_null(), "{attack}");
     let violations = attack["violations"].to_string();
-    for directive in ["script-src", "connect-src", "img-src"] {
+    for directive in ["require-trusted-types-for", "connect-src", "img-src"] {
         ensure!(violations.contains(directive), "{directive}: {violations}");
     }
     Ok(seen)
@@ -99,6 +104,8 @@ fn a_leak_is_shown_and_the_page_can_be_used() -> Result<()> {
     let page = report(&files, &[])?;
     let html = fs::metadata(&page)?.len();
     ensure!(html < 2_000_000, "{html} bytes");
+    // Styles of a terminal are no part of a page.
+    ensure!(!fs::read_to_string(&page)?.contains("\\u001b["));
     let seen = browse(&page)?;
 
     let sections = [
@@ -354,7 +361,7 @@ fn old_releases_and_cut_files_have_reports_too() -> Result<()> {
     let page = PathBuf::from(written["file"].as_str().context("no file")?);
     ensure!(page == cut.with_extension("html"), "{}", page.display());
     ensure!(written["bytes"] == fs::metadata(&page)?.len(), "{written}");
-    let seen = browse(&page)?;
+    let seen = open(&page, &["look"])?;
     ensure!(
         seen["notices"]
             .to_string()

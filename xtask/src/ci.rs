@@ -44,8 +44,9 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     ci.step("assets", || assets::run(&assets::Arguments { check: true }));
     // The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
     ci.step("gdb", || install("gcore", "gdb"));
-    // The tests of the report open it in a browser.
+    // The tests of the report open it in a browser, those of the terminal interface run it in a terminal.
     ci.step("chromium", || install("chromium", "chromium"));
+    ci.step("tmux", || install("tmux", "tmux"));
     ci.step("cargo-deny", || tools::install("cargo-deny", CARGO_DENY));
     ci.step("dependencies", || {
         must_succeed(&mut cargo_deny("check licenses bans sources"))

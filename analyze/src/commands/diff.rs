@@ -131,6 +131,7 @@ struct ObjectsReport {
 #[derive(Debug, Serialize)]
 struct Example {
     address: String,
+    #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 

@@ -182,19 +182,27 @@ impl InputArgs {
 impl FileArgs {
     /// The pages that the command is about.
     pub(crate) fn selection(&self, session: &Session) -> anyhow::Result<PageSelection> {
-        let Some(number) = self.isolate else {
-            return Ok(PageSelection::default());
-        };
-        let isolates = session.isolates();
-        match isolates.get(number) {
-            Some(isolate) => Ok(PageSelection {
-                heap: Some(isolate.heap),
-            }),
-            None => bail!(
-                "there is no isolate {number}: the capture has {} (0 to {})",
-                isolates.len(),
-                isolates.len().saturating_sub(1)
-            ),
-        }
+        selection(session, self.isolate)
+    }
+}
+
+/// The pages of an isolate, or of all.
+pub(super) fn selection(
+    session: &Session,
+    isolate: Option<usize>,
+) -> anyhow::Result<PageSelection> {
+    let Some(number) = isolate else {
+        return Ok(PageSelection::default());
+    };
+    let isolates = session.isolates();
+    match isolates.get(number) {
+        Some(isolate) => Ok(PageSelection {
+            heap: Some(isolate.heap),
+        }),
+        None => bail!(
+            "there is no isolate {number}: the capture has {} (0 to {})",
+            isolates.len(),
+            isolates.len().saturating_sub(1)
+        ),
     }
 }

@@ -59,6 +59,7 @@ struct Instance {
     #[serde(skip_serializing_if = "Option::is_none")]
     retained_bytes: Option<u64>,
     /// What is in it, in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 

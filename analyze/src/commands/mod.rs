@@ -35,6 +35,7 @@ mod source;
 mod strings;
 mod suspects;
 mod tree;
+mod tui;
 mod verdict;
 mod waste;
 mod what;
@@ -47,8 +48,10 @@ use anyhow::bail;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use address::{address_number, object_at, value_at};
-pub(crate) use dominators::summary;
-pub(crate) use output::{Color, FAILED, Outcome, Output, Text, complain, is_closed_pipe};
+pub(crate) use dominators::{sort_by_retained, summary};
+pub(crate) use output::{
+    Color, FAILED, Outcome, Output, Text, complain, grouped, human_bytes, is_closed_pipe, percent,
+};
 pub(crate) use path::class_name as class_or_function;
 pub(crate) use refs::{class_name, properties_named, strings_of_text};
 pub(crate) use session::{Query, Session};
@@ -91,6 +94,7 @@ enum Command {
     Export(export::Export),
     Report(report::Report),
     Shell(shell::Shell),
+    Tui(tui::Tui),
     Strings(strings::Strings),
     Waste(waste::Waste),
     Suspects(suspects::Suspects),
@@ -109,6 +113,7 @@ impl Command {
             Self::Diff(diff) => diff,
             Self::Export(export) => export,
             Self::Report(report) => report,
+            Self::Tui(tui) => tui,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
             Self::Instances(instances) => instances,

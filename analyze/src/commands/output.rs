@@ -9,7 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Emphasis for headings.
 pub(crate) const HEADING: Style = Style::new().bold();
@@ -317,6 +317,11 @@ impl Write for Output {
             Sink::Buffer(_) => Ok(()),
         }
     }
+}
+
+/// Serializes a text for people without its styles: JSON has none.
+pub(crate) fn plain<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&anstream::adapter::strip_str(text))
 }
 
 /// Prints an error to standard error.

@@ -73,6 +73,7 @@ struct Route {
     objects: u64,
     shallow_bytes: u64,
     /// What the path leads to, in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 

@@ -70,6 +70,7 @@ struct Reference {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     /// The value in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     value: String,
     /// Who refers to the holder, if that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]

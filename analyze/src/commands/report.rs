@@ -1,7 +1,7 @@
 //! `v8mini report`: everything on one page.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -30,7 +30,8 @@ pub(super) struct Report {
     #[arg(value_name = "LATER")]
     later: Vec<PathBuf>,
 
-    /// File to write; `-` for standard output. By default the name of the last capture with `.html`.
+    /// File to write; `-` for standard output. By default the name of the last capture with `.html`,
+    /// or report.html.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -55,9 +56,10 @@ impl Query for Report {
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let newest = self.later.last().unwrap_or(&self.file.input.path);
         let path = self.output.clone().unwrap_or_else(|| {
-            let mut path = newest.clone();
-            path.set_extension("html");
-            path
+            if newest == Path::new("-") {
+                return PathBuf::from("report.html");
+            }
+            newest.with_extension("html")
         });
         let to_stdout = goes_to_stdout(&path, "a page is for a browser")?;
         let last = match self.later.last() {

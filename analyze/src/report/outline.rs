@@ -211,7 +211,10 @@ fn node(session: &Session, tree: &DominatorTree, classes: &Classes, group: &Grou
         nested: retained > group.retained,
         address: address.map_or_else(|| "?".to_owned(), |address| address.to_string()),
         via: None,
-        summary: single.map(|address| summary(session, address)),
+        summary: single.map(|address| {
+            let text = summary(session, address);
+            anstream::adapter::strip_str(&text).to_string()
+        }),
     }
 }
 

@@ -55,9 +55,15 @@ export function command(text) {
   return h('code', {class: 'command'}, text);
 }
 
+/** A text with what would be invisible, or turn its surroundings around, as escapes. */
+export function visible(text) {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** The name of a class or function: of many characters the page shows some. */
 export function name(text, limit = 90) {
-  const whole = text === '' ? '(anonymous)' : text;
+  const whole = text === '' ? '(anonymous)' : visible(text);
   const characters = [...whole];
   const shown = characters.length > limit ? `${characters.slice(0, limit).join('')}…` : whole;
   // Whatever direction a name is written in, it does not turn around what stands beside it.

@@ -1,6 +1,6 @@
 // A tree as boxes, each as wide as what it stands for: to be zoomed, searched, and walked by keys.
 import {hierarchy, partition} from 'd3-hierarchy';
-import {h} from './dom.js';
+import {h, visible} from './dom.js';
 import {percent} from './format.js';
 
 /** Narrower boxes, as parts of the whole width, are left out until one zooms in. */
@@ -66,13 +66,13 @@ export function icicle({data, label, amount, details}) {
           zoom(node === focus && node.parent ? node.parent : node);
         },
         onfocus: () => choose(node),
-      }, part * pixels > LABEL && h('bdi', {}, name));
+      }, part * pixels > LABEL && h('bdi', {}, visible(name)));
       drawn.set(node, box);
       return box;
     }));
     crumbs.replaceChildren(...ancestors.map((node, index) => h('button', {
       type: 'button', 'aria-current': index === ancestors.length - 1 ? 'true' : null, onclick: () => zoom(node),
-    }, h('bdi', {}, node.data.name))));
+    }, h('bdi', {}, visible(node.data.name)))));
   }
   function choose(node) {
     if (node === chosen && info.childElementCount > 0) return;

@@ -1,5 +1,5 @@
 // Strings and waste.
-import {command, failed, h, name, notice, section} from '../dom.js';
+import {command, failed, h, name, notice, section, visible} from '../dom.js';
 import {bytes, count, grouped, plural} from '../format.js';
 import {share} from '../bars.js';
 import {table} from '../table.js';
@@ -55,12 +55,10 @@ function part(title, rows, empty, options, open) {
 
 function literal(text, length, shown) {
   if (text === null || text === undefined) return h('span', {class: 'none'}, shown ? '–' : 'left out');
-  // Control characters would be invisible, or worse.
-  const visible = JSON.stringify(text).slice(1, -1).replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const whole = visible(JSON.stringify(text).slice(1, -1));
   const limit = 110;
-  const cut = visible.length > limit;
-  return h('code', {class: 'text', title: cut ? visible : null}, `"${cut ? visible.slice(0, limit) : visible}"`,
+  const cut = whole.length > limit;
+  return h('code', {class: 'text', title: cut ? whole : null}, `"${cut ? whole.slice(0, limit) : whole}"`,
     (cut || text.length < length) && h('span', {class: 'none'}, '…'));
 }
 
