@@ -116,7 +116,12 @@ fn looks_around(release: &str) -> Result<()> {
     terminal.wait_until("the Profile again", |screen| {
         inspected(screen) == Some(profile.as_str())
     })?;
-    terminal.keys(&["Tab", "z"])?;
+    // A text that is too wide is moved.
+    terminal.keys(&["Tab", "l"])?;
+    terminal.wait_until("what was out of sight", |screen| {
+        !screen.contains("┃Profile")
+    })?;
+    terminal.keys(&["h", "z"])?;
     let screen = terminal.wait_until("one pane", |screen| !screen.contains("Dominator tree"))?;
     ensure!(screen.contains("root:"), "{screen}");
     terminal.keys(&["z"])?;

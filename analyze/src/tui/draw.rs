@@ -13,6 +13,8 @@ use super::keys::HELP;
 
 /// Smaller windows have no room for anything.
 const LEAST: (u16, u16) = (40, 10);
+/// Narrower panes have no room for shallow sizes.
+const WIDE: usize = 50;
 
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App<'_>, color: bool) {
@@ -64,7 +66,7 @@ fn pane(frame: &mut Frame<'_>, app: &mut App<'_>, pane: Pane, area: Rect, color:
     if let Some(place) = app.heights.get_mut(pane as usize) {
         *place = height;
     }
-    let (lines, chosen) = rows(app, pane, height);
+    let (lines, chosen) = rows(app, pane, height, usize::from(inside.width));
     let lines: Vec<Line<'_>> = lines
         .into_iter()
         .enumerate()
@@ -124,7 +126,7 @@ fn place(app: &App<'_>, pane: Pane) -> String {
 }
 
 /// The rows that fit, and which of them is the chosen one.
-fn rows<'t>(app: &mut App<'_>, pane: Pane, height: usize) -> (Vec<Line<'t>>, usize) {
+fn rows<'t>(app: &mut App<'_>, pane: Pane, height: usize, width: usize) -> (Vec<Line<'t>>, usize) {
     match pane {
         Pane::Tree => {
             let tree = &mut app.tree;
@@ -156,10 +158,14 @@ fn rows<'t>(app: &mut App<'_>, pane: Pane, height: usize) -> (Vec<Line<'t>>, usi
                     return Some(Line::from(format!("{bytes:>9} {}", instance.summary)));
                 }
                 let row = classes.class(index)?;
+                let shallow = if width < WIDE {
+                    String::new()
+                } else {
+                    format!("{:>9} ", human_bytes(row.shallow_bytes))
+                };
                 Some(Line::from(format!(
-                    "{:>9} {:>9} {:>9} {}",
+                    "{:>9} {shallow}{:>9} {}",
                     human_bytes(row.retained_bytes),
-                    human_bytes(row.shallow_bytes),
                     grouped(row.count),
                     row.name
                 )))
@@ -172,7 +178,11 @@ fn rows<'t>(app: &mut App<'_>, pane: Pane, height: usize) -> (Vec<Line<'t>>, usi
                 _ => &mut app.path,
             };
             let window = text.cursor.window(text.len(), height);
-            let rows = window.filter_map(|index| Some(Line::from(text.line(index)?.to_owned())));
+            let left = text.left;
+            let rows = window.filter_map(|index| {
+                let line: String = text.line(index)?.chars().skip(left).collect();
+                Some(Line::from(line))
+            });
             (rows.collect(), text.cursor.shown_at())
         }
     }
@@ -192,14 +202,14 @@ fn status_line<'t>(app: &App<'_>) -> Line<'t> {
         None => {
             let share = match app.tree.row(app.tree.cursor.at) {
                 Some(row) if app.focus == Pane::Tree => format!(
-                    "{} bytes, {} of all that is alive · ",
+                    " · {} bytes, {}",
                     grouped(row.retained),
                     percent(row.retained as f64 / app.tree.live_bytes.max(1) as f64)
                 ),
                 _ => String::new(),
             };
             Line::from(format!(
-                "{share}Enter open  Tab pane  / filter  ? help  q quit"
+                "? help  q quit  Enter open  Tab pane  / filter{share}"
             ))
         }
     }

@@ -180,9 +180,9 @@ impl TreePane {
         let text = address.map_or_else(String::new, |address| {
             let text = summary(session, address);
             let text = anstream::adapter::strip_str(&text).to_string();
-            // A summary of V8's own objects may say less than their class.
-            if text.is_empty() {
-                class_or_function(&session.objects, address)
+            // Of V8's own objects the summary has the instance type; their class says more.
+            if text.starts_with('<') {
+                format!("{} {address}", class_or_function(&session.objects, address))
             } else {
                 text
             }

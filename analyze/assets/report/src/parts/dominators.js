@@ -38,7 +38,8 @@ export function dominators(report) {
 
 function title_(node) {
   const via = node.via ? `${node.via}: ` : '';
-  return node.count === 1 ? via + (node.class || '(anonymous)') : `${count(node.count)} × ${node.class}`;
+  // The class first: narrow boxes show the beginning.
+  return via + (node.class || '(anonymous)') + (node.count === 1 ? '' : ` × ${count(node.count)}`);
 }
 
 function isInternal(text) {
