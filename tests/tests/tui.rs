@@ -96,7 +96,7 @@ fn looks_around(release: &str) -> Result<()> {
     terminal.keys(&["Tab"])?;
     terminal.text("/")?;
     terminal.text("Profil")?;
-    let screen = terminal.wait_for(" 1 of 1 ")?;
+    let screen = terminal.wait_for(" 1 of 2 ")?;
     ensure!(screen.contains("20,000 Profile"), "{screen}");
     terminal.keys(&["Enter", "Enter"])?;
     terminal.wait_for("20,000 × Profile")?;
@@ -118,9 +118,7 @@ fn looks_around(release: &str) -> Result<()> {
     })?;
     // A text that is too wide is moved.
     terminal.keys(&["Tab", "l"])?;
-    terminal.wait_until("what was out of sight", |screen| {
-        !screen.contains("┃Profile")
-    })?;
+    terminal.wait_until("what was out of sight", |screen| !screen.contains("┃← "))?;
     terminal.keys(&["h", "z"])?;
     let screen = terminal.wait_until("one pane", |screen| !screen.contains("Dominator tree"))?;
     ensure!(screen.contains("root:"), "{screen}");

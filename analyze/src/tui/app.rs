@@ -7,6 +7,7 @@ use super::answers::Answers;
 use super::classes::ClassesPane;
 use super::keys::Action;
 use super::list::{Cursor, Step};
+use super::path;
 use super::text::TextPane;
 use super::tree::TreePane;
 
@@ -107,14 +108,13 @@ impl<'a> App<'a> {
             self.path.set(Vec::new());
             return;
         };
-        let lines = |command, options: &[&str]| {
-            let lines = self.answers.lines(command, options, &address);
+        let or_error = |lines: anyhow::Result<Vec<String>>| {
             lines.unwrap_or_else(|error| vec![format!("{error:#}")])
         };
-        let inspect = lines("inspect", &["--depth", "1"]);
-        let path = lines("path", &["--limit", "5"]);
-        self.inspect.set(inspect);
-        self.path.set(path);
+        let inspect = self.answers.lines("inspect", &["--depth", "1"], &address);
+        self.inspect.set(or_error(inspect));
+        self.path
+            .set(or_error(path::lines(&self.answers, &address)));
     }
 
     /// Does what a key asks for.

@@ -8,6 +8,7 @@ mod classes;
 mod draw;
 mod keys;
 mod list;
+mod path;
 mod text;
 mod tree;
 
