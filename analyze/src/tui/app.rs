@@ -75,7 +75,7 @@ impl<'a> App<'a> {
         let session: &Session = answers.session;
         let tree = TreePane::new(session, selection)?;
         let classes = ClassesPane::new(&answers)?;
-        session.paths(PageSelection::default())?;
+        session.paths(selection)?;
         let mut app = Self {
             answers,
             current: tree.address(),
