@@ -294,6 +294,8 @@ fn parse(header: &[u8; SECTION_HEADER]) -> Option<(SectionKey, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     const ALL: SectionKey = SectionKey {

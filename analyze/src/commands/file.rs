@@ -1,7 +1,7 @@
 //! The arguments that name a FILE, and how it is opened.
 
-use std::fmt;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
