@@ -169,3 +169,22 @@ fn text_is_plain_where_no_terminal_is() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn json_has_no_escape_sequences() -> Result<()> {
+    let file = capture();
+    let commands: [&[&str]; 5] = [
+        &["instances", "Object"],
+        &["find", "--string", "a"],
+        &["refs", "--type", "Object"],
+        &["path", "--type", "Object"],
+        &["dominators"],
+    ];
+    for command in commands {
+        let (name, arguments) = command.split_first().context("a command")?;
+        let answer = Tools::get().query(name, &file, arguments)?.to_string();
+        ensure!(answer.len() > 500, "{name}: nothing to look at in {answer}");
+        ensure!(!answer.contains("\\u001b"), "{name}: {answer}");
+    }
+    Ok(())
+}

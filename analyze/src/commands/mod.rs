@@ -156,6 +156,11 @@ impl Command {
 }
 
 impl Cli {
+    /// The definition of the command line, of which the help texts, the shells' completions and the man pages are made.
+    pub fn definition() -> clap::Command {
+        Self::command()
+    }
+
     /// Runs the command. Errors are printed; the exit status says how it went.
     pub fn run(self) -> ExitCode {
         if let Command::Shell(shell) = &self.command {

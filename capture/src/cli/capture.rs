@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use v8mini_capture::linux::{Options, Progress, capture};
+use crate::linux::{Options, Progress, capture};
 
 use super::Outcome;
 use super::destination::Destination;

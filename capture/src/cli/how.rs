@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use v8mini_capture::linux::{Mode, Options};
+use crate::linux::{Mode, Options};
 use v8mini_format::WriteOptions;
 use v8mini_format::model::Redaction;
 

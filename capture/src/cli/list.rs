@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use indicatif::{FormattedDuration, HumanBytes};
-use v8mini_capture::linux::{Listed, list};
+use crate::linux::{Listed, list};
 
 use super::Outcome;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indicatif::HumanBytes;
-use v8mini_capture::linux::Captured;
+use crate::linux::Captured;
 use v8mini_format::Written;
 use v8mini_format::model::{Isolate, Statistics};
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use v8mini_capture::linux::{MemoryUse, Monitor, capture};
+use crate::linux::{MemoryUse, Monitor, capture};
 
 use self::condition::{Condition, Conditions, Met, duration};
 use super::Outcome;

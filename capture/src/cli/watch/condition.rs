@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::HumanBytes;
 use jiff::SignedDuration;
-use v8mini_capture::linux::MemoryUse;
+use crate::linux::MemoryUse;
 
 use crate::cli::size::Size;
 
