@@ -143,7 +143,11 @@ impl InputArgs {
                 "{path} does not say which version of V8 it was made from, so its objects cannot be read; if it is a core, name the node executable with --exe"
             );
         };
-        let layout = Layout::resolve(version, &image.metadata.constants)?;
+        let layout = Layout::resolve(
+            version,
+            &image.metadata.process.architecture,
+            &image.metadata.constants,
+        )?;
         let cache = before.and_then(|before| self.open_cache(&before, &image, &integrity));
         let keeper = Keeper::new(cache, self.cache == CacheUse::Always);
         Ok(Session::new(Objects::new(image, layout), integrity, keeper))
@@ -172,8 +176,8 @@ impl InputArgs {
         } = &image.metadata;
         // A core is read with what its binary says, or with what is known of V8 without it.
         let facts = format!(
-            "{v8_version:?} {constants:?} {modules:?} {isolates:?} {problems:?} {integrity:?} {:?} {}",
-            self.exe, self.force
+            "{v8_version:?} {constants:?} {modules:?} {isolates:?} {problems:?} {integrity:?} {:?} {} {:?}",
+            self.exe, self.force, self.include
         );
         Cache::open(Locations::of(&self.path)?, self.identity(&facts)?)
     }

@@ -169,7 +169,7 @@ fn layouts() -> Vec<Layout> {
     });
     let layouts: Vec<_> = versions
         .filter_map(|version| Some((version, known_constants(version)?)))
-        .map(|(version, constants)| Layout::resolve(version, &constants).unwrap())
+        .map(|(version, constants)| Layout::resolve(version, "x86_64", &constants).unwrap())
         .collect();
     assert!(layouts.len() >= 40, "{}", layouts.len());
     layouts

@@ -11,6 +11,7 @@ mod inlined;
 mod js_frame;
 mod native;
 mod positions;
+mod processor;
 mod registers;
 mod suspended;
 mod symbol;

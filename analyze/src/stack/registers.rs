@@ -3,16 +3,18 @@
 use v8mini_format::model::{UnwindBase, UnwindRow, UnwindRule};
 use v8mini_format::{Memory, MemoryExt};
 
-/// DWARF numbers of x86-64 registers.
-const RBP: u16 = 6;
-const RSP: u16 = 7;
+use super::processor::Processor;
 
 /// The registers of a frame, as far as a walk needs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Registers {
+    pub(super) processor: Processor,
     pub(super) pc: u64,
     pub(super) sp: u64,
     pub(super) fp: u64,
+    /// The link register, which a call puts the address to return to into, where there is one. Only that of the innermost frame is
+    /// known.
+    pub(super) link: Option<u64>,
     /// Whether `pc` is an instruction that was interrupted, and not one that a call returns to.
     pub(super) is_exact: bool,
 }
@@ -38,19 +40,37 @@ impl Registers {
             rule => self.rule(memory, rule, Some(cfa)).unwrap_or(0),
         };
         // Stacks grow downwards; a signal handler may have one of its own.
-        (cfa > self.sp || row.is_signal_frame).then_some(Self {
-            pc,
+        // A leaf function of a processor with a link register need not use the stack at all.
+        let moves = cfa > self.sp || (cfa == self.sp && self.link.is_some());
+        (moves || row.is_signal_frame).then_some(Self {
+            pc: self.processor.code_address(pc),
             sp: cfa,
             fp,
+            link: None,
             is_exact: row.is_signal_frame,
+            ..*self
         })
     }
 
+    /// The registers of a caller.
+    pub(super) const fn caller(&self, pc: u64, sp: u64, fp: u64) -> Self {
+        Self {
+            processor: self.processor,
+            pc: self.processor.code_address(pc),
+            sp,
+            fp,
+            link: None,
+            is_exact: false,
+        }
+    }
+
     fn rule(&self, memory: &dyn Memory, rule: UnwindRule, cfa: Option<u64>) -> Option<u64> {
+        let [fp, sp, link] = self.processor.dwarf_numbers();
         let base = |base| match base {
             UnwindBase::Cfa => cfa,
-            UnwindBase::Register(RBP) => Some(self.fp),
-            UnwindBase::Register(RSP) => Some(self.sp),
+            UnwindBase::Register(number) if number == fp => Some(self.fp),
+            UnwindBase::Register(number) if number == sp => Some(self.sp),
+            UnwindBase::Register(number) if number == link => self.link,
             UnwindBase::Register(_) => None,
         };
         match rule {
@@ -69,11 +89,6 @@ impl Registers {
             return None;
         }
         let pc = memory.read_u64(fp.checked_add(8)?).ok()?;
-        Some(Self {
-            pc,
-            sp: fp.checked_add(16)?,
-            fp: memory.read_u64(fp).ok()?,
-            is_exact: false,
-        })
+        Some(self.caller(pc, fp.checked_add(16)?, memory.read_u64(fp).ok()?))
     }
 }

@@ -11,12 +11,13 @@ use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistic
 use super::binary::{self, V8Binary};
 use super::error::CoreError;
 use super::headers::{Headers, Machine, Segment};
+use super::mapped::{Access, FileBytes, expect};
 use super::memory::{Backed, CoreMemory};
 use super::notes::Notes;
 use super::planned::PlannedMemory;
 use super::regions::{region_at, regions};
 use super::stack_bottom::{self, StackBottom};
-use super::{headers, versions};
+use super::{headers, placed, versions};
 use crate::content::{BufferShape, Edits};
 use crate::locate::{
     ExternalStringShape, IsolateClues, ReadPlan, find_isolates, gc_problems, locate_pages,
@@ -95,32 +96,15 @@ pub fn open_bytes(bytes: &[u8], options: &CoreOptions) -> Result<CoreImage, Core
     )
 }
 
-/// How a mapping will be read.
-#[derive(Clone, Copy)]
-enum Access {
-    Scattered,
-    Sequential,
-}
-
-/// Tells the system how a mapping will be read. Where it does not want to know, reading is slower, that is all.
-fn expect(map: &Mmap, access: Access) {
-    #[cfg(unix)]
-    let _ = map.advise(match access {
-        Access::Scattered => memmap2::Advice::Random,
-        Access::Sequential => memmap2::Advice::Normal,
-    });
-    #[cfg(not(unix))]
-    let _ = (map, access);
-}
-
 fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> {
     let headers = Headers::parse(map)?;
-    let mut core = Core::read(&headers, map);
+    let mut core = Core::read(&headers, map, options);
     let search = binary::Search {
         memory: &core.memory,
         modules: &core.modules,
         executable: &core.executable,
         options,
+        machine: headers.machine,
     };
     let (binary, remarks) = search.find()?;
     let native = core.unwinding(&search, binary.as_ref());
@@ -132,17 +116,6 @@ fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> 
         None => core.report_no_binary(),
     }
     core.interpret(&headers, binary, native, options)
-}
-
-/// A mapped file as bytes.
-struct FileBytes(Arc<Mmap>);
-
-impl std::ops::Deref for FileBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// What was read from a core so far.
@@ -159,10 +132,13 @@ struct Core {
 }
 
 impl Core {
-    fn read(headers: &Headers<'_>, map: &Arc<Mmap>) -> Self {
+    fn read(headers: &Headers<'_>, map: &Arc<Mmap>, options: &CoreOptions) -> Self {
         let mut notes = Notes::default();
         for (align, bytes) in &headers.notes {
             notes.read(headers.machine, *align, bytes);
+        }
+        if notes.files.is_empty() {
+            notes.files = placed::mappings(&notes, options).unwrap_or_default();
         }
         let mut memory = CoreMemory::default();
         let parts = headers.segments.iter().map(Segment::present);
