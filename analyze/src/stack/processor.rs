@@ -64,6 +64,7 @@ impl Processor {
             sp: thread.register(sp)?,
             fp: thread.register(fp)?,
             link,
+            is_sp_known: true,
             is_exact: true,
         })
     }

@@ -15,6 +15,9 @@ pub(super) struct Registers {
     /// The link register, which a call puts the address to return to into, where there is one. Only that of the innermost frame is
     /// known.
     pub(super) link: Option<u64>,
+    /// Whether `sp` is the stack pointer and not only an address below it: on AArch64, compilers put the pair of frame pointer and
+    /// return address at the bottom of a frame, so that the pair does not tell where the frame ends.
+    pub(super) is_sp_known: bool,
     /// Whether `pc` is an instruction that was interrupted, and not one that a call returns to.
     pub(super) is_exact: bool,
 }
@@ -32,6 +35,14 @@ impl Registers {
 
     /// The caller's registers by a row of the call-frame table; `None` if it cannot be read or makes no sense.
     pub(super) fn by_row(&self, memory: &dyn Memory, row: &UnwindRow) -> Option<Self> {
+        let [_, sp, _] = self.processor.dwarf_numbers();
+        if !self.is_sp_known
+            && let UnwindRule::Value(UnwindBase::Register(base), _)
+            | UnwindRule::Memory(UnwindBase::Register(base), _) = row.cfa
+            && base == sp
+        {
+            return self.by_native_frame_pointer(memory);
+        }
         let cfa = self.rule(memory, row.cfa, None)?;
         let pc = self.rule(memory, row.return_address, Some(cfa))?;
         let fp = match row.frame_pointer {
@@ -47,6 +58,7 @@ impl Registers {
             sp: cfa,
             fp,
             link: None,
+            is_sp_known: true,
             is_exact: row.is_signal_frame,
             ..*self
         })
@@ -60,8 +72,17 @@ impl Registers {
             sp,
             fp,
             link: None,
+            is_sp_known: true,
             is_exact: false,
         }
+    }
+
+    /// As [`Registers::by_frame_pointer`], from a frame that a compiler of native code has made.
+    pub(super) fn by_native_frame_pointer(&self, memory: &dyn Memory) -> Option<Self> {
+        self.by_frame_pointer(memory).map(|caller| Self {
+            is_sp_known: self.processor == Processor::X86_64,
+            ..caller
+        })
     }
 
     fn rule(&self, memory: &dyn Memory, rule: UnwindRule, cfa: Option<u64>) -> Option<u64> {

@@ -259,7 +259,7 @@ impl<'a> Walker<'a> {
             "" => format!("{:#x} is in no file", registers.pc),
             module => format!("nothing says how to unwind {:#x} in {module}", registers.pc),
         };
-        let caller = registers.by_frame_pointer(self.objects.memory());
+        let caller = registers.by_native_frame_pointer(self.objects.memory());
         match caller.filter(|caller| Place::of(self.metadata, caller).is_code()) {
             Some(caller) if caller.fp > registers.fp => Step::Caller(caller),
             _ => Step::Lost(why),
