@@ -80,13 +80,22 @@ pub fn kill_with(process: &mut NodeProcess, signal: Signal, dir: &Path) -> Resul
         process.kill()?;
         return Ok(path);
     }
+    end_with(process, signal)?;
+    kernel_core(dir)
+}
+
+/// Ends a workload with a signal.
+///
+/// # Errors
+/// If the signal cannot be sent.
+pub fn end_with(process: &mut NodeProcess, signal: Signal) -> Result<()> {
     let status = Command::new("kill")
         .args(["-s", signal.name()])
         .arg(process.pid().to_string())
         .status_in_time()?;
     ensure!(status.success(), "kill ended with {status}");
     process.wait()?;
-    kernel_core(dir)
+    Ok(())
 }
 
 /// The core that the kernel left in a directory.

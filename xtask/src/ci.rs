@@ -18,6 +18,15 @@ const CARGO_DENY: &str = "0.20.2";
 /// What hangs shall be named, before whoever runs this gives up on the whole.
 const TESTS_WITHIN: Duration = Duration::from_secs(40 * 60);
 
+/// What runs Node.js for arm64, and the libraries that it needs.
+const ARM64: [&str; 5] = [
+    "qemu-user",
+    "libc6-arm64-cross",
+    "libstdc++6-arm64-cross",
+    "libgcc-s1-arm64-cross",
+    "libatomic1-arm64-cross",
+];
+
 /// Run all checks and all tests, exactly as CI does
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {}
@@ -43,10 +52,13 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     ci.step("help texts", || docs::run(&docs::Arguments { check: true }));
     ci.step("assets", || assets::run(&assets::Arguments { check: true }));
     // The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
-    ci.step("gdb", || install("gcore", "gdb"));
+    ci.step("gdb", || install("gcore", &["gdb"]));
     // The tests of the report open it in a browser, those of the terminal interface run it in a terminal.
-    ci.step("chromium", || install("chromium", "chromium"));
-    ci.step("tmux", || install("tmux", "tmux"));
+    ci.step("chromium", || install("chromium", &["chromium"]));
+    ci.step("tmux", || install("tmux", &["tmux"]));
+    if cfg!(target_arch = "x86_64") {
+        ci.step("QEMU", || install("qemu-aarch64", &ARM64));
+    }
     ci.step("cargo-deny", || tools::install("cargo-deny", CARGO_DENY));
     ci.step("dependencies", || {
         must_succeed(&mut cargo_deny("check licenses bans sources"))
@@ -107,17 +119,18 @@ fn cargo_deny(arguments: &str) -> Command {
     command
 }
 
-/// Installs a package of Debian, unless its program is here.
-fn install(program: &str, package: &str) -> Result<()> {
+/// Installs packages of Debian, unless the program that stands for them is here.
+fn install(program: &str, packages: &[&str]) -> Result<()> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&paths).any(|folder| folder.join(program).is_file()) {
         return Ok(());
     }
-    let hint = || format!("{program} is not here, and cannot be installed: install {package}");
+    let names = packages.join(" ");
+    let hint = || format!("{program} is not here, and cannot be installed: install {names}");
     must_succeed(Command::new("apt-get").arg("update")).with_context(hint)?;
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", package]);
-    must_succeed(&mut install).with_context(hint)
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    must_succeed(install.args(packages)).with_context(hint)
 }
 
 /// Checks the dependencies for published vulnerabilities. Their database is on GitHub: where that cannot be reached, the
