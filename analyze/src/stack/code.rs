@@ -106,7 +106,12 @@ impl Code {
     }
 
     /// Whether the frame of the function is there when it is interrupted at `pc`.
-    pub(super) fn frame_state(&self, objects: &Objects, processor: Processor, pc: u64) -> FrameState {
+    pub(super) fn frame_state(
+        &self,
+        objects: &Objects,
+        processor: Processor,
+        pc: u64,
+    ) -> FrameState {
         let memory = objects.memory();
         let Some(offset) = pc.checked_sub(self.start) else {
             return FrameState::Built;

@@ -108,7 +108,9 @@ impl Processor {
             }
             Self::Aarch64 => {
                 let (instructions, _) = prologue.as_chunks::<4>();
-                let setup = instructions.iter().position(|one| *one == AARCH64_FRAME_SETUP);
+                let setup = instructions
+                    .iter()
+                    .position(|one| *one == AARCH64_FRAME_SETUP);
                 if next == AARCH64_RETURN || setup.is_some_and(|setup| offset <= 4 * setup as u64) {
                     FrameState::Absent(ReturnAddress::InRegister)
                 } else {
@@ -128,7 +130,8 @@ mod tests {
     #[test]
     fn frames_on_x86_64() {
         let prologue = [0x90, 0x55, 0x48, 0x89, 0xe5, 0x56];
-        let state = |next, offset| Processor::X86_64.frame_state([next, 0, 0, 0], &prologue, offset);
+        let state =
+            |next, offset| Processor::X86_64.frame_state([next, 0, 0, 0], &prologue, offset);
         assert_eq!(state(0x90, 0), ABOVE(0));
         assert_eq!(state(0x55, 1), ABOVE(0));
         assert_eq!(state(0x48, 2), ABOVE(8));

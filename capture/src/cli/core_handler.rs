@@ -6,13 +6,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::content::{DeadMemory, Edits, redact};
+use crate::elf_core::{self, CoreError, CoreImage, CoreOptions};
+use crate::linux::{OutputFile, is_v8};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use nix::libc;
 use nix::sys::statvfs::statvfs;
-use crate::content::{DeadMemory, Edits, redact};
-use crate::elf_core::{self, CoreError, CoreImage, CoreOptions};
-use crate::linux::{OutputFile, is_v8};
 use v8mini_format::WriteOptions;
 use v8mini_format::memory::Memory;
 use v8mini_format::model::Redaction;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::linux::{Mode, Options};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use v8mini_format::WriteOptions;
 use v8mini_format::model::Redaction;
 

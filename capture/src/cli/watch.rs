@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::linux::{MemoryUse, Monitor, capture};
 use anyhow::Context;
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use crate::linux::{MemoryUse, Monitor, capture};
 
 use self::condition::{Condition, Conditions, Met, duration};
 use super::Outcome;

@@ -80,8 +80,7 @@ mod tests {
                 text(&all, &format!("man/man1/{name}-{below}.1"));
                 assert!(page.contains(&below.replace('-', "\\-")), "{name} {below}");
                 for path in ["NAME.bash", "_NAME", "NAME.fish"] {
-                    let script =
-                        text(&all, &format!("completions/{}", path.replace("NAME", name)));
+                    let script = text(&all, &format!("completions/{}", path.replace("NAME", name)));
                     assert!(script.contains(below), "{path}: {below}");
                 }
             }

@@ -33,7 +33,11 @@ pub(super) fn write(output: &Path, platform: &Platform, programs: &Programs) -> 
         main.add_file(name, &folder.join(name), mode)?;
     }
     add_licenses(&mut main)?;
-    main.add("package.json", pretty(&main_manifest(&folder)?)?, Mode::Data);
+    main.add(
+        "package.json",
+        pretty(&main_manifest(&folder)?)?,
+        Mode::Data,
+    );
     main.write_tar_gz("package", &output.join(format!("v8mini-{VERSION}.tgz")))?;
 
     let mut own = Contents::default();
@@ -46,7 +50,11 @@ pub(super) fn write(output: &Path, platform: &Platform, programs: &Programs) -> 
         sbom::third_party_licenses(platform)?,
         Mode::Data,
     );
-    own.add("package.json", pretty(&platform_manifest(platform))?, Mode::Data);
+    own.add(
+        "package.json",
+        pretty(&platform_manifest(platform))?,
+        Mode::Data,
+    );
     let name = format!(
         "v8mini-{}-{}-{VERSION}.tgz",
         platform.npm_os(),

@@ -17,7 +17,14 @@ use crate::tools;
 const ROOTS: [&str; 2] = ["v8mini-analyze", "v8mini-capture"];
 
 /// How the files with a license begin.
-const LICENSE_FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+const LICENSE_FILES: [&str; 6] = [
+    "LICENSE",
+    "LICENCE",
+    "COPYING",
+    "COPYRIGHT",
+    "NOTICE",
+    "UNLICENSE",
+];
 
 /// A package that is part of the programs.
 struct Package {
@@ -86,7 +93,10 @@ pub(super) fn write(file: &Path, platform: &Platform) -> Result<()> {
 pub(super) fn third_party_licenses(platform: &Platform) -> Result<String> {
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut page = String::from("The programs of v8mini hold these packages of others:\n\n");
-    for package in packages()?.iter().filter(|package| package.checksum.is_some()) {
+    for package in packages()?
+        .iter()
+        .filter(|package| package.checksum.is_some())
+    {
         let title = format!("{} {}", package.name, package.version);
         let _ = writeln!(page, "  {title}: {}", package.license);
         for entry in fs::read_dir(&package.folder)? {
@@ -106,7 +116,13 @@ pub(super) fn third_party_licenses(platform: &Platform) -> Result<String> {
     }
     for (text, of) in texts {
         let of: Vec<String> = of.into_iter().collect();
-        let _ = write!(page, "\n{}\n{}:\n\n{}\n", "-".repeat(80), of.join(", "), text.trim_end());
+        let _ = write!(
+            page,
+            "\n{}\n{}:\n\n{}\n",
+            "-".repeat(80),
+            of.join(", "),
+            text.trim_end()
+        );
     }
     Ok(page)
 }
@@ -135,9 +151,16 @@ fn packages() -> Result<Vec<Package>> {
         .into_iter()
         .map(|node| {
             // Not what only builds or tests it.
-            let linked = |dep: &Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+            let linked = |dep: &Value| {
+                list(&dep["dep_kinds"])
+                    .iter()
+                    .any(|kind| kind["kind"].is_null())
+            };
             let deps = list(&node["deps"]).into_iter().filter(linked);
-            (text(&node["id"]), deps.map(|dep| text(&dep["pkg"])).collect())
+            (
+                text(&node["id"]),
+                deps.map(|dep| text(&dep["pkg"])).collect(),
+            )
         })
         .collect();
     let mut wanted: Vec<&String> = all
@@ -145,20 +168,31 @@ fn packages() -> Result<Vec<Package>> {
         .filter(|(_, package)| ROOTS.contains(&text(&package["name"]).as_str()))
         .map(|(id, _)| id)
         .collect();
-    ensure!(wanted.len() == ROOTS.len(), "cargo metadata does not have {ROOTS:?}");
+    ensure!(
+        wanted.len() == ROOTS.len(),
+        "cargo metadata does not have {ROOTS:?}"
+    );
     let mut found: BTreeSet<&String> = BTreeSet::new();
     while let Some(id) = wanted.pop() {
-        let is_linked = all.get(id).is_some_and(|package| !is_procedural_macro(package));
+        let is_linked = all
+            .get(id)
+            .is_some_and(|package| !is_procedural_macro(package));
         if is_linked && found.insert(id) {
             wanted.extend(nodes.get(id).into_iter().flatten());
         }
     }
     let mut ids: Vec<&String> = found.into_iter().collect();
-    let key = |id: &&String| all.get(*id).map(|package| (text(&package["name"]), text(&package["version"])));
+    let key = |id: &&String| {
+        all.get(*id)
+            .map(|package| (text(&package["name"]), text(&package["version"])))
+    };
     ids.sort_by_key(key);
-    let place: BTreeMap<&String, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+    let place: BTreeMap<&String, usize> =
+        ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
     let package = |id: &&String| {
-        let package = all.get(*id).with_context(|| format!("cargo metadata does not have {id}"))?;
+        let package = all
+            .get(*id)
+            .with_context(|| format!("cargo metadata does not have {id}"))?;
         let (name, version) = (text(&package["name"]), text(&package["version"]));
         let manifest = PathBuf::from(text(&package["manifest_path"]));
         Ok(Package {
@@ -167,8 +201,16 @@ fn packages() -> Result<Vec<Package>> {
             version,
             // Some old packages write the choice with a slash.
             license: text(&package["license"]).replace('/', " OR "),
-            folder: manifest.parent().context("a manifest without a folder")?.to_owned(),
-            dependencies: nodes.get(*id).into_iter().flatten().filter_map(|id| place.get(id).copied()).collect(),
+            folder: manifest
+                .parent()
+                .context("a manifest without a folder")?
+                .to_owned(),
+            dependencies: nodes
+                .get(*id)
+                .into_iter()
+                .flatten()
+                .filter_map(|id| place.get(id).copied())
+                .collect(),
         })
     };
     ids.iter().map(package).collect()
@@ -177,13 +219,16 @@ fn packages() -> Result<Vec<Package>> {
 /// Whether a package runs in the compiler only.
 fn is_procedural_macro(package: &Value) -> bool {
     let targets = package["targets"].as_array().into_iter().flatten();
-    let mut kinds = targets.filter_map(|target| target["kind"].as_array()).flatten();
+    let mut kinds = targets
+        .filter_map(|target| target["kind"].as_array())
+        .flatten();
     kinds.any(|kind| kind == "proc-macro")
 }
 
 /// What `Cargo.lock` expects of the packages from crates.io, by name and version.
 fn checksums() -> Result<BTreeMap<(String, String), String>> {
-    let lock = fs::read_to_string(workspace_root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    let lock = fs::read_to_string(workspace_root().join("Cargo.lock"))
+        .context("cannot read Cargo.lock")?;
     let lock: toml::Table = lock.parse().context("Cargo.lock is no TOML")?;
     let packages = lock.get("package").and_then(toml::Value::as_array);
     let entry = |package: &toml::Value| {

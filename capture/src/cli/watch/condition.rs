@@ -5,9 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use crate::linux::MemoryUse;
 use indicatif::HumanBytes;
 use jiff::SignedDuration;
-use crate::linux::MemoryUse;
 
 use crate::cli::size::Size;
 
