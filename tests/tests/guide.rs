@@ -36,9 +36,9 @@ fn commands(block: &str) -> Vec<(String, Vec<String>)> {
 
 /// Whether the lines are there in this order, others between them where `…` stands alone or at the end of a paragraph.
 fn matches(said: &str, expected: &[String]) -> Result<()> {
+    let spaces = Regex::new(r"\s+")?;
     let mut rest = said.lines();
     for line in expected.iter().filter(|line| line.as_str() != "…") {
-        let spaces = Regex::new(r"\s+")?;
         let parts: Vec<String> = line
             .split('…')
             .map(|part| {

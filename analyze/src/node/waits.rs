@@ -249,7 +249,7 @@ fn signature(steps: &[Step]) -> u64 {
     for step in steps {
         match step {
             Step::Await(at) => {
-                (1, at.shared, at.location.as_ref().map(|at| at.position)).hash(&mut hasher)
+                (1, at.shared, at.location.as_ref().map(|at| at.position)).hash(&mut hasher);
             }
             Step::Then(function) => {
                 let place = function.location.as_ref();

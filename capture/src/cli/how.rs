@@ -76,20 +76,21 @@ pub(super) struct HowArguments {
 impl HowArguments {
     /// The options, for an output that lies beside `temporary`.
     pub(super) fn options(&self, temporary: PathBuf) -> Options {
-        let mut options = Options::default();
-        options.mode = self.mode;
-        options.full = self.full || self.include.contains(&Include::Garbage);
         let buffers = self.include.contains(&Include::Buffers);
-        options.buffers = buffers.then_some(self.buffer_limit.0);
-        options.redaction = self.redact.map_or(Redaction::None, Redact::level);
-        options.max_pause = self.max_pause;
-        options.retries = self.retries;
-        options.memory = self.memory.saturating_mul(1 << 20);
-        options.temporary = Some(temporary);
-        options.max_cpu = self.max_cpu;
-        options.level = self.level;
-        options.threads = self.threads.map_or(0, usize::from);
-        options
+        Options {
+            mode: self.mode,
+            full: self.full || self.include.contains(&Include::Garbage),
+            buffers: buffers.then_some(self.buffer_limit.0),
+            redaction: self.redact.map_or(Redaction::None, Redact::level),
+            max_pause: self.max_pause,
+            retries: self.retries,
+            memory: self.memory.saturating_mul(1 << 20),
+            temporary: Some(temporary),
+            max_cpu: self.max_cpu,
+            level: self.level,
+            threads: self.threads.map_or(0, usize::from),
+            ..Options::default()
+        }
     }
 
     /// How the file is compressed.
