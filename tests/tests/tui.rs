@@ -117,7 +117,9 @@ fn looks_around(release: &str) -> Result<()> {
         inspected(screen) == Some(profile.as_str())
     })?;
     // A text that is too wide is moved.
-    terminal.keys(&["Tab", "l"])?;
+    terminal.keys(&["Tab"])?;
+    terminal.wait_for("┃← ")?;
+    terminal.keys(&["l"])?;
     terminal.wait_until("what was out of sight", |screen| !screen.contains("┃← "))?;
     terminal.keys(&["h", "z"])?;
     let screen = terminal.wait_until("one pane", |screen| !screen.contains("Dominator tree"))?;
