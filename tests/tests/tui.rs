@@ -9,7 +9,7 @@ use v8mini_tests::terminal::Terminal;
 use v8mini_tests::{Tools, Workload, nodes};
 
 /// What a program leaves of the settings of a terminal.
-const SETTINGS: &str = "stty -a | md5sum";
+const SETTINGS: &str = "stty -g | md5sum";
 
 fn capture(release: &str, dir: &Path) -> Result<PathBuf> {
     let process = Workload::new("leaks/map-cache.js", release)?.spawn()?;
