@@ -216,7 +216,7 @@ fn status_line<'t>(app: &App<'_>) -> Line<'t> {
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
-    let width = area.width.min(70);
+    let width = area.width.min(78);
     let height = area.height.min(HELP.len() as u16 + 2);
     let place = Rect {
         x: (area.width - width) / 2,
