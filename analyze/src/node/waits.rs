@@ -113,7 +113,7 @@ pub(super) fn from_promise(objects: &Objects, promise: Address) -> Vec<Step> {
 pub(super) fn settles(objects: &Objects, function: Address) -> Option<Address> {
     let own = |function| {
         let shared = objects.shared_function_info(function).ok()?;
-        if !matches!(objects.function_script(shared), Ok(None)) {
+        if !is_builtin(objects, shared) {
             return None;
         }
         in_context(objects, function, |found| {
@@ -174,16 +174,14 @@ fn next(objects: &Objects, reaction: &Reaction) -> (Option<Step>, Option<Address
             return (step, settled_by(objects, generator));
         }
         let shared = objects.shared_function_info(handler).ok();
-        let is_own =
-            shared.is_some_and(|shared| matches!(objects.function_script(shared), Ok(None)));
+        let is_own = shared.is_some_and(|shared| is_builtin(objects, shared));
         if !is_own {
             return (callback(objects, handler.tagged()).map(Step::Then), settled);
         }
         // What `finally` was given is in the context of V8's own handler.
         let given = in_context(objects, handler, |found| {
             let shared = objects.shared_function_info(found).ok()?;
-            let script = objects.function_script(shared).ok()?;
-            script.is_some().then_some(found)
+            (!is_builtin(objects, shared)).then_some(found)
         });
         if let Some(given) = given {
             return (callback(objects, given.tagged()).map(Step::Then), settled);
@@ -205,6 +203,18 @@ fn next(objects: &Objects, reaction: &Reaction) -> (Option<Step>, Option<Address
         }
     }
     (None, settled)
+}
+
+/// Whether a function is one of V8's own. Up to V8 6.x these belong to a script, but to an empty one.
+fn is_builtin(objects: &Objects, shared: Address) -> bool {
+    match objects.function_script(shared) {
+        Ok(Some(script)) => {
+            let source = objects.script_source(script, 1);
+            source.is_ok_and(|source| source.is_some_and(|source| source.to_text().is_empty()))
+        }
+        Ok(None) => true,
+        Err(_) => false,
+    }
 }
 
 /// The promise that a suspended function settles: the first of those that may be it which it does not wait for itself.
