@@ -97,6 +97,9 @@ impl Query for Bt {
                     writeln!(output)?;
                 }
                 self.text(objects, thread, &stack, hidden, output)?;
+                if waiting.is_none() && stack.frames.is_empty() {
+                    writeln!(output, "    {DIM}--async shows what it waits for{DIM:#}")?;
+                }
                 if let Some(waiting) = waiting {
                     waiting.write(output)?;
                 }
