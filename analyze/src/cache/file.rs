@@ -215,7 +215,9 @@ impl Found {
             let mut header = [0; SECTION_HEADER];
             self.file.seek(SeekFrom::Start(self.end))?;
             let is_more = self.file.read_exact(&mut header).is_ok();
-            if is_more && parse(&header).is_some() {
+            let room = self.file.metadata()?.len().saturating_sub(self.end);
+            let room = room.saturating_sub(SECTION_HEADER as u64);
+            if is_more && parse(&header).is_some_and(|(_, bytes)| bytes <= room) {
                 return Ok(());
             }
             self.file.set_len(self.end)?;
