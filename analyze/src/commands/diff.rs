@@ -167,10 +167,6 @@ impl Query for Diff {
         &self.input
     }
 
-    fn is_about_file_only(&self) -> bool {
-        false
-    }
-
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let filter = match &self.filter {
             Some(pattern) => Some(

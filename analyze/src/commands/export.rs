@@ -65,10 +65,6 @@ impl Query for Export {
         &self.file.input
     }
 
-    fn is_about_file_only(&self) -> bool {
-        false
-    }
-
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let path = self.output.clone().unwrap_or_else(|| {
             let mut path = self.file.input.path.clone();

@@ -137,6 +137,54 @@ impl Command {
         })
     }
 
+    /// Whether the answer follows from the file and the arguments alone, so that it may be kept for whoever asks the same again:
+    /// nothing else is read, and nothing is done besides.
+    fn may_be_kept(&self) -> bool {
+        match self {
+            Self::Cache(_)
+            | Self::Convert(_)
+            | Self::Diff(_)
+            | Self::Export(_)
+            | Self::Redact(_)
+            | Self::Report(_)
+            | Self::Shell(_)
+            | Self::Source(_)
+            | Self::Tui(_) => false,
+            Self::Suspects(suspects) => suspects.is_about_one_file(),
+            Self::Info(_)
+            | Self::Histogram(_)
+            | Self::Instances(_)
+            | Self::Inspect(_)
+            | Self::Print(_)
+            | Self::Find(_)
+            | Self::Refs(_)
+            | Self::Node(_)
+            | Self::What(_)
+            | Self::Functions(_)
+            | Self::Scripts(_)
+            | Self::Strings(_)
+            | Self::Waste(_)
+            | Self::Bt(_)
+            | Self::Dominators(_)
+            | Self::Tree(_)
+            | Self::Path(_)
+            | Self::Garbage(_) => true,
+        }
+    }
+
+    /// Answers a question about an opened file.
+    fn ask(
+        &self,
+        query: &dyn Query,
+        session: &Session,
+        output: &mut Output,
+    ) -> anyhow::Result<Outcome> {
+        match self.may_be_kept() {
+            true => session.ask_once(query, output),
+            false => query.answer(session, output),
+        }
+    }
+
     fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
         match (self, self.query()) {
             (Self::Cache(cache), _) => cache.run(output),
@@ -144,7 +192,7 @@ impl Command {
             (Self::Redact(redact), _) => redact.run(output),
             (_, Some(query)) => {
                 let session = query.input().open_session()?;
-                let outcome = session.ask(query, output);
+                let outcome = self.ask(query, &session, output);
                 // Nobody waits for what the next command will find.
                 output.flush()?;
                 session.keep();
@@ -224,7 +272,7 @@ impl Cli {
         let program = std::iter::once(OsString::from("v8mini"));
         let cli = Self::try_parse_from(program.chain(arguments.iter().cloned().map(Into::into)))?;
         match cli.command.query() {
-            Some(query) => session.ask(query, output),
+            Some(query) => cli.command.ask(query, session, output),
             None => cli.command.run(output),
         }
     }

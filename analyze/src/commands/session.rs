@@ -22,12 +22,6 @@ pub(crate) trait Query: Debug {
     /// The file that it is about.
     fn input(&self) -> &InputArgs;
 
-    /// Whether the answer follows from the file and the arguments alone, so that it may be kept: nothing else is read, and
-    /// nothing is done besides.
-    fn is_about_file_only(&self) -> bool {
-        true
-    }
-
     /// Writes the answer.
     ///
     /// # Errors
@@ -72,14 +66,16 @@ impl Session {
         }
     }
 
-    /// Writes the answer to a question, as it was given before if it was.
+    /// Writes the answer to a question whose answer follows from the file and the arguments alone, as it was given before if it
+    /// was.
     ///
     /// # Errors
     /// As [`Query::answer`].
-    pub(crate) fn ask(&self, query: &dyn Query, output: &mut Output) -> anyhow::Result<Outcome> {
-        if !query.is_about_file_only() {
-            return query.answer(self, output);
-        }
+    pub(super) fn ask_once(
+        &self,
+        query: &dyn Query,
+        output: &mut Output,
+    ) -> anyhow::Result<Outcome> {
         let question = format!("{query:?}");
         let kept = self.answers.get(&question).or_else(|| {
             let bytes = self.keeper.get(Answer::key(&question))?;

@@ -114,10 +114,6 @@ impl Query for Source {
         &self.input
     }
 
-    fn is_about_file_only(&self) -> bool {
-        false
-    }
-
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let objects = &session.objects;
         let target = self.target(session)?;

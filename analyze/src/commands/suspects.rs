@@ -116,13 +116,16 @@ struct Found {
     suspects: Vec<Suspect>,
 }
 
+impl Suspects {
+    /// Whether it is about one file: no later ones are compared.
+    pub(super) fn is_about_one_file(&self) -> bool {
+        self.later.is_empty()
+    }
+}
+
 impl Query for Suspects {
     fn input(&self) -> &InputArgs {
         &self.file.input
-    }
-
-    fn is_about_file_only(&self) -> bool {
-        self.later.is_empty()
     }
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
