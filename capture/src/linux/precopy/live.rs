@@ -281,11 +281,12 @@ impl<'a> Session<'a> {
                 bases.push(start);
             }
         }
+        let mut pages = Vec::new();
         for base in bases {
             self.protect(&RangeSet::new(vec![MemoryRange { start: base, len }]));
             match planner.new_page(&self.memory, base) {
                 NewPage::None => {}
-                NewPage::Ranges(ranges) => fresh.extend(ranges),
+                NewPage::Ranges(ranges) => pages.extend(ranges),
                 NewPage::NewHeap => self.is_doubtful = true,
             }
         }
@@ -293,6 +294,21 @@ impl<'a> Session<'a> {
             let fresh = RangeSet::of_pages(fresh, len).without(&self.watched.image);
             self.protect(&fresh);
             self.watched.adopt(&fresh);
+            written = written.or(&fresh);
+        }
+        if !pages.is_empty() {
+            // What belongs to a page besides itself, such as its metadata, may lie in mappings of which nothing was watched yet.
+            let pages = RangeSet::of_pages(pages, len);
+            let none = RangeSet::default();
+            let fresh = self
+                .watched
+                .follow(
+                    &mut self.tools.userfaultfd,
+                    &self.regions,
+                    &none,
+                    [pages, none.clone()],
+                )
+                .map_err(refused)?;
             written = written.or(&fresh);
         }
         self.copy_again(&written)?;
