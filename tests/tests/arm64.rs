@@ -127,9 +127,6 @@ macro_rules! releases {
         mod objects {
             $(#[test] fn $name() -> anyhow::Result<()> { super::objects($version) })*
         }
-        mod stacks {
-            $(#[test] fn $name() -> anyhow::Result<()> { super::stack($version) })*
-        }
     };
 }
 // Of the even majors, those that npm has for arm64.
@@ -142,6 +139,12 @@ releases! {
     node_22 "22.23.3"
     node_24 "24.21.0"
     node_26 "26.10.0"
+}
+
+/// In older releases the walk breaks off in a native frame, and says so: the support matrix has it.
+#[test]
+fn stack_of_node_26() -> Result<()> {
+    stack("26.10.0")
 }
 
 /// The registers and the code of one processor are never taken for those of another.
