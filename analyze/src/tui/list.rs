@@ -41,10 +41,10 @@ impl Cursor {
     /// The rows to show: the window moves no farther than the chosen row needs.
     pub(super) fn window(&mut self, len: usize, height: usize) -> Range<usize> {
         self.at = self.at.min(len.saturating_sub(1));
-        let lowest = (self.at + 1).saturating_sub(height);
+        let lowest = (self.at + 1).saturating_sub(height).min(self.at);
         self.top = self
             .top
-            .clamp(lowest, self.at.max(lowest))
+            .clamp(lowest, self.at)
             .min(len.saturating_sub(height));
         self.top..len.min(self.top + height)
     }
