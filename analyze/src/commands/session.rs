@@ -95,8 +95,8 @@ impl Session {
         })
     }
 
-    /// The dominator tree of the selected pages. The first call builds it, from a graph of its own: the references take as much
-    /// memory as the tree, and are given back half-way.
+    /// The dominator tree of the selected pages. The first call builds it, from the graph if that is there already, else from one
+    /// of its own: the references take as much memory as the tree, and are given back half-way.
     ///
     /// # Errors
     /// If there are too many objects.
@@ -105,7 +105,14 @@ impl Session {
         selection: PageSelection,
     ) -> Result<Arc<DominatorTree>, TooManyObjects> {
         cached(&self.trees, selection, || {
-            Ok(Graph::build(&self.objects, selection)?.into_dominators())
+            let graphs = self.graphs.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = graphs.iter().find(|(other, _)| *other == selection);
+            let known = known.map(|(_, graph)| Arc::clone(graph));
+            drop(graphs);
+            Ok(match known {
+                Some(graph) => graph.dominators(),
+                None => Graph::build(&self.objects, selection)?.into_dominators(),
+            })
         })
     }
 
