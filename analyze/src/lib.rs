@@ -1,6 +1,7 @@
 //! Interprets a captured V8 heap: image, layout, object views, heap walk, classes.
 #![forbid(unsafe_code)]
 
+mod cache;
 pub mod commands;
 pub mod export;
 pub mod graph;
@@ -10,6 +11,7 @@ pub mod image;
 pub mod inspect;
 pub mod layout;
 pub mod node;
+mod report;
 pub mod self_check;
 mod shell;
 pub mod source;
@@ -17,6 +19,7 @@ pub mod stack;
 pub mod strings;
 pub mod suspects;
 pub mod top;
+mod tui;
 pub mod v8;
 pub mod waste;
 pub mod whatis;

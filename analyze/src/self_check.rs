@@ -28,7 +28,7 @@ pub const ENOUGH_COVERAGE: f64 = 0.99;
 
 /// Runs all checks on what was counted of the selected pages.
 pub fn self_check(objects: &Objects, selection: PageSelection, tally: &Tally) -> Vec<Check> {
-    let mut checks = vec![meta_maps(objects)];
+    let mut checks = vec![meta_maps(objects, tally)];
     // From V8 10 on the oddballs lie in pages that belong to no isolate.
     if selection == PageSelection::default() {
         checks.push(oddballs(objects, tally));
@@ -38,7 +38,11 @@ pub fn self_check(objects: &Objects, selection: PageSelection, tally: &Tally) ->
     checks
 }
 
-fn meta_maps(objects: &Objects) -> Check {
+fn meta_maps(objects: &Objects, tally: &Tally) -> Check {
+    // They are known once other maps have been looked at, which a walk does; but what was counted may come from a cache.
+    for (map, _) in tally.by_map.keys() {
+        objects.map(*map);
+    }
     let found = objects.meta_maps();
     Check {
         name: "meta-maps",

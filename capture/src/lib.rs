@@ -6,6 +6,7 @@
 //! - [`elf_core`] opens an ELF core as the image that a capture of the live process would have been.
 //! - [`unwind`] keeps what unwinding the native part of stacks needs.
 //! - `linux` stops a process, copies what matters and lets it go (feature `live`).
+//! - `cli` is the program `v8mini-capture` (feature `cli`).
 
 pub mod content;
 pub mod elf_core;
@@ -15,3 +16,6 @@ pub mod unwind;
 
 #[cfg(all(feature = "live", target_os = "linux"))]
 pub mod linux;
+
+#[cfg(all(feature = "cli", target_os = "linux"))]
+pub mod cli;

@@ -3,11 +3,8 @@
 use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
-mod cli;
-
-#[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    cli::main()
+    v8mini_capture::cli::main()
 }
 
 #[cfg(not(target_os = "linux"))]

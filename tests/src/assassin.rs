@@ -6,9 +6,12 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 
 use anyhow::{Context, Result, bail, ensure};
 use libc::{c_int, c_long, c_void, pid_t};
+
+use crate::patience::PATIENCE;
 
 /// The calls that change another process, or what it is given.
 const REACHING: [(c_long, &str); 5] = [
@@ -41,15 +44,26 @@ pub enum Ending {
 /// If it cannot be started or traced, or a signal ends it.
 pub fn kill_at(command: Command, moment: usize) -> Result<Ending> {
     // A tracer is a thread; it must not take the news of anybody else's children.
-    std::thread::scope(|scope| {
-        scope
-            .spawn(|| trace(command, moment))
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    let (started, news) = mpsc::channel();
+    let tracer = std::thread::spawn(move || trace(command, moment, &started));
+    // The sender is dropped when the thread ends.
+    let pid = news.recv_timeout(PATIENCE).ok();
+    let late = matches!(news.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout));
+    if let Some(pid) = pid.filter(|_| late) {
+        // SAFETY: takes two integers. The number is the program's: only the thread that still waits for it could give it free.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+    let ending = tracer
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    ensure!(
+        !late,
+        "the program did not end within {PATIENCE:?}, moment {moment}: {ending:?}"
+    );
+    ending
 }
 
-fn trace(mut command: Command, moment: usize) -> Result<Ending> {
+fn trace(mut command: Command, moment: usize, started: &Sender<pid_t>) -> Result<Ending> {
     // SAFETY: ptrace is async-signal-safe, as is required between fork and exec.
     unsafe {
         command.pre_exec(
@@ -66,6 +80,7 @@ fn trace(mut command: Command, moment: usize) -> Result<Ending> {
         .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
     let pid = pid_t::try_from(child.id())?;
+    let _unheard = started.send(pid);
     let mut tracees = Tracees { pid, moments: 0 };
     loop {
         let mut status = 0;

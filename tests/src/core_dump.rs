@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::NodeProcess;
+use crate::patience::Patient;
 
 /// What a process dies of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +43,10 @@ pub fn gcore(process: &NodeProcess, path: &Path) -> Result<()> {
         .arg(path)
         .arg(&pid)
         .stdin(Stdio::null())
-        .output();
-    let output = match output {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-            "gcore, a part of gdb, is not installed: install gdb (`cargo xtask ci` does it where it may)"
-        ),
-        other => other.context("cannot run gcore")?,
-    };
+        .output_in_time()
+        .context(
+            "gcore is a part of gdb: if it is not installed, `cargo xtask ci` does it where it may",
+        )?;
     let mut written = path.as_os_str().to_owned();
     written.push(format!(".{pid}"));
     ensure!(
@@ -82,14 +80,22 @@ pub fn kill_with(process: &mut NodeProcess, signal: Signal, dir: &Path) -> Resul
         process.kill()?;
         return Ok(path);
     }
+    end_with(process, signal)?;
+    kernel_core(dir)
+}
+
+/// Ends a workload with a signal.
+///
+/// # Errors
+/// If the signal cannot be sent.
+pub fn end_with(process: &mut NodeProcess, signal: Signal) -> Result<()> {
     let status = Command::new("kill")
         .args(["-s", signal.name()])
         .arg(process.pid().to_string())
-        .status()
-        .context("cannot run kill")?;
+        .status_in_time()?;
     ensure!(status.success(), "kill ended with {status}");
     process.wait()?;
-    kernel_core(dir)
+    Ok(())
 }
 
 /// The core that the kernel left in a directory.

@@ -1,4 +1,4 @@
-//! The capture tool as it is distributed: one file that needs no library, to be copied into any container.
+//! The programs as they are distributed: on Linux two files that need no library, to be copied into any container.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,16 +7,17 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{tools, workspace_root};
 
-/// What makes the binary independent of everything but the kernel, and small.
-const FLAGS: [&str; 4] = [
+/// What makes a binary independent of everything but the kernel, and small.
+const STATIC: [&str; 3] = [
     "-C target-feature=+crt-static",
     "-C relocation-model=static",
-    // Nothing is unwound where a panic ends the program.
-    "-C force-unwind-tables=no",
     // A static binary cannot ask whether its C library has `getrandom`, and would look for /dev/urandom, which an empty root
     // does not have.
     "--cfg getrandom_backend=\"linux_getrandom\"",
 ];
+
+/// Nothing is unwound where a panic ends the program, as in the profile `dist`.
+const NO_UNWINDING: &str = "-C force-unwind-tables=no";
 
 /// Builds `v8mini-capture` as a static binary in the profile `dist`, unless that is up to date, and returns where it is.
 ///
@@ -24,32 +25,52 @@ const FLAGS: [&str; 4] = [
 /// If it does not build: the standard library for the target is needed, and glibc's static archives (Debian: `libc6-dev` has
 /// them).
 pub fn static_capture() -> Result<PathBuf> {
-    let target = target();
+    let flags = [&STATIC[..], &[NO_UNWINDING]].concat();
+    build("v8mini-capture", "v8mini-capture", "dist", &flags)
+}
+
+/// Builds `v8mini` in the profile `dist-analyze`, on Linux as a static binary, and returns where it is.
+///
+/// # Errors
+/// As [`static_capture`].
+pub fn analyze() -> Result<PathBuf> {
+    let flags: &[&str] = if cfg!(target_os = "linux") {
+        &STATIC
+    } else {
+        &[]
+    };
+    build("v8mini-analyze", "v8mini", "dist-analyze", flags)
+}
+
+fn build(package: &str, binary: &str, profile: &str, flags: &[&str]) -> Result<PathBuf> {
+    let target = target()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(workspace_root())
-        .args([
-            "build",
-            "--package",
-            "v8mini-capture",
-            "--bin",
-            "v8mini-capture",
-        ])
-        .args(["--profile", "dist", "--target", &target])
+        .args(["build", "--package", package, "--bin", binary])
+        .args(["--profile", profile, "--target", &target])
         .arg("--message-format=json-render-diagnostics")
         // With a target named, they do not apply to build scripts, which cannot be linked so.
-        .env("RUSTFLAGS", FLAGS.join(" "))
+        .env("RUSTFLAGS", flags.join(" "))
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     ensure!(
         output.status.success(),
-        "v8mini-capture does not build for {target} with a static C library"
+        "{binary} does not build for {target} in the profile {profile}"
     );
-    tools::executable(&output.stdout, "v8mini-capture")
+    tools::executable(&output.stdout, binary)
 }
 
-/// This machine's processor with glibc.
-fn target() -> String {
-    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+/// What is built for: this machine's processor and system, with glibc on Linux.
+///
+/// # Errors
+/// If nothing is distributed for this machine.
+pub fn target() -> Result<String> {
+    let system = match std::env::consts::OS {
+        "linux" => "unknown-linux-gnu",
+        "macos" => "apple-darwin",
+        other => anyhow::bail!("nothing is distributed for {other}: Linux and macOS only"),
+    };
+    Ok(format!("{}-{system}", std::env::consts::ARCH))
 }

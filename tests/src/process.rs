@@ -1,21 +1,19 @@
 //! A Node.js process that runs a workload, and the protocol in which they talk: see `workloads/protocol.js`.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::patience::{PATIENCE, PatientLines, wait_for};
 use crate::{nodes, workspace_root};
 
-/// How long a workload may take to say that it is ready, or to answer: the heaps of a gigabyte need about a minute on
-/// a busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a workload may take to say that it is ready: the heaps of a gigabyte need about a minute on a busy machine.
+const PATIENCE_FOR_HEAPS: Duration = Duration::from_secs(300);
 
 /// What shall run: a program of `tests/workloads/`, on which Node.js, with which arguments.
 #[derive(Debug)]
@@ -105,22 +103,14 @@ impl Workload {
             .stdout
             .take()
             .context("the child has no standard output")?;
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
         let mut process = NodeProcess {
             child,
             stdin,
-            lines,
+            lines: PatientLines::new(stdout),
             truth: Value::Null,
         };
         process.truth = process
-            .expect("READY")
+            .expect("READY", PATIENCE_FOR_HEAPS)
             .with_context(|| format!("{:?}", self.command))?;
         Ok(process)
     }
@@ -132,7 +122,7 @@ impl Workload {
 pub struct NodeProcess {
     child: Child,
     stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
+    lines: PatientLines,
     /// What the workload says about itself.
     pub truth: Value,
 }
@@ -149,7 +139,7 @@ impl NodeProcess {
     /// If the workload is gone, or does not reply in time.
     pub fn ask(&mut self, command: &str) -> Result<Value> {
         self.tell(command)?;
-        self.expect("REPLY")
+        self.expect("REPLY", PATIENCE)
             .with_context(|| format!("the workload was asked {command:?}"))
     }
 
@@ -158,7 +148,7 @@ impl NodeProcess {
     /// # Errors
     /// If the workload is gone, or does not reply in time.
     pub fn reply(&mut self) -> Result<Value> {
-        self.expect("REPLY")
+        self.expect("REPLY", PATIENCE)
     }
 
     /// Gives the workload a command without waiting for its reply.
@@ -181,9 +171,9 @@ impl NodeProcess {
     /// Waits for the end of the process.
     ///
     /// # Errors
-    /// If the operating system refuses.
+    /// If it does not end in time.
     pub fn wait(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.wait()?)
+        wait_for(&mut self.child, "the workload")
     }
 
     /// Kills the process and waits for its end.
@@ -192,32 +182,24 @@ impl NodeProcess {
     /// If the operating system refuses.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
-        self.child.wait()?;
+        wait_for(&mut self.child, "the killed workload")?;
         Ok(())
     }
 
     /// The JSON of the next line, which must begin with `word`; lines with neither word are the program's own output.
-    fn expect(&mut self, word: &str) -> Result<Value> {
-        let deadline = Instant::now() + PATIENCE;
+    fn expect(&mut self, word: &str, patience: Duration) -> Result<Value> {
+        let deadline = Instant::now() + patience;
         loop {
-            match self
-                .lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(line) => match line.split_once(' ') {
-                    Some((first, json)) if first == word => {
-                        return serde_json::from_str(json)
-                            .with_context(|| format!("{word} without JSON: {json}"));
-                    }
-                    _ => eprintln!("{line}"),
-                },
-                Err(RecvTimeoutError::Timeout) => bail!("no {word} within {PATIENCE:?}"),
-                Err(RecvTimeoutError::Disconnected) => {
-                    bail!(
-                        "the workload ended ({}) before its {word}",
-                        self.child.wait()?
-                    )
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(line) = self.lines.next_within(left, word)? else {
+                bail!("the workload ended ({}) before its {word}", self.wait()?);
+            };
+            match line.split_once(' ') {
+                Some((first, json)) if first == word => {
+                    return serde_json::from_str(json)
+                        .with_context(|| format!("{word} without JSON: {json}"));
                 }
+                _ => eprintln!("{line}"),
             }
         }
     }
@@ -227,7 +209,7 @@ impl Drop for NodeProcess {
     fn drop(&mut self) {
         // Both fail only for a process that has ended, which is what we want of it.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = wait_for(&mut self.child, "the killed workload");
     }
 }
 

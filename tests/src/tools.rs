@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::patience::Patient;
 use crate::workspace_root;
 
 /// Where the built programs are.
@@ -163,10 +164,10 @@ impl Outcome {
     }
 }
 
-/// Runs a program to its end with nothing on standard input.
+/// Runs a program to its end with nothing on standard input, and no cache: what one test finds out is not for the next.
 ///
 /// # Errors
-/// If it cannot be started.
+/// If it cannot be started, or does not end in time.
 pub fn run<S: AsRef<OsStr>>(
     program: &Path,
     arguments: impl IntoIterator<Item = S>,
@@ -177,9 +178,9 @@ pub fn run<S: AsRef<OsStr>>(
         .collect();
     let output = Command::new(program)
         .args(&arguments)
+        .env("V8MINI_CACHE", "off")
         .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {}", program.display()))?;
+        .output_in_time()?;
     let mut command = program
         .file_name()
         .unwrap_or(program.as_os_str())

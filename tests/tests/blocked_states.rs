@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use v8mini_tests::patience::wait_for;
 use v8mini_tests::vitals::Vitals;
 use v8mini_tests::{NodeProcess, Tools, Workload, modes, nodes};
 
@@ -195,7 +196,7 @@ fn a_process_that_exits_while_it_is_captured() -> Result<()> {
                 .spawn()?;
             thread::sleep(Duration::from_millis(delay_ms));
             process.kill()?;
-            let status = tool.wait()?;
+            let status = wait_for(&mut tool, "v8mini-capture")?;
             let mut said = String::new();
             tool.stderr
                 .take()

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use v8mini_tests::patience::{Patient, output_of, wait_for};
 use v8mini_tests::{Outcome, Tools, Workload, nodes};
 
 /// The exit code of an error; 1 and 3 have other meanings.
@@ -59,7 +60,7 @@ fn a_process_that_does_not_exist() -> Result<()> {
     // One that existed a moment ago: no other process can have its id already.
     let mut child = Command::new("true").spawn()?;
     let pid = child.id();
-    child.wait()?;
+    wait_for(&mut child, "true")?;
     ensure_says(&refused(pid)?, &["no process", &pid.to_string()])
 }
 
@@ -69,7 +70,7 @@ fn a_process_without_v8() -> Result<()> {
     let outcome = refused(sleep.id());
     let alive = sleep.try_wait()?.is_none();
     sleep.kill()?;
-    sleep.wait()?;
+    wait_for(&mut sleep, "the killed sleep")?;
     ensure_says(&outcome?, &["V8", &sleep.id().to_string()])?;
     ensure!(alive, "the process did not survive");
     Ok(())
@@ -92,7 +93,7 @@ fn a_process_of_somebody_else() -> Result<()> {
             .uid(65534)
             .gid(65534)
             .current_dir("/")
-            .output()?;
+            .output_in_time()?;
         ensure!(
             output.stdout.is_empty(),
             "{} bytes were written all the same",
@@ -125,11 +126,12 @@ fn everybody() -> fs::Permissions {
 #[test]
 fn a_full_disk() -> Result<()> {
     let mut process = Workload::new("allocating.js", nodes::USUAL)?.spawn()?;
-    let output = Command::new(&Tools::get().capture)
+    let child = Command::new(&Tools::get().capture)
         .args([&process.pid().to_string(), "-o", "-"])
         .stdout(fs::OpenOptions::new().write(true).open("/dev/full")?)
         .stderr(Stdio::piped())
-        .output()?;
+        .spawn()?;
+    let output = output_of(child, "v8mini-capture")?;
     ensure!(output.status.code() == ERROR, "{:?}", output.status);
     let stderr = String::from_utf8(output.stderr)?;
     ensure!(stderr.contains("No space left on device"), "{stderr}");
@@ -157,7 +159,7 @@ fn a_file_that_grows_too_large() -> Result<()> {
             Ok(())
         });
     }
-    let output = command.output()?;
+    let output = command.output_in_time()?;
     ensure!(output.status.code() == ERROR, "{:?}", output.status);
     let stderr = String::from_utf8(output.stderr)?;
     ensure!(
@@ -196,7 +198,7 @@ fn a_process_that_exits_while_it_is_captured() -> Result<()> {
             .spawn()?;
         thread::sleep(Duration::from_millis(delay_ms));
         process.kill()?;
-        let status = capture.wait()?;
+        let status = wait_for(&mut capture, "v8mini-capture")?;
         let mut stderr = String::new();
         std::io::Read::read_to_string(
             &mut capture.stderr.take().context("no stderr")?,

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use v8mini_tests::patience::Patient;
 use v8mini_tests::{Tools, Workload, nodes, tools};
 
 /// The file after decompression, metadata and pages alike.
@@ -48,7 +49,7 @@ fn has_a_name_that_says_what_it_is() -> Result<()> {
     let output = Command::new(&Tools::get().capture)
         .arg(process.pid().to_string())
         .current_dir(dir.path())
-        .output()?;
+        .output_in_time()?;
     ensure!(
         output.status.success(),
         "{}",

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
+use v8mini_tests::patience::output_of;
 use v8mini_tests::{Tools, Workload, nodes};
 
 /// A capture of known populations that all tests here share.
@@ -146,7 +147,7 @@ fn a_closed_pipe_is_no_error() -> Result<()> {
         let mut stdout = child.stdout.take().context("no standard output")?;
         stdout.read_exact(&mut [0])?;
         drop(stdout);
-        let output = child.wait_with_output()?;
+        let output = output_of(child, command)?;
         let stderr = String::from_utf8(output.stderr)?;
         ensure!(
             output.status.code() == Some(0),
@@ -166,5 +167,24 @@ fn text_is_plain_where_no_terminal_is() -> Result<()> {
         !outcome.stdout.contains(&0x1b),
         "escape sequences in a pipe"
     );
+    Ok(())
+}
+
+#[test]
+fn json_has_no_escape_sequences() -> Result<()> {
+    let file = capture();
+    let commands: [&[&str]; 5] = [
+        &["instances", "Object"],
+        &["find", "--string", "a"],
+        &["refs", "--type", "Object"],
+        &["path", "--type", "Object"],
+        &["dominators"],
+    ];
+    for command in commands {
+        let (name, arguments) = command.split_first().context("a command")?;
+        let answer = Tools::get().query(name, &file, arguments)?.to_string();
+        ensure!(answer.len() > 500, "{name}: nothing to look at in {answer}");
+        ensure!(!answer.contains("\\u001b"), "{name}: {answer}");
+    }
     Ok(())
 }

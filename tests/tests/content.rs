@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use v8mini_tests::patience::Patient;
 use v8mini_tests::{Tools, Workload, each_release};
 
 /// The text of a command, without the file's own name.
@@ -51,7 +52,7 @@ fn captures(pid: &str, full: &Path, usual: &Path) -> Result<Option<[u64; 2]>> {
 }
 
 fn signal(pid: &str, signal: &str) -> Result<()> {
-    let status = Command::new("kill").args([signal, pid]).status()?;
+    let status = Command::new("kill").args([signal, pid]).status_in_time()?;
     ensure!(status.success(), "kill {signal} {pid}: {status}");
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use v8mini_tests::core_dump::{self, Signal};
 use v8mini_tests::nodes;
+use v8mini_tests::patience::Patient;
 use v8mini_tests::{NodeProcess, Outcome, Tools, Workload, battery, each_release};
 
 /// Commands that must say the same: of each kind of answer, in text and in JSON.
@@ -231,7 +232,7 @@ fn packed_and_piped() -> Result<()> {
             .args(["histogram", "-"])
             .stdin(File::open(input)?)
             .stderr(Stdio::inherit())
-            .output()?;
+            .output_in_time()?;
         ensure!(
             output.stdout == expected,
             "{} through a pipe differs",
@@ -261,7 +262,7 @@ fn converted_through_pipes() -> Result<()> {
         .args(["convert", "-", "-o", "-", "--level", "3"])
         .stdin(File::open(&core)?)
         .stdout(File::create(&capture)?)
-        .status()?;
+        .status_in_time()?;
     ensure!(status.success(), "{status}");
     battery::population::check(Tools::get(), &capture, &process.truth)?.into_result()?;
     same_answers(&capture, &core, &[], is_about_memory)?;
@@ -420,7 +421,7 @@ fn of_a_copy(dir: &Path, release: &str) -> Result<(NodeProcess, PathBuf, PathBuf
     let copied = Command::new("cp")
         .arg(nodes::ensure(release)?.path)
         .arg(&node)
-        .status()?;
+        .status_in_time()?;
     ensure!(copied.success(), "cp ended with {copied}");
     let mut process = Workload::on(&node, "population.js")
         .node_argument("--expose-gc")
@@ -552,7 +553,7 @@ fn uncaught_exception() -> Result<()> {
         .arg("--abort-on-uncaught-exception")
         .arg(&program)
         .stderr(Stdio::null())
-        .status()?;
+        .status_in_time()?;
     ensure!(
         !status.success(),
         "an uncaught exception must end the process"

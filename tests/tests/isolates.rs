@@ -2,7 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use serde_json::Value;
 use v8mini_tests::{Tools, Workload, battery};
 
 fn check(release: &str, workers: usize) -> Result<()> {
@@ -11,7 +12,32 @@ fn check(release: &str, workers: usize) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("workers.v8mini");
     Tools::get().capture_to(process.pid(), &file)?;
-    battery::isolates::check(Tools::get(), &file, &process.truth)?.into_result()
+    battery::isolates::check(Tools::get(), &file, &process.truth)?.into_result()?;
+    // One thread for each isolate, the main one first; and each waits for what its own isolate has.
+    let report = Tools::get().query("bt", &file, &["--async"])?;
+    let threads = report["threads"].as_array().cloned().unwrap_or_default();
+    let kinds: Vec<&Value> = threads.iter().map(|thread| &thread["kind"]).collect();
+    ensure!(
+        kinds.first() == Some(&&Value::from("main"))
+            && kinds.iter().filter(|kind| **kind == "worker").count() == workers
+            && kinds.len() == workers + 1,
+        "{kinds:?}"
+    );
+    for (number, thread) in threads.iter().enumerate().skip(1) {
+        ensure!(thread["worker"] == number, "{thread:#}");
+        let waiting = &thread["waiting"]["callbacks"];
+        ensure!(
+            waiting[0]["function"]["name"] == "idle",
+            "worker {number} waits for {waiting:#}"
+        );
+    }
+    Ok(())
+}
+
+/// With threads of the kernel for io_uring, which come with the registers of the threads that made them.
+#[test]
+fn two_workers_with_io_uring() -> Result<()> {
+    check("20.5.1", 2)
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use v8mini_tests::patience::Patient;
 use v8mini_tests::vitals::Vitals;
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
 
@@ -81,7 +82,10 @@ fn limit_processes(pid: u32) -> Result<()> {
             }
         });
     }
-    ensure!(command.status()?.success(), "the limit cannot be set");
+    ensure!(
+        command.status_in_time()?.success(),
+        "the limit cannot be set"
+    );
     Ok(())
 }
 
@@ -176,7 +180,7 @@ fn the_limit_of_memory() -> Result<()> {
     let usage: u64 = group.read(group.usage)?.trim().parse()?;
     let limit = usage + (48 << 20);
     fs::write(group.path.join(group.limit), limit.to_string())?;
-    for mode in ["auto", "fork", "stop"] {
+    for mode in ["auto", "log", "precopy", "fork", "stop"] {
         let summary = capture(&process, mode)?;
         ensure!(summary["mode"] != "fork", "{mode}: {summary}");
         if mode == "fork" {

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use v8mini_format::{CaptureFile, Memory};
-use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
+use v8mini_tests::{NodeProcess, Tools, Workload, modes, nodes};
 
 const MODES: [&str; 4] = ["stop", "log", "precopy", "fork"];
 
@@ -206,11 +206,24 @@ fn fork_catches_one_instant() -> Result<()> {
 fn the_image_is_the_stopped_process_page_by_page() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("verified.v8mini");
-    // Objects that come and go as fast as they can; and threads with heaps of their own.
-    for program in ["allocating.js", "churn.js"] {
+    // Objects that come and go as fast as they can; threads with heaps of their own; and memory that is mapped and unmapped all the
+    // time.
+    for (program, count) in [
+        ("allocating.js", "turns"),
+        ("churn.js", "started"),
+        ("unmapping.js", "unmapped"),
+    ] {
         let mut process = Workload::new(program, nodes::USUAL)?.spawn()?;
+        let working = modes::working(process.pid())?;
         for mode in ["log", "precopy", "log"] {
+            let before = process.ask(count)?[count].as_u64();
             let summary = capture(&process, mode, &file, &["--verify"])?;
+            let after = process.ask(count)?[count].as_u64();
+            ensure!(before < after, "{program} did nothing meanwhile");
+            ensure!(
+                summary["mode"] == mode || !working.contains(&mode),
+                "{program}: {summary}"
+            );
             let wrong =
                 |problem: &&Value| problem["stage"] == "verify" || problem["stage"] == "unlogged";
             let problems = summary["problems"].as_array().context("no problems")?;
@@ -285,7 +298,7 @@ fn captures_that_hit_a_collection_are_taken_again() -> Result<()> {
         hits > 0,
         "no capture has hit a collection: nothing was tested"
     );
-    for mode in ["log", "precopy", "stop"] {
+    for mode in MODES {
         ensure!(
             !collecting(mode, "200")?,
             "{mode}: 200 retries did not help"

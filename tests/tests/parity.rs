@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
+use v8mini_tests::patience::{PATIENCE, Patient};
 use v8mini_tests::{Tools, Workload, nodes, workspace_root};
 
 /// Stands alone on the line before what an example prints, and on the line before its exit status.
@@ -93,7 +94,7 @@ fn every_row_of_the_table_is_true() -> Result<()> {
         session.args(["-c", &row.example]);
         session.args(["-c", &format!("echo '{MARK}' $?")]);
     }
-    let output = String::from_utf8(session.output()?.stdout)?;
+    let output = String::from_utf8(session.output_within(5 * PATIENCE)?.stdout)?;
     let mark = format!("{MARK}\n");
     let mut parts = output.split(mark.as_str());
     let setup = parts.next().unwrap_or_default();

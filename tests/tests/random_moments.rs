@@ -70,3 +70,21 @@ fn a_process_that_collects_all_the_time() -> Result<()> {
     moments(&mut process, 10)?;
     Ok(())
 }
+
+/// Where the semispace in use ends is found: behind it lies what was there before the last scavenges.
+#[test]
+fn after_scavenges() -> Result<()> {
+    for release in ["4.4.7", "6.17.1", "8.17.0", "10.24.1", "22.23.3"] {
+        let process = Workload::new("scavenged.js", release)?.spawn()?;
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("scavenged.v8mini");
+        Tools::get().capture_to(process.pid(), &file)?;
+        let report = Tools::get().query("info", &file, &[])?;
+        ensure!(
+            report["coverage"]["unknown_bytes"] == 0,
+            "Node {release}: {:#}",
+            report["not_recognised"]
+        );
+    }
+    Ok(())
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use v8mini_tests::patience::Patient;
 use v8mini_tests::{NodeProcess, Tools, Workload};
 
 /// Secrets that `secrets.js` knows, and two more that it is given.
@@ -37,7 +38,7 @@ fn contents(file: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Which secrets are in the file, in any of their thirds: as they are, in capitals, in one byte for a character or two.
+/// Which secrets are in the file, in any of their thirds: as they are, in capitals, in one byte for a character, two or four.
 fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
     let mut wanted = HashMap::new();
     for n in (0..SECRETS + 3).filter(|n| !but.contains(n)) {
@@ -69,6 +70,16 @@ fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
             look(&letters, 2);
         }
     }
+    for window in bytes.windows(28) {
+        let (units, _) = window.as_chunks::<4>();
+        if units
+            .iter()
+            .all(|[low, high @ ..]| low.is_ascii_alphabetic() && *high == [0; 3])
+        {
+            let letters: Vec<u8> = units.iter().map(|[low, ..]| *low).collect();
+            look(&letters, 4);
+        }
+    }
     for number in ["987654010.5", "987654020.5"] {
         if bytes
             .windows(number.len())
@@ -83,7 +94,12 @@ fn found(bytes: &[u8], but: &[u64]) -> BTreeSet<String> {
 /// A process full of secrets, blocked in a system call whose argument is one more.
 fn process(release: &str, dir: &Path) -> Result<NodeProcess> {
     let fifo = dir.join(secret(IN_A_PATH));
-    ensure!(Command::new("mkfifo").arg(&fifo).status()?.success());
+    ensure!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status_in_time()?
+            .success()
+    );
     let process = Workload::new("secrets.js", release)?
         .env("TOKEN", &secret(IN_THE_ENVIRONMENT))
         .spawn_with(&[
@@ -102,7 +118,7 @@ fn stop(process: &NodeProcess) -> Result<()> {
     ensure!(
         Command::new("kill")
             .args(["-STOP", &pid])
-            .status()?
+            .status_in_time()?
             .success()
     );
     Ok(())
@@ -138,7 +154,8 @@ fn check(release: &str) -> Result<()> {
     Tools::get()
         .capture([
             pid.as_ref(),
-            "--full".as_ref(),
+            "--include".as_ref(),
+            "garbage,buffers".as_ref(),
             "-o".as_ref(),
             full.as_os_str(),
         ])?
@@ -149,6 +166,8 @@ fn check(release: &str) -> Result<()> {
                 pid.as_ref(),
                 "--redact".as_ref(),
                 level.as_ref(),
+                "--include".as_ref(),
+                "buffers".as_ref(),
                 "-o".as_ref(),
                 path.as_os_str(),
             ])?

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use v8mini_tests::patience::Patient;
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes, target_dir, workspace_root};
 
 const TYPESCRIPT: &str = "typescript@5.9.3";
@@ -68,7 +69,7 @@ fn compile(dir: &Path, options: &[&str]) -> Result<()> {
         .args(options)
         .arg("program.ts")
         .current_dir(dir)
-        .output()?;
+        .output_in_time()?;
     let complaint = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "tsc: {complaint}");
     Ok(())

@@ -261,3 +261,145 @@ fn tight_loop() -> Result<()> {
     }
     Ok(())
 }
+
+/// As the debugger has it, which knows nothing of functions that are V8's own.
+#[test]
+fn as_the_debugger_has_it() -> Result<()> {
+    for release in ["8.17.0", "12.22.12", "18.20.8", "22.23.3", "26.10.0"] {
+        let process = Workload::new("stacks.js", release)?
+            .node_argument("--allow-natives-syntax")
+            .spawn_with(&["--mode", "inspector"])?;
+        let dir = tempfile::tempdir()?;
+        let report = report(&process, dir.path(), "readSync")?;
+        let of_scripts = |mut calls: Vec<Call>| {
+            calls.retain(|call| call.file.is_some());
+            calls
+        };
+        let (told, found) = (told(&process.truth)?, found(&report)?);
+        ensure!(told.len() > 5, "the debugger has told little: {told:?}");
+        compare(release, &of_scripts(told), &of_scripts(found))
+            .with_context(|| format!("Node {release}, by the debugger"))?;
+    }
+    Ok(())
+}
+
+/// In the handler of a signal, which JavaScript runs when it comes back to the event loop.
+#[test]
+fn in_a_handler_of_a_signal() -> Result<()> {
+    for release in ["4.4.7", "10.24.1", "22.23.3"] {
+        check(release, "signal", &[])?;
+    }
+    Ok(())
+}
+
+/// The frames of the main thread that say where they are, by the name of a function of either kind.
+fn names(report: &Value) -> Vec<String> {
+    let frames = report["threads"][0]["frames"].as_array();
+    let frames = frames.into_iter().flatten();
+    frames
+        .filter_map(|frame| {
+            let function = frame["function"]["name"].as_str();
+            let native = frame["native"]["name"].as_str();
+            Some(function.or(native)?.to_owned())
+        })
+        .collect()
+}
+
+/// Whether these names are among others, in this order.
+fn in_order(names: &[String], wanted: &[&str]) -> bool {
+    let mut names = names.iter();
+    wanted
+        .iter()
+        .all(|wanted| names.any(|name| name.contains(wanted)))
+}
+
+/// An addon in C writes where it must not, deep in calls from JavaScript.
+#[test]
+fn a_crash_inside_a_native_addon() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let workloads = v8mini_tests::workspace_root().join("tests/workloads");
+    let addon = dir.path().join("wild.node");
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let status = std::process::Command::new(compiler)
+        .args(["-O1", "-g", "-shared", "-fPIC", "-o"])
+        .arg(&addon)
+        .arg(workloads.join("wild.c"))
+        .status()
+        .context("a C compiler is needed")?;
+    ensure!(status.success(), "the addon does not compile");
+    for release in ["10.24.1", "18.20.8", "22.23.3", "26.10.0"] {
+        let node = v8mini_tests::nodes::ensure(release)?;
+        let core = dir.path().join(format!("core.{release}"));
+        // gdb, wherever the kernel hands cores of its own to.
+        let output = std::process::Command::new("gdb")
+            .args(["-q", "-batch", "-ex", "run", "-ex"])
+            .arg(format!("generate-core-file {}", core.display()))
+            .arg("--args")
+            .arg(&node.path)
+            .arg(workloads.join("wild.js"))
+            .arg(&addon)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .context("gdb is needed: `cargo xtask ci` installs it where it may")?;
+        ensure!(
+            core.is_file(),
+            "gdb wrote no core: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let report = Tools::get().query("bt", &core, &["--native"])?;
+        // Of a core, only the binary of Node.js is read besides; a capture of a live process has the symbols of all files.
+        let module = report["threads"][0]["frames"][0]["native"]["module"].as_str();
+        ensure!(
+            module.is_some_and(|module| module.ends_with("wild.node")),
+            "Node {release} was in {module:?}"
+        );
+        let names = names(&report);
+        ensure!(
+            in_order(&names, &["innermost", "middle", "outermost", "onTimer"]),
+            "Node {release}: {names:#?}"
+        );
+        let source = Tools::get().query("bt", &core, &["--source"])?;
+        let frames = source["threads"][0]["frames"]
+            .as_array()
+            .context("frames")?;
+        let line = frames
+            .iter()
+            .find(|frame| frame["function"]["name"] == "innermost")
+            .context("innermost")?;
+        let line = line["function"]["source"].as_str().unwrap_or_default();
+        ensure!(line.contains("addon.crash(account)"), "{line}");
+    }
+    Ok(())
+}
+
+/// In the middle of a garbage collection, which JavaScript has called for.
+#[test]
+fn in_a_garbage_collection() -> Result<()> {
+    for release in ["12.22.12", "22.23.3", "26.10.0"] {
+        let process = Workload::new("collecting.js", release)?.spawn()?;
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("gc.v8mini");
+        let pid = process.pid().to_string();
+        let mut last = Vec::new();
+        let found = (0..ATTEMPTS).any(|_| {
+            // As it is, and not when the collection is over.
+            let arguments = [
+                &pid,
+                "-o",
+                file.to_str().unwrap_or_default(),
+                "--retries",
+                "0",
+            ];
+            let captured = Tools::get().capture(arguments);
+            let report = Tools::get().query("bt", &file, &["--native"]);
+            let (Ok(_), Ok(report)) = (captured, report) else {
+                return false;
+            };
+            last = names(&report);
+            in_order(&last, &["Heap::CollectGarbage", "collect", "onTimer"])
+                && report["threads"][0]["complete"] == true
+        });
+        ensure!(found, "Node {release}: {last:#?}");
+    }
+    Ok(())
+}

@@ -3,18 +3,18 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use v8mini_tests::patience::{PATIENCE, PatientLines, wait_for};
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
 
 /// A watch under way.
 struct Watching {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: PatientLines,
 }
 
 impl Watching {
@@ -27,27 +27,30 @@ impl Watching {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().context("no output")?;
-        let lines = BufReader::new(output).lines();
+        let lines = PatientLines::new(output);
         Ok(Self { child, lines })
     }
 
     fn event(&mut self, expected: &str) -> Result<Value> {
-        let line = self.lines.next().context("the watch has ended")??;
+        let what = format!("event {expected:?}");
+        let line = self.lines.next_within(PATIENCE, &what)?;
+        let line = line.with_context(|| format!("the watch has ended before its {what}"))?;
         let event: Value = serde_json::from_str(&line)?;
         ensure!(event["event"] == expected, "expected {expected}: {line}");
         Ok(event)
     }
 
     fn code(mut self) -> Result<Option<i32>> {
-        ensure!(self.lines.next().is_none(), "an event after the end");
-        Ok(self.child.wait()?.code())
+        let after = self.lines.next_within(PATIENCE, "end of the watch")?;
+        ensure!(after.is_none(), "an event after the end: {after:?}");
+        Ok(wait_for(&mut self.child, "the watch")?.code())
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
         let _ended = self.child.kill();
-        let _ended = self.child.wait();
+        let _ended = wait_for(&mut self.child, "the killed watch");
     }
 }
 

@@ -43,6 +43,15 @@ held.bytes.set(secret(45).split('').map(function (letter) { return letter.charCo
 held.words = new Uint16Array(20);
 held.words.set(secret(46).split('').map(function (letter) { return letter.charCodeAt(0); }));
 held.buffer = new Buffer(secret(47));
+// Too long for the heap, and for Node's pool; and what looks like small numbers: two letters in each word.
+held.large = new Buffer(repeated(83, 50000));
+held.sparse = new Uint32Array(20000);
+repeated(84, 20000).split('').slice(0, 20000).forEach(function (letter, i) { held.sparse[i] = letter.charCodeAt(0); });
+held.store = new Uint8Array(new Buffer(repeated(85, 5000))).buffer;
+if (typeof SharedArrayBuffer !== 'undefined') {
+  held.shared = new SharedArrayBuffer(6000);
+  new Uint8Array(held.shared).set(new Buffer(repeated(86, 6000)).slice(0, 6000));
+}
 // Longer than Node copies into the heap: these are external strings.
 held.external = new Buffer(repeated(48, 1200000)).toString('binary');
 held.externalWide = new Buffer(repeated(49, 1200000), 'ucs2').toString('ucs2');

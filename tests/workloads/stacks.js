@@ -1,10 +1,11 @@
 'use strict';
 // Stands still in the middle of calls, after it has told where it is by V8's own account. Node 4 and later.
 //
-//   node --allow-natives-syntax stacks.js [--mode plain|optimized|maglev|deep|overflow|loop]
+//   node --allow-natives-syntax stacks.js [--mode plain|optimized|maglev|deep|overflow|loop|signal|inspector]
 //
-// READY { stack: [{ name, file, line, column }] }: the callers of `block`, innermost first, as `new Error().stack` has them.
-// `block` then reads from standard input; with --mode loop, it computes for ever.
+// READY { stack: [{ name, file, line, column }] }: the callers of `block`, innermost first, as `new Error().stack` has them, or, with
+// --mode inspector, the debugger's `callFrames`. `block` then reads from standard input; with --mode loop, it computes for ever.
+// With --mode signal, all of it happens in a handler of SIGUSR2, which the program sends to itself.
 var fs = require('fs');
 var protocol = require('./protocol');
 
@@ -39,6 +40,12 @@ function callers() {
 var state = { armed: 0 };
 function block(value) {
   if (state.armed === 0) return value;
+  if (mode === 'inspector') {
+    var session = debug();
+    debugger; // eslint-disable-line no-debugger
+    session.disconnect();
+    return value;
+  }
   // Without this function and `callers`.
   protocol.say('READY', { pid: process.pid, stack: callers().slice(2) });
   if (mode === 'loop') spin();
@@ -48,6 +55,34 @@ function block(value) {
     // Standard input need not be readable.
   }
   return value;
+}
+
+// Has the debugger tell where the program is as soon as it stops, and stands still there.
+function debug() {
+  var inspector = require('inspector');
+  var urls = {};
+  var session = new inspector.Session();
+  session.connect();
+  session.on('Debugger.scriptParsed', function (message) { urls[message.params.scriptId] = message.params.url; });
+  session.on('Debugger.paused', function onPaused(message) {
+    var frames = message.params.callFrames.slice(1).map(function (frame) {
+      var url = urls[frame.location.scriptId] || null;
+      return {
+        name: frame.functionName,
+        file: url && url.indexOf('file://') === 0 ? decodeURI(url.slice(7)) : url,
+        line: frame.location.lineNumber + 1,
+        column: frame.location.columnNumber + 1
+      };
+    });
+    protocol.say('READY', { pid: process.pid, stack: frames });
+    try {
+      fs.readSync(0, Buffer.alloc(1), 0, 1, null);
+    } catch (error) {
+      // Standard input need not be readable.
+    }
+  });
+  session.post('Debugger.enable');
+  return session;
 }
 
 function spin() {
@@ -94,8 +129,14 @@ if (mode === 'optimized' || mode === 'maglev') {
   natives(hot, mode === 'maglev' ? '%OptimizeMaglevOnNextCall(f)' : '%OptimizeFunctionOnNextCall(f)');
   outermost(account, 0);
 }
-setTimeout(function onTimer() {
+function start() {
   state.armed = 1;
   if (mode === 'overflow') bottomless(account);
   outermost(account, mode === 'deep' ? 10000 : 2);
+}
+setTimeout(function onTimer() {
+  if (mode !== 'signal') return start();
+  process.on('SIGUSR2', function onSignal() { start(); });
+  process.kill(process.pid, 'SIGUSR2');
+  setTimeout(start, 100000);
 }, 1);

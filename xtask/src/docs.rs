@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let tools = Tools::build("dev")?;
     let mut page = String::from(
         "# Commands\n\nWhat `--help` says, made by `cargo xtask docs`. The JSON that `--json` answers is described in\n\
-         [spec/json-schema.md](../spec/json-schema.md).\n",
+         [spec/json-schema.md](https://github.com/v8mini/v8mini/blob/main/spec/json-schema.md).\n",
     );
     for program in [&tools.capture, &tools.analyze] {
         describe(program, &mut Vec::new(), &mut page)?;

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that a developer of the project runs. One file per task.
 
+mod assets;
 mod bench;
 mod ci;
 mod constants;
@@ -11,6 +12,7 @@ mod http;
 mod layout;
 mod matrix;
 mod nodes;
+mod time_limit;
 mod tools;
 
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
+    Assets(assets::Arguments),
     Bench(bench::Arguments),
     Ci(ci::Arguments),
     Constants(constants::Arguments),
@@ -35,6 +38,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
+        Task::Assets(arguments) => assets::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Constants(arguments) => constants::run(&arguments),

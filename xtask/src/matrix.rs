@@ -9,6 +9,9 @@ use v8mini_tests::{Tools, nodes, workspace_root};
 
 const PAGE: &str = "spec/support-matrix.md";
 
+/// What is known of another processor, which no row is about.
+const ARM64: &str = include_str!("arm64.md");
+
 /// Run the battery of exact populations and values on Node.js releases, and print a table
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -79,5 +82,6 @@ fn page(rows: &[Row]) -> String {
         page.push_str(&line(row));
     }
     page.push('\n');
+    page.push_str(ARM64);
     page
 }

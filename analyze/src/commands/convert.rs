@@ -18,7 +18,7 @@ use crate::image::Opened;
 /// Makes a capture (.v8mini) of an ELF core: the V8 heap, the stacks and what reading them needs, and nothing else
 ///
 /// Every command prints the same about the capture as about the core. It is some hundred times smaller, holds no environment
-/// and no buffers, and needs no binary any more.
+/// and no buffers unless `--include buffers` asks for them, and needs no binary any more.
 #[derive(Debug, Args)]
 pub(super) struct Convert {
     #[command(flatten)]

@@ -43,6 +43,7 @@ pub(super) struct Retainer {
     pub(super) retained_bytes: u64,
     pub(super) shallow_bytes: u64,
     /// What is in it, in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     pub(super) summary: String,
 }
 
@@ -135,7 +136,7 @@ impl Query for Dominators {
 }
 
 /// The most first; of two that retain as much, the one that comes first in memory.
-pub(super) fn sort_by_retained(tree: &DominatorTree, ids: &mut [u32]) {
+pub(crate) fn sort_by_retained(tree: &DominatorTree, ids: &mut [u32]) {
     ids.sort_unstable_by_key(|id| (std::cmp::Reverse(tree.retained(*id)), *id));
 }
 
@@ -151,7 +152,7 @@ pub(super) fn retainer(session: &Session, tree: &DominatorTree, id: u32) -> Opti
 }
 
 /// An object in a short line: what is in it can be inspected.
-pub(super) fn summary(session: &Session, address: Address) -> String {
+pub(crate) fn summary(session: &Session, address: Address) -> String {
     let options = Options {
         depth: 1,
         string_length: 60,

@@ -57,6 +57,7 @@ struct Found {
     address: String,
     shallow_bytes: u64,
     /// What is in it, in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 

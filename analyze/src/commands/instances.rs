@@ -11,7 +11,7 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
-use crate::heap::{Classifier, HeapObject, Sample, Tally, Visitor, walk};
+use crate::heap::{Classifier, Sample, Tally};
 use crate::inspect::{Options, describe, one_line};
 use crate::v8::Address;
 
@@ -59,6 +59,7 @@ struct Instance {
     #[serde(skip_serializing_if = "Option::is_none")]
     retained_bytes: Option<u64>,
     /// What is in it, in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 
@@ -75,20 +76,6 @@ struct Report<'a> {
     warnings: &'a [String],
 }
 
-/// Collects the objects of some maps.
-struct Collector<'a> {
-    maps: &'a FxHashSet<Address>,
-    found: Vec<(Address, u64)>,
-}
-
-impl Visitor for Collector<'_> {
-    fn visit(&mut self, object: &HeapObject<'_>) {
-        if self.maps.contains(&object.map.address) {
-            self.found.push((object.address, object.size));
-        }
-    }
-}
-
 impl Query for Instances {
     fn input(&self) -> &InputArgs {
         &self.file.input
@@ -99,15 +86,8 @@ impl Query for Instances {
         let tally = session.tally(selection);
         let verdict = Verdict::of(session, selection, &tally);
         let (maps, boilerplates) = self.maps(session, &tally);
-        let (visitors, _) = walk(&session.objects, selection, || Collector {
-            maps: &maps,
-            found: Vec::new(),
-        });
-        let mut found: Vec<(Address, u64)> = visitors
-            .into_iter()
-            .flat_map(|visitor| visitor.found)
-            .filter(|(address, _)| tally.boilerplate_addresses.contains(address) == boilerplates)
-            .collect();
+        let mut found = session.objects_of(selection, &maps);
+        found.retain(|(address, _)| tally.boilerplate_addresses.contains(address) == boilerplates);
         if found.is_empty() {
             self.name_similar_classes(session, &tally);
         }

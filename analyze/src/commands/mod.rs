@@ -1,7 +1,9 @@
 //! The commands of `v8mini`, one file each: arguments, run, text, JSON. The doc comment of a command is its `--help`.
 
 mod address;
+mod answers;
 mod bt;
+mod cache;
 mod convert;
 mod diff;
 mod dominators;
@@ -14,6 +16,7 @@ mod histogram;
 mod info;
 mod inspect;
 mod instances;
+mod knowledge;
 mod new_file;
 mod node;
 mod output;
@@ -22,6 +25,7 @@ mod print;
 mod progress;
 mod redact;
 mod refs;
+mod report;
 mod scripts;
 mod search;
 mod session;
@@ -31,17 +35,24 @@ mod source;
 mod strings;
 mod suspects;
 mod tree;
+mod tui;
 mod verdict;
 mod waste;
 mod what;
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use address::{address_number, object_at, value_at};
-pub(crate) use output::{Color, FAILED, Outcome, Output, Text, complain, is_closed_pipe};
+pub(crate) use dominators::{sort_by_retained, summary};
+pub(crate) use output::{
+    Color, FAILED, Outcome, Output, Text, complain, grouped, human_bytes, is_closed_pipe, percent,
+};
+pub(crate) use path::class_name as class_or_function;
 pub(crate) use refs::{class_name, properties_named, strings_of_text};
 pub(crate) use session::{Query, Session};
 
@@ -64,6 +75,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cache(cache::Cache),
     Convert(convert::Convert),
     Diff(diff::Diff),
     Info(info::Info),
@@ -80,7 +92,9 @@ enum Command {
     Scripts(scripts::Scripts),
     Redact(redact::Redact),
     Export(export::Export),
+    Report(report::Report),
     Shell(shell::Shell),
+    Tui(tui::Tui),
     Strings(strings::Strings),
     Waste(waste::Waste),
     Suspects(suspects::Suspects),
@@ -95,9 +109,11 @@ impl Command {
     /// The question that the command is; `None` if it is none that a session could answer.
     fn query(&self) -> Option<&dyn Query> {
         Some(match self {
-            Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
+            Self::Cache(_) | Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
             Self::Diff(diff) => diff,
             Self::Export(export) => export,
+            Self::Report(report) => report,
+            Self::Tui(tui) => tui,
             Self::Info(info) => info,
             Self::Histogram(histogram) => histogram,
             Self::Instances(instances) => instances,
@@ -121,17 +137,78 @@ impl Command {
         })
     }
 
+    /// Whether the answer follows from the file and the arguments alone, so that it may be kept for whoever asks the same again:
+    /// nothing else is read, and nothing is done besides.
+    fn may_be_kept(&self) -> bool {
+        match self {
+            Self::Cache(_)
+            | Self::Convert(_)
+            | Self::Diff(_)
+            | Self::Export(_)
+            | Self::Redact(_)
+            | Self::Report(_)
+            | Self::Shell(_)
+            | Self::Source(_)
+            | Self::Tui(_) => false,
+            Self::Suspects(suspects) => suspects.is_about_one_file(),
+            Self::Info(_)
+            | Self::Histogram(_)
+            | Self::Instances(_)
+            | Self::Inspect(_)
+            | Self::Print(_)
+            | Self::Find(_)
+            | Self::Refs(_)
+            | Self::Node(_)
+            | Self::What(_)
+            | Self::Functions(_)
+            | Self::Scripts(_)
+            | Self::Strings(_)
+            | Self::Waste(_)
+            | Self::Bt(_)
+            | Self::Dominators(_)
+            | Self::Tree(_)
+            | Self::Path(_)
+            | Self::Garbage(_) => true,
+        }
+    }
+
+    /// Answers a question about an opened file.
+    fn ask(
+        &self,
+        query: &dyn Query,
+        session: &Session,
+        output: &mut Output,
+    ) -> anyhow::Result<Outcome> {
+        match self.may_be_kept() {
+            true => session.ask_once(query, output),
+            false => query.answer(session, output),
+        }
+    }
+
     fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
         match (self, self.query()) {
+            (Self::Cache(cache), _) => cache.run(output),
             (Self::Convert(convert), _) => convert.run(output),
             (Self::Redact(redact), _) => redact.run(output),
-            (_, Some(query)) => query.answer(&query.input().open_session()?, output),
+            (_, Some(query)) => {
+                let session = query.input().open_session()?;
+                let outcome = self.ask(query, &session, output);
+                // Nobody waits for what the next command will find.
+                output.flush()?;
+                session.keep();
+                outcome
+            }
             (_, None) => bail!("the command cannot be run here"),
         }
     }
 }
 
 impl Cli {
+    /// The definition of the command line, of which the help texts, the shells' completions and the man pages are made.
+    pub fn definition() -> clap::Command {
+        Self::command()
+    }
+
     /// Runs the command. Errors are printed; the exit status says how it went.
     pub fn run(self) -> ExitCode {
         if let Command::Shell(shell) = &self.command {
@@ -189,13 +266,13 @@ impl Cli {
     /// As the command, and if the arguments are wrong.
     pub(crate) fn answer(
         session: &Session,
-        arguments: &[String],
+        arguments: &[impl Into<OsString> + Clone],
         output: &mut Output,
     ) -> anyhow::Result<Outcome> {
-        let program = std::iter::once("v8mini").map(str::to_owned);
-        let cli = Self::try_parse_from(program.chain(arguments.iter().cloned()))?;
+        let program = std::iter::once(OsString::from("v8mini"));
+        let cli = Self::try_parse_from(program.chain(arguments.iter().cloned().map(Into::into)))?;
         match cli.command.query() {
-            Some(query) => query.answer(session, output),
+            Some(query) => cli.command.ask(query, session, output),
             None => cli.command.run(output),
         }
     }

@@ -9,7 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Emphasis for headings.
 pub(crate) const HEADING: Style = Style::new().bold();
@@ -41,10 +41,25 @@ pub(crate) enum Outcome {
     Incomplete,
 }
 
+/// Longest output that is copied.
+const MAX_COPY: usize = 1 << 20;
+/// JSON is written in pieces of this many bytes.
+const JSON_BUFFER: usize = 64 << 10;
+
 /// The exit status of an error.
 pub(crate) const FAILED: u8 = 2;
 
 impl Outcome {
+    /// What has the exit status `code`.
+    pub(super) const fn from_code(code: u64) -> Option<Self> {
+        Some(match code {
+            0 => Self::Done,
+            1 => Self::NothingFound,
+            3 => Self::Incomplete,
+            _ => return None,
+        })
+    }
+
     /// The exit status.
     pub(crate) const fn code(self) -> u8 {
         match self {
@@ -69,6 +84,8 @@ impl Color {
 /// Where a command writes.
 pub(crate) struct Output {
     sink: Sink,
+    /// A copy of what is written, while one is made and has not become too long.
+    copy: Option<Text>,
 }
 
 enum Sink {
@@ -105,6 +122,7 @@ impl Output {
         let stream = AutoStream::new(io::stdout(), color.choice());
         Self {
             sink: Sink::Standard(BufWriter::new(stream)),
+            copy: None,
         }
     }
 
@@ -112,6 +130,46 @@ impl Output {
     pub(crate) fn buffer() -> Self {
         Self {
             sink: Sink::Buffer(Text::default()),
+            copy: None,
+        }
+    }
+
+    /// Copies what is written from now on.
+    pub(super) fn start_copy(&mut self) {
+        self.copy = Some(Text::default());
+    }
+
+    /// What was written since [`Self::start_copy`]; `None` if it was too long.
+    pub(super) fn end_copy(&mut self) -> Option<Text> {
+        self.copy.take()
+    }
+
+    /// Writes what was copied before.
+    ///
+    /// # Errors
+    /// As writing to standard output.
+    pub(super) fn replay(&mut self, text: &Text) -> io::Result<()> {
+        if text.is_json {
+            self.raw(&text.bytes)
+        } else {
+            self.write_all(&text.bytes)
+        }
+    }
+
+    /// Writes bytes in which nothing is to be taken for a style.
+    fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Standard(out) => {
+                // Around the stream that takes escapes out: it would take control characters out of strings too.
+                out.flush()?;
+                let mut out = io::stdout().lock();
+                out.write_all(bytes)?;
+                out.flush()
+            }
+            Sink::Buffer(text) => {
+                text.is_json |= text.bytes.is_empty();
+                text.bytes.write_all(bytes)
+            }
         }
     }
 
@@ -128,21 +186,13 @@ impl Output {
     /// # Errors
     /// As writing to standard output.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Standard(out) => {
-                // Around the stream that takes escapes out: it would take control characters out of strings too.
-                out.flush()?;
-                let mut out = BufWriter::new(io::stdout().lock());
-                serde_json::to_writer_pretty(&mut out, value)?;
-                out.write_all(b"\n")?;
-                out.flush()
-            }
-            Sink::Buffer(text) => {
-                text.is_json |= text.bytes.is_empty();
-                serde_json::to_writer_pretty(&mut text.bytes, value)?;
-                text.bytes.write_all(b"\n")
-            }
+        if let Some(copy) = &mut self.copy {
+            copy.is_json |= copy.bytes.is_empty();
         }
+        let mut out = BufWriter::with_capacity(JSON_BUFFER, Json(self));
+        serde_json::to_writer_pretty(&mut out, value)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 
     /// Says of a file that was written what it is, in one line and with warnings on standard error, or as JSON on standard output;
@@ -227,12 +277,38 @@ impl Output {
     }
 }
 
+/// Writes JSON, past what looks for styles.
+struct Json<'a>(&'a mut Output);
+
+impl Write for Json<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.raw(bytes)?;
+        self.0.add_to_copy(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Output {
+    fn add_to_copy(&mut self, bytes: &[u8]) {
+        if let Some(copy) = &mut self.copy {
+            copy.bytes.extend_from_slice(bytes);
+        }
+        self.copy.take_if(|copy| copy.bytes.len() > MAX_COPY);
+    }
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::Standard(out) => out.write(bytes),
-            Sink::Buffer(text) => text.bytes.write(bytes),
-        }
+        let written = match &mut self.sink {
+            Sink::Standard(out) => out.write(bytes)?,
+            Sink::Buffer(text) => text.bytes.write(bytes)?,
+        };
+        self.add_to_copy(bytes.get(..written).unwrap_or_default());
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -241,6 +317,11 @@ impl Write for Output {
             Sink::Buffer(_) => Ok(()),
         }
     }
+}
+
+/// Serializes a text for people without its styles: JSON has none.
+pub(crate) fn plain<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&anstream::adapter::strip_str(text))
 }
 
 /// Prints an error to standard error.
@@ -297,6 +378,19 @@ pub(crate) fn human_duration(ns: u64) -> String {
         0..1_000_000 => format!("{:.0} µs", ns as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
         _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+/// Milliseconds of a timer, in a unit that suits them.
+pub(crate) fn human_ms(ms: f64) -> String {
+    const SECOND: f64 = 1e3;
+    const MINUTE: f64 = 60.0 * SECOND;
+    const HOUR: f64 = 60.0 * MINUTE;
+    match ms {
+        ms if ms < SECOND => format!("{ms:.0} ms"),
+        ms if ms < MINUTE => format!("{:.1} s", ms / SECOND),
+        ms if ms < HOUR => format!("{:.1} min", ms / MINUTE),
+        ms => format!("{:.1} h", ms / HOUR),
     }
 }
 

@@ -13,7 +13,7 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
-use crate::graph::{EdgeKind, Graph, Link, Paths, References, RootKind, links};
+use crate::graph::{EdgeKind, Graph, Link, Nodes, Paths, References, RootKind, links};
 use crate::heap::{Classes, Classifier, Sample};
 use crate::v8::{Address, Objects};
 
@@ -73,6 +73,7 @@ struct Route {
     objects: u64,
     shallow_bytes: u64,
     /// What the path leads to, in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 
@@ -106,21 +107,21 @@ impl Query for Path {
             Some(text) => Some(object_at(&session.objects, text)?),
             None => None,
         };
-        let graph = session.graph(selection)?;
         let paths = session.paths(selection)?;
-        let verdict = Verdict::of_reachability(session, selection, graph.missing_roots());
+        let nodes = paths.nodes();
+        let verdict = Verdict::of_reachability(session, selection, paths.missing_roots());
         let mut dead = 0;
         let found = match (object, &self.class) {
             (Some(object), _) => {
-                let Some(id) = graph.nodes().id(object) else {
+                let Some(id) = nodes.id(object) else {
                     bail!("{object} is not in the part of the heap that was selected");
                 };
                 if self.all {
-                    by_retainer(&graph, &paths, id)
+                    by_retainer(&*session.graph(selection)?, &paths, id)
                 } else {
                     paths
                         .to(id)
-                        .map(|path| one(&graph, path))
+                        .map(|path| one(nodes, path))
                         .into_iter()
                         .collect()
                 }
@@ -128,7 +129,7 @@ impl Query for Path {
             (None, Some(class)) => {
                 let tally = session.tally(selection);
                 let classes = Classes::new(&session.objects, &tally);
-                by_class(&graph, &paths, &classes, class, &mut dead)
+                by_class(&paths, &classes, class, &mut dead)
             }
             (None, None) => Vec::new(),
         };
@@ -141,7 +142,7 @@ impl Query for Path {
         let shown: Vec<Route> = found
             .iter()
             .take(limit)
-            .filter_map(|found| route(session, references, &graph, found))
+            .filter_map(|found| route(session, references, nodes, found))
             .collect();
         if self.file.json {
             output.json(&Report {
@@ -177,10 +178,10 @@ impl Query for Path {
     }
 }
 
-fn one(graph: &Graph, (root, path): (RootKind, Vec<u32>)) -> Found {
+fn one(nodes: &Nodes, (root, path): (RootKind, Vec<u32>)) -> Found {
     Found {
         root,
-        bytes: path.last().map_or(0, |id| graph.nodes().size(*id)),
+        bytes: path.last().map_or(0, |id| nodes.size(*id)),
         path,
         objects: 1,
     }
@@ -192,7 +193,7 @@ fn by_retainer(graph: &Graph, paths: &Paths, id: u32) -> Vec<Found> {
     if let Some((root, path)) = paths.to(id)
         && path.len() == 1
     {
-        found.push(one(graph, (root, path)));
+        found.push(one(paths.nodes(), (root, path)));
     }
     for retainer in graph.sources(id) {
         if let Some((root, mut path)) = paths.to(retainer)
@@ -200,7 +201,7 @@ fn by_retainer(graph: &Graph, paths: &Paths, id: u32) -> Vec<Found> {
             && !path.contains(&id)
         {
             path.push(id);
-            found.push(one(graph, (root, path)));
+            found.push(one(paths.nodes(), (root, path)));
         }
     }
     found.sort_by(|a, b| (a.root, a.path.len(), &a.path).cmp(&(b.root, b.path.len(), &b.path)));
@@ -208,14 +209,8 @@ fn by_retainer(graph: &Graph, paths: &Paths, id: u32) -> Vec<Found> {
 }
 
 /// The paths to all objects of a class, those together that lead through the same classes.
-fn by_class(
-    graph: &Graph,
-    paths: &Paths,
-    classes: &Classes,
-    name: &str,
-    dead: &mut u64,
-) -> Vec<Found> {
-    let nodes = graph.nodes();
+fn by_class(paths: &Paths, classes: &Classes, name: &str, dead: &mut u64) -> Vec<Found> {
+    let nodes = paths.nodes();
     let class_of = classes.of_nodes(nodes);
     let of_class = |id: &u32| {
         class_of(*id)
@@ -294,14 +289,14 @@ impl Signatures {
 fn route(
     session: &Session,
     references: &References,
-    graph: &Graph,
+    nodes: &Nodes,
     found: &Found,
 ) -> Option<Route> {
     let objects = &session.objects;
     let addresses: Vec<Address> = found
         .path
         .iter()
-        .filter_map(|id| graph.nodes().address(*id))
+        .filter_map(|id| nodes.address(*id))
         .collect();
     let (first, last) = (*addresses.first()?, *addresses.last()?);
     let omitted = addresses.len().saturating_sub(2 * MAX_END);
@@ -361,7 +356,8 @@ fn label(link: &Link) -> String {
     }
 }
 
-fn class_name(objects: &Objects, address: Address) -> String {
+/// The class of an object, or the name of a function.
+pub(crate) fn class_name(objects: &Objects, address: Address) -> String {
     let Ok(map) = objects.map_of(address) else {
         return "?".to_owned();
     };

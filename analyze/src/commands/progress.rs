@@ -9,6 +9,11 @@ pub(super) fn spinner(what: &'static str) -> ProgressBar {
     styled(None, what, "{spinner} {msg} {bytes} ({bytes_per_sec})")
 }
 
+/// For work of several steps, each with a name that is to be set.
+pub(super) fn step() -> ProgressBar {
+    styled(None, "", "{spinner} {msg} {elapsed}")
+}
+
 /// For work whose length in bytes is known.
 pub(super) fn bar(what: &'static str, bytes: u64) -> ProgressBar {
     styled(

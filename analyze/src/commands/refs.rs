@@ -70,6 +70,7 @@ struct Reference {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     /// The value in one line for people.
+    #[serde(serialize_with = "super::output::plain")]
     value: String,
     /// Who refers to the holder, if that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -163,13 +164,8 @@ impl Refs {
         let Some(class) = &self.class else {
             bail!("an address is missing, or one of --name, --string, --type");
         };
-        let tally = session.tally(selection);
-        let found = session
-            .population()
-            .objects_of(objects, selection, &tally, |shape| {
-                shape.class.name == *class
-            });
-        Ok(found.into_iter().map(|(address, _)| address).collect())
+        let found = session.instances_of(selection, |shape| shape.class.name == *class);
+        Ok(found.into_iter().collect())
     }
 }
 
@@ -326,18 +322,15 @@ pub(crate) fn properties_named(
 ) -> Vec<(Address, PropertyValue)> {
     let objects = &session.objects;
     let pattern = PropertyPattern::parse(name);
-    let tally = session.tally(selection);
-    let candidates = session
-        .population()
-        .objects_of(objects, selection, &tally, |shape| {
-            let is_dictionary = objects.map(shape.map).is_some_and(|map| map.is_dictionary);
-            let has = |sample: Address| pattern.of(objects, sample).is_some();
-            objects.is_receiver_type(shape.instance_type)
-                && (is_dictionary || shape.sample.address.is_some_and(has))
-        });
+    let candidates = session.instances_of(selection, |shape| {
+        let is_dictionary = objects.map(shape.map).is_some_and(|map| map.is_dictionary);
+        let has = |sample: Address| pattern.of(objects, sample).is_some();
+        objects.is_receiver_type(shape.instance_type)
+            && (is_dictionary || shape.sample.address.is_some_and(has))
+    });
     candidates
         .into_iter()
-        .filter_map(|(object, _)| Some((object, pattern.of(objects, object)?)))
+        .filter_map(|object| Some((object, pattern.of(objects, object)?)))
         .collect()
 }
 

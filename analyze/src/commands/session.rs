@@ -1,19 +1,24 @@
 //! An opened file, and what was found out about it: several commands may ask, and the costly is done once.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
+use rustc_hash::FxHashSet;
 use v8mini_format::Integrity;
 use v8mini_format::model::{Isolate, Problem};
 
+use super::answers::{Answer, Answers};
 use super::file::InputArgs;
+use super::knowledge::{Keeper, Known};
 use super::output::{Outcome, Output};
-use crate::graph::{DominatorTree, Graph, Paths, References, TooManyObjects};
-use crate::heap::{Functions, PageSelection, Population, Tally};
-use crate::v8::Objects;
+use crate::graph::{DominatorTree, Graph, Nodes, Paths, References, TooManyObjects};
+use crate::heap::{Functions, PageSelection, Population, Shape, Tally, objects_of_maps};
+use crate::node::{Census, Environment};
+use crate::v8::{Address, Objects};
 
 /// A question that a session answers: a command without the opening of its file.
-pub(crate) trait Query {
+pub(crate) trait Query: Debug {
     /// The file that it is about.
     fn input(&self) -> &InputArgs;
 
@@ -28,61 +33,108 @@ pub(crate) trait Query {
 pub(crate) struct Session {
     pub(crate) objects: Objects,
     pub(crate) integrity: Integrity,
-    tallies: Cached<Tally>,
-    functions: Cached<Functions>,
+    keeper: Keeper,
+    answers: Answers,
+    tallies: Known<Tally>,
+    functions: Known<Functions>,
+    censuses: Known<Census>,
     population: OnceLock<Population>,
     references: OnceLock<References>,
-    graphs: Cached<Graph>,
-    trees: Cached<DominatorTree>,
-    paths: Cached<Paths>,
-}
-
-/// What was found out about selections of pages.
-type Cached<T> = Mutex<Vec<(PageSelection, Arc<T>)>>;
-
-/// What is known of a selection, found out by `make` when it is asked for the first time.
-fn cached<T, E>(
-    cache: &Cached<T>,
-    selection: PageSelection,
-    make: impl FnOnce() -> Result<T, E>,
-) -> Result<Arc<T>, E> {
-    let mut known = cache.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, value)) = known.iter().find(|(other, _)| *other == selection) {
-        return Ok(Arc::clone(value));
-    }
-    let value = Arc::new(make()?);
-    known.push((selection, Arc::clone(&value)));
-    Ok(value)
+    nodes: Known<Nodes>,
+    graphs: Known<Graph>,
+    trees: Known<DominatorTree>,
+    paths: Known<Paths>,
 }
 
 impl Session {
-    /// A file of which nothing was asked yet.
-    pub(crate) fn new(objects: Objects, integrity: Integrity) -> Self {
+    /// A file of which nothing was asked yet, at least by this process: `keeper` has what earlier ones found out.
+    pub(super) fn new(objects: Objects, integrity: Integrity, keeper: Keeper) -> Self {
         Self {
             objects,
             integrity,
-            tallies: Mutex::default(),
-            functions: Mutex::default(),
+            keeper,
+            answers: Answers::default(),
+            tallies: Known::default(),
+            functions: Known::default(),
+            censuses: Known::default(),
             population: OnceLock::new(),
             references: OnceLock::new(),
-            graphs: Mutex::default(),
-            trees: Mutex::default(),
-            paths: Mutex::default(),
+            nodes: Known::default(),
+            graphs: Known::default(),
+            trees: Known::default(),
+            paths: Known::default(),
         }
+    }
+
+    /// Writes the answer to a question whose answer follows from the file and the arguments alone, as it was given before if it
+    /// was.
+    ///
+    /// # Errors
+    /// As [`Query::answer`].
+    pub(super) fn ask_once(
+        &self,
+        query: &dyn Query,
+        output: &mut Output,
+    ) -> anyhow::Result<Outcome> {
+        let question = format!("{query:?}");
+        let kept = self.answers.get(&question).or_else(|| {
+            let bytes = self.keeper.get(Answer::key(&question))?;
+            let answer = Arc::new(Answer::read(&bytes, &question)?);
+            self.answers.add(Arc::clone(&answer), false);
+            Some(answer)
+        });
+        if let Some(answer) = kept {
+            output.replay(&answer.text)?;
+            return Ok(answer.outcome);
+        }
+        let start = Instant::now();
+        output.start_copy();
+        let result = query.answer(self, output);
+        let copy = output.end_copy();
+        // Where nothing was found, hints may have gone to standard error.
+        if let (Ok(outcome), Some(text)) = (&result, copy)
+            && *outcome != Outcome::NothingFound
+            && self.keeper.is_worth_keeping(start.elapsed())
+        {
+            self.answers
+                .add(Arc::new(Answer::new(question, text, *outcome)), true);
+        }
+        result
     }
 
     /// The objects of the selected pages, counted. The first call walks the heap.
     pub(crate) fn tally(&self, selection: PageSelection) -> Arc<Tally> {
-        remembered(&self.tallies, selection, || {
+        self.tallies.find_plain(&self.keeper, selection, || {
             Tally::count(&self.objects, selection)
         })
     }
 
     /// The functions and scripts of the selected pages. The first call walks the heap.
     pub(crate) fn functions(&self, selection: PageSelection) -> Arc<Functions> {
-        remembered(&self.functions, selection, || {
+        self.functions.find_plain(&self.keeper, selection, || {
             Functions::find(&self.objects, selection)
         })
+    }
+
+    /// What Node.js knows of one isolate. The first call walks its heap.
+    pub(crate) fn environment(&self, selection: PageSelection) -> Environment<'_> {
+        let census = self.censuses.find_plain(&self.keeper, selection, || {
+            Census::take(&self.objects, selection)
+        });
+        Environment::of(&self.objects, census)
+    }
+
+    /// The objects of the selected pages, by number. The first call walks the heap.
+    ///
+    /// # Errors
+    /// If there are too many objects.
+    fn nodes(&self, selection: PageSelection) -> Result<Arc<Nodes>, TooManyObjects> {
+        self.nodes.find(
+            &self.keeper,
+            selection,
+            || Ok(()),
+            || Nodes::collect(&self.objects, selection).ok_or(TooManyObjects),
+        )
     }
 
     /// The graph of the selected pages, for commands that follow references. The first call builds it.
@@ -90,8 +142,9 @@ impl Session {
     /// # Errors
     /// If there are too many objects.
     pub(crate) fn graph(&self, selection: PageSelection) -> Result<Arc<Graph>, TooManyObjects> {
-        cached(&self.graphs, selection, || {
-            Graph::build(&self.objects, selection)
+        let nodes = || self.nodes(selection);
+        self.graphs.find(&self.keeper, selection, nodes, || {
+            Ok(Graph::of_nodes(&self.objects, selection, nodes()?))
         })
     }
 
@@ -104,15 +157,9 @@ impl Session {
         &self,
         selection: PageSelection,
     ) -> Result<Arc<DominatorTree>, TooManyObjects> {
-        cached(&self.trees, selection, || {
-            let graphs = self.graphs.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = graphs.iter().find(|(other, _)| *other == selection);
-            let known = known.map(|(_, graph)| Arc::clone(graph));
-            drop(graphs);
-            Ok(match known {
-                Some(graph) => graph.dominators(),
-                None => Graph::build(&self.objects, selection)?.into_dominators(),
-            })
+        let nodes = || self.nodes(selection);
+        self.trees.find(&self.keeper, selection, nodes, || {
+            Ok(Graph::of_nodes(&self.objects, selection, nodes()?).into_dominators())
         })
     }
 
@@ -121,9 +168,58 @@ impl Session {
     /// # Errors
     /// If there are too many objects.
     pub(crate) fn paths(&self, selection: PageSelection) -> Result<Arc<Paths>, TooManyObjects> {
-        cached(&self.paths, selection, || {
+        let nodes = || self.nodes(selection);
+        self.paths.find(&self.keeper, selection, nodes, || {
             Ok(Paths::search(&*self.graph(selection)?))
         })
+    }
+
+    /// The objects of some maps, literal boilerplates among them, with their sizes in bytes, in address order. The first call
+    /// walks the heap.
+    pub(crate) fn objects_of(
+        &self,
+        selection: PageSelection,
+        maps: &FxHashSet<Address>,
+    ) -> Vec<(Address, u64)> {
+        if maps.is_empty() {
+            return Vec::new();
+        }
+        match self.nodes(selection) {
+            Ok(nodes) => nodes.with_maps(|map| maps.contains(&map)),
+            Err(TooManyObjects) => objects_of_maps(&self.objects, selection, maps),
+        }
+    }
+
+    /// The objects of the shapes that `wanted` picks, literal boilerplates left out, in address order.
+    pub(crate) fn instances_of(
+        &self,
+        selection: PageSelection,
+        wanted: impl Fn(&Shape) -> bool,
+    ) -> Vec<Address> {
+        let tally = self.tally(selection);
+        let objects = self.objects_of(selection, &self.population().maps_of(wanted));
+        let addresses = objects.into_iter().map(|(address, _)| address);
+        addresses
+            .filter(|address| !tally.boilerplate_addresses.contains(address))
+            .collect()
+    }
+
+    /// Writes down what took long to find out, for the next command.
+    pub(crate) fn keep(&self) {
+        if !self.keeper.is_some() {
+            return;
+        }
+        let mut sections = Vec::new();
+        self.answers.to_keep(&mut sections);
+        self.tallies.to_keep(&[], &mut sections);
+        self.functions.to_keep(&[], &mut sections);
+        self.censuses.to_keep(&[], &mut sections);
+        let mut refer_to_nodes = self.trees.to_keep(&[], &mut sections);
+        refer_to_nodes.extend(self.paths.to_keep(&[], &mut sections));
+        refer_to_nodes.extend(self.graphs.to_keep(&[], &mut sections));
+        refer_to_nodes.retain(|selection| !self.keeper.has::<Nodes>(*selection));
+        self.nodes.to_keep(&refer_to_nodes, &mut sections);
+        self.keeper.write(&sections);
     }
 
     /// The maps of the whole heap and the classes of their objects. The first call walks the heap.
@@ -159,13 +255,5 @@ impl Session {
         } else {
             Outcome::Incomplete
         }
-    }
-}
-
-/// What was found out about the selected pages: by `find`, when it is asked for the first time.
-fn remembered<T>(known: &Cached<T>, selection: PageSelection, find: impl FnOnce() -> T) -> Arc<T> {
-    let find = || Ok::<_, Infallible>(find());
-    match cached(known, selection, find) {
-        Ok(found) => found,
     }
 }

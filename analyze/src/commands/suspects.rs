@@ -116,6 +116,13 @@ struct Found {
     suspects: Vec<Suspect>,
 }
 
+impl Suspects {
+    /// Whether it is about one file: no later ones are compared.
+    pub(super) fn is_about_one_file(&self) -> bool {
+        self.later.is_empty()
+    }
+}
+
 impl Query for Suspects {
     fn input(&self) -> &InputArgs {
         &self.file.input

@@ -29,4 +29,16 @@ impl BitSet {
             .get(number as usize / 64)
             .is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
     }
+
+    /// The bits, 64 to a word.
+    pub(super) fn words(&self) -> Vec<u64> {
+        let words = self.0.iter();
+        words.map(|word| word.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The set for numbers below `len` whose bits these are.
+    pub(super) fn of_words(words: Vec<u64>, len: usize) -> Option<Self> {
+        (words.len() == len.div_ceil(64))
+            .then(|| Self(words.into_iter().map(AtomicU64::new).collect()))
+    }
 }

@@ -35,6 +35,11 @@ impl Graph {
     /// If there are more objects than 32 bits can number: they would fill 64 GiB at the least.
     pub fn build(objects: &Objects, selection: PageSelection) -> Result<Self, TooManyObjects> {
         let nodes = Nodes::collect(objects, selection).ok_or(TooManyObjects)?;
+        Ok(Self::of_nodes(objects, selection, Arc::new(nodes)))
+    }
+
+    /// Builds the graph of the selected pages, whose objects are known.
+    pub fn of_nodes(objects: &Objects, selection: PageSelection, nodes: Arc<Nodes>) -> Self {
         let found = Roots::find(objects, selection.heap);
         let mut roots: Vec<(u32, RootKind)> = found
             .list
@@ -60,15 +65,15 @@ impl Graph {
             otherwise,
             ..
         } = builder;
-        Ok(Self {
+        Self {
             edges: Adjacency::from_parts(lists),
-            nodes: Arc::new(nodes),
+            nodes,
             roots,
             missing_roots: found.missing,
             ephemerons,
             as_store,
             otherwise,
-        })
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Adjacency lists, one after the other in one array.
 
+use crate::cache::{Coding, Reader, Writer};
+
 /// For each node the nodes that it leads to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Adjacency {
@@ -72,10 +74,7 @@ impl Adjacency {
     /// Number of nodes.
     #[cfg(test)]
     pub(super) fn nodes(&self) -> usize {
-        match &self.starts {
-            Starts::Narrow(starts) => starts.len().saturating_sub(1),
-            Starts::Wide(starts) => starts.len().saturating_sub(1),
-        }
+        self.starts.len().saturating_sub(1)
     }
 
     /// Number of edges.
@@ -90,7 +89,50 @@ impl Adjacency {
     }
 }
 
+impl Adjacency {
+    /// Writes all lists.
+    pub(super) fn write(&self, to: &mut Writer) {
+        let nodes = self.starts.len().saturating_sub(1);
+        let lists = (0..nodes as u32).map(|node| self.of(node));
+        let lengths: Vec<u32> = lists.clone().map(|list| list.len() as u32).collect();
+        to.narrow(&lengths, Coding::Plain);
+        // Most nodes lead to neighbours of theirs.
+        let distances: Vec<u32> = (0_u32..)
+            .zip(lists)
+            .flat_map(|(node, list)| list.iter().map(move |target| target.wrapping_sub(node)))
+            .collect();
+        to.narrow(&distances, Coding::Plain);
+    }
+
+    /// Reads what [`Self::write`] wrote of so many nodes.
+    pub(super) fn read(from: &mut Reader<'_>, nodes: usize) -> Option<Self> {
+        let lengths = from.narrow()?;
+        let mut targets = from.narrow()?;
+        let mut starts = Starts::with_capacity(nodes + 1, targets.len() as u64);
+        let mut rest = targets.as_mut_slice();
+        let mut end = 0;
+        starts.push(0);
+        for (node, length) in (0_u32..).zip(&lengths) {
+            let (list, after) = rest.split_at_mut_checked(*length as usize)?;
+            for target in list {
+                *target = target.wrapping_add(node);
+            }
+            rest = after;
+            end += u64::from(*length);
+            starts.push(end);
+        }
+        (lengths.len() == nodes && rest.is_empty()).then_some(Self { starts, targets })
+    }
+}
+
 impl Starts {
+    fn len(&self) -> usize {
+        match self {
+            Self::Narrow(starts) => starts.len(),
+            Self::Wide(starts) => starts.len(),
+        }
+    }
+
     fn with_capacity(nodes: usize, edges: u64) -> Self {
         if u32::try_from(edges).is_ok() {
             Self::Narrow(Vec::with_capacity(nodes))
@@ -142,6 +184,12 @@ mod tests {
             (vec![1, 1], vec![0, 2]),
         ]);
         assert_eq!((adjacency.nodes(), adjacency.edges()), (4, 4));
+        let mut writer = Writer::default();
+        adjacency.write(&mut writer);
+        let bytes = writer.finish();
+        let read = |nodes| Adjacency::read(&mut Reader::new(&bytes), nodes);
+        assert_eq!(read(4).as_ref(), Some(&adjacency));
+        assert_eq!(read(5), None);
         let lists: Vec<_> = (0..5).map(|node| adjacency.of(node).to_vec()).collect();
         assert_eq!(lists, [vec![1, 2], vec![], vec![0], vec![2], vec![]]);
         let reversed = Adjacency::reversed(4, |edge| {

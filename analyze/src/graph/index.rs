@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::cache::{Coding, Reader, Writer};
 use crate::v8::Address;
 
 /// Words of bits whose set bits are counted once and for all.
@@ -75,16 +76,26 @@ impl ObjectIndex {
     ///
     /// Returns `None` if there are more objects than 32 bits can number: of 16 bytes each, they would fill 64 GiB.
     pub(super) fn new(parts: Vec<Marks>) -> Option<Self> {
-        let mut index = Self::default();
+        let (mut all, mut bits) = (Vec::new(), Vec::new());
         for part in parts {
-            let first = index.bits.len();
+            let first = bits.len();
             let pages = part.pages.iter().filter(|page| page.words > 0);
-            index.pages.extend(pages.map(|page| IndexedPage {
+            all.extend(pages.map(|page| IndexedPage {
                 first: page.first + first,
                 ..*page
             }));
-            index.bits.extend(part.bits);
+            bits.extend(part.bits);
         }
+        Self::of_bits(all, bits)
+    }
+
+    /// The index of pages, in address order, and of their bits.
+    fn of_bits(pages: Vec<IndexedPage>, bits: Vec<u64>) -> Option<Self> {
+        let mut index = Self {
+            pages,
+            bits,
+            ..Self::default()
+        };
         let mut count = 0_u64;
         for group in index.bits.chunks(WORDS_PER_RANK) {
             index.ranks.push(u32::try_from(count).ok()?);
@@ -106,6 +117,52 @@ impl ObjectIndex {
             }
         }
         Some(index)
+    }
+
+    /// Writes where the objects are.
+    pub(super) fn write(&self, to: &mut Writer) {
+        let starts: Vec<u64> = self.pages.iter().map(|page| page.start).collect();
+        let words: Vec<u64> = self.pages.iter().map(|page| page.words as u64).collect();
+        to.wide(&starts, Coding::Delta);
+        to.wide(&words, Coding::Delta);
+        to.wide(&self.bits, Coding::Plain);
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let (starts, words) = (from.wide()?, from.wide()?);
+        let bits = from.wide()?;
+        let mut first = 0_usize;
+        let mut pages = Vec::with_capacity(starts.len());
+        for (start, words) in starts.into_iter().zip(words) {
+            let words = usize::try_from(words).ok().filter(|words| *words > 0)?;
+            // No page is so large, nor does it reach beyond the end of the address space.
+            start.checked_add(u64::try_from(words).ok()?.checked_mul(512)?)?;
+            pages.push(IndexedPage {
+                start,
+                first,
+                words,
+            });
+            first = first.checked_add(words)?;
+        }
+        (first == bits.len()).then_some(())?;
+        Self::of_bits(pages, bits)
+    }
+
+    /// All objects, in the order of their numbers.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.pages.iter().flat_map(|page| {
+            let bits = self.bits.get(page.first..page.first + page.words);
+            let words = bits.unwrap_or_default().iter().zip(0_u64..);
+            words.flat_map(move |(bits, word)| {
+                let mut rest = *bits;
+                std::iter::from_fn(move || {
+                    let bit = (rest != 0).then(|| u64::from(rest.trailing_zeros()))?;
+                    rest &= rest - 1;
+                    Some(Address(page.start + (word * 64 + bit) * 8))
+                })
+            })
+        })
     }
 
     /// Number of objects.
@@ -199,6 +256,13 @@ mod tests {
         }
         let index = ObjectIndex::new(parts).unwrap();
         assert_eq!(index.len(), all.len());
+        assert!(index.addresses().eq(all.iter().copied()));
+        let mut writer = Writer::default();
+        index.write(&mut writer);
+        let bytes = writer.finish();
+        let read = ObjectIndex::read(&mut Reader::new(&bytes)).unwrap();
+        assert!(read.addresses().eq(all.iter().copied()));
+        assert_eq!(read.by_address, index.by_address);
         for (id, address) in all.iter().enumerate() {
             assert_eq!(index.id(*address), Some(id as u32));
             assert_eq!(index.address(id as u32), Some(*address));

@@ -17,6 +17,7 @@ mod references;
 mod referrers;
 mod roots;
 mod route;
+mod stored;
 mod tree;
 
 pub use build::TooManyObjects;

@@ -15,12 +15,12 @@ use crate::v8::{Address, Kind, Objects, Tagged};
 /// 8 bytes for each, and one bit for each word of the heap.
 #[derive(Debug, Default)]
 pub struct Nodes {
-    index: ObjectIndex,
+    pub(super) index: ObjectIndex,
     /// Sizes in words.
-    sizes: Vec<u32>,
+    pub(super) sizes: Vec<u32>,
     /// Maps, by their place in `map_addresses`.
-    maps: Vec<u32>,
-    map_addresses: Vec<Address>,
+    pub(super) maps: Vec<u32>,
+    pub(super) map_addresses: Vec<Address>,
     pub(super) coverage: Coverage,
     /// Tables of weak collections that have no type of their own (up to V8 6.7).
     pub(super) weak_tables: FxHashSet<Address>,
@@ -32,7 +32,7 @@ pub struct Nodes {
 
 impl Nodes {
     /// Walks the selected pages. `None` if there are more objects than 32 bits can number.
-    pub(super) fn collect(objects: &Objects, selection: PageSelection) -> Option<Self> {
+    pub(crate) fn collect(objects: &Objects, selection: PageSelection) -> Option<Self> {
         let types = &objects.layout().types;
         let table = match types.number("EPHEMERON_HASH_TABLE_TYPE") {
             Some(_) => None,
@@ -113,6 +113,20 @@ impl Nodes {
     /// Where an object begins.
     pub fn address(&self, id: u32) -> Option<Address> {
         self.index.address(id)
+    }
+
+    /// The objects of the maps that `is_wanted` accepts, in address order, with their sizes in bytes.
+    pub fn with_maps(&self, is_wanted: impl Fn(Address) -> bool) -> Vec<(Address, u64)> {
+        let wanted: Vec<bool> = self
+            .map_addresses
+            .iter()
+            .map(|map| is_wanted(*map))
+            .collect();
+        let objects = self.index.addresses().zip(&self.maps).zip(&self.sizes);
+        objects
+            .filter(|((_, map), _)| wanted.get(**map as usize) == Some(&true))
+            .map(|((address, _), words)| (address, u64::from(*words) * 8))
+            .collect()
     }
 
     /// Whether an object is never collected, whoever refers to it.

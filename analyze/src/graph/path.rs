@@ -1,8 +1,10 @@
 //! Paths from the roots to an object: what keeps it alive, link by link.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
-use super::{Graph, RootKind};
+use super::{Graph, Nodes, RootKind};
 
 /// No node.
 const NONE: u32 = u32::MAX;
@@ -12,15 +14,19 @@ const NONE: u32 = u32::MAX;
 /// Ways that begin at a global object come before all others, as in DevTools: they are what a program's author knows.
 #[derive(Debug)]
 pub struct Paths {
+    pub(super) nodes: Arc<Nodes>,
     /// From where each object is come to; itself for a root, [`NONE`] for what is dead.
-    previous: Vec<u32>,
-    roots: FxHashMap<u32, RootKind>,
+    pub(super) previous: Vec<u32>,
+    pub(super) roots: FxHashMap<u32, RootKind>,
+    pub(super) missing_roots: Vec<String>,
 }
 
 impl Paths {
     /// Searches the graph, breadth first.
     pub fn search(graph: &Graph) -> Self {
         let mut paths = Self {
+            nodes: Arc::clone(&graph.nodes),
+            missing_roots: graph.missing_roots().to_vec(),
             previous: vec![NONE; graph.nodes().len()],
             roots: FxHashMap::default(),
         };
@@ -51,6 +57,16 @@ impl Paths {
             }
         }
         paths
+    }
+
+    /// The objects.
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// Kinds of roots that could not be located, in words: what only they keep alive counts as dead.
+    pub fn missing_roots(&self) -> &[String] {
+        &self.missing_roots
     }
 
     fn reach(&mut self, id: u32, from: u32) -> bool {

@@ -9,17 +9,17 @@ use super::nodes::Nodes;
 /// Dominated by no single object.
 const ROOTS: u32 = u32::MAX;
 /// Dead: the roots do not lead to it.
-const DEAD: u32 = u32::MAX - 1;
+pub(super) const DEAD: u32 = u32::MAX - 1;
 
 /// Immediate dominators and retained sizes of all objects: 12 bytes for each.
 #[derive(Debug)]
 pub struct DominatorTree {
-    nodes: Arc<Nodes>,
+    pub(super) nodes: Arc<Nodes>,
     /// Of each object, the one that dominates it immediately, or [`ROOTS`] or [`DEAD`].
-    parents: Vec<u32>,
+    pub(super) parents: Vec<u32>,
     /// Bytes.
-    retained: Vec<u64>,
-    missing_roots: Vec<String>,
+    pub(super) retained: Vec<u64>,
+    pub(super) missing_roots: Vec<String>,
 }
 
 impl DominatorTree {

@@ -8,6 +8,7 @@ mod instances;
 mod page_walk;
 mod place;
 mod population;
+mod stored;
 mod tally;
 mod walk;
 
@@ -19,6 +20,7 @@ pub use functions::{Definition, DefinitionBytes, Functions};
 pub use instances::{instances_of, instances_with};
 pub use page_walk::HeapObject;
 pub use place::{Place, find_place};
-pub use population::{Population, Shape};
+pub use population::{Population, Shape, objects_of_maps};
+pub(crate) use stored::{read_coverage, write_coverage};
 pub use tally::{Count, GapStart, Gaps, Sample, Tally};
 pub use walk::{PageSelection, Visitor, walk};

@@ -1,6 +1,9 @@
 //! What lies at an address of the heap, or belongs to an object of it.
 
-use super::{HeapObject, PageSelection, Visitor, walk};
+use v8mini_format::model::Page;
+
+use super::walk::walk_pages;
+use super::{HeapObject, Visitor};
 use crate::v8::{Address, Kind, Objects};
 
 /// What a walk over the heap finds out about an address.
@@ -40,12 +43,7 @@ impl Visitor for Finder<'_> {
         }
     }
 
-    fn gap(
-        &mut self,
-        _page: &v8mini_format::model::Page,
-        range: std::ops::Range<u64>,
-        _first_word: u64,
-    ) {
+    fn gap(&mut self, _page: &Page, range: std::ops::Range<u64>, _first_word: u64) {
         if range.contains(&self.wanted) {
             self.found.gap = Some((range.start, range.end));
         }
@@ -77,7 +75,10 @@ impl Finder<'_> {
 
 /// Looks for an address among all objects and what they keep outside of the heap.
 pub fn find_place(objects: &Objects, wanted: u64) -> Place {
-    let (finders, _) = walk(objects, PageSelection::default(), || Finder {
+    // What lies in a page lies in none of the buffers and strings that are kept outside.
+    let own_page = objects.pages().page_of(wanted).map(|page| page.address);
+    let is_wanted = |page: &Page| own_page.is_none_or(|own| own == page.address);
+    let (finders, _) = walk_pages(objects, is_wanted, || Finder {
         objects,
         wanted,
         found: Place::default(),

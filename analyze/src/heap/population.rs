@@ -55,32 +55,30 @@ impl Population {
         Self { shapes }
     }
 
-    /// The objects of the shapes that `wanted` picks, with their sizes in bytes, in address order. Walks the heap.
-    pub fn objects_of(
-        &self,
-        objects: &Objects,
-        selection: PageSelection,
-        tally: &Tally,
-        wanted: impl Fn(&Shape) -> bool,
-    ) -> Vec<(Address, u64)> {
-        let maps: FxHashSet<Address> = self
-            .shapes
-            .iter()
-            .filter(|shape| wanted(shape))
-            .map(|shape| shape.map)
-            .collect();
-        if maps.is_empty() {
-            return Vec::new();
-        }
-        let (visitors, _) = walk(objects, selection, || Collector {
-            maps: &maps,
-            found: Vec::new(),
-        });
-        let found = visitors.into_iter().flat_map(|visitor| visitor.found);
-        found
-            .filter(|(address, _)| !tally.boilerplate_addresses.contains(address))
-            .collect()
+    /// The maps of the shapes that `wanted` picks.
+    pub fn maps_of(&self, wanted: impl Fn(&Shape) -> bool) -> FxHashSet<Address> {
+        let shapes = self.shapes.iter().filter(|shape| wanted(shape));
+        shapes.map(|shape| shape.map).collect()
     }
+}
+
+/// The objects of some maps, with their sizes in bytes, in address order. Walks the heap.
+pub fn objects_of_maps(
+    objects: &Objects,
+    selection: PageSelection,
+    maps: &FxHashSet<Address>,
+) -> Vec<(Address, u64)> {
+    if maps.is_empty() {
+        return Vec::new();
+    }
+    let (visitors, _) = walk(objects, selection, || Collector {
+        maps,
+        found: Vec::new(),
+    });
+    visitors
+        .into_iter()
+        .flat_map(|visitor| visitor.found)
+        .collect()
 }
 
 /// Collects the objects of some maps.

@@ -54,11 +54,20 @@ pub fn walk<V: Visitor>(
     selection: PageSelection,
     make: impl Fn() -> V + Sync,
 ) -> (Vec<V>, Coverage) {
+    walk_pages(objects, |page| selection.contains(page), make)
+}
+
+/// As [`walk`], of the pages that `is_wanted` accepts.
+pub(super) fn walk_pages<V: Visitor>(
+    objects: &Objects,
+    is_wanted: impl Fn(&Page) -> bool,
+    make: impl Fn() -> V + Sync,
+) -> (Vec<V>, Coverage) {
     let pages: Vec<&Page> = objects
         .pages()
         .pages()
         .iter()
-        .filter(|page| selection.contains(page))
+        .filter(|page| is_wanted(page))
         .collect();
     let areas = unallocated_areas(objects);
     let stored = objects.memory().ranges();

@@ -23,6 +23,8 @@ pub struct OpenOptions {
     pub exe: Option<PathBuf>,
     /// For a core: take a binary even if it is not the one that the process ran.
     pub force: bool,
+    /// For a core: look at the contents of buffers, too.
+    pub buffers: bool,
 }
 
 /// Why a file could not be opened.
@@ -112,6 +114,7 @@ impl From<&OpenOptions> for CoreOptions {
         Self {
             exe: options.exe.clone(),
             force: options.force,
+            buffers: options.buffers,
             ..Self::default()
         }
     }

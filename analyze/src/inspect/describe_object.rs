@@ -9,9 +9,6 @@ use crate::v8::{
     Tagged, iso_string,
 };
 
-/// Bytes of a buffer that are shown.
-const MAX_CONTENTS: usize = 64;
-
 impl Describer<'_> {
     pub(super) fn object_description(
         &mut self,
@@ -279,14 +276,11 @@ impl Describer<'_> {
 
     fn array_buffer_detail(&mut self, address: Address) -> Result<Detail, ObjectError> {
         let buffer = self.objects.read_array_buffer(address)?;
-        let shown = buffer.byte_length.min(MAX_CONTENTS as u64) as usize;
-        let contents = if shown == 0 {
-            Contents::Bytes(Vec::new())
-        } else {
-            match self.objects.raw_bytes(buffer.backing_store, shown) {
-                Ok(bytes) => Contents::Bytes(bytes),
-                Err(_) => Contents::NotCaptured,
-            }
+        let shown = buffer.byte_length.min(self.options.array_length as u64);
+        let contents = match self.objects.first_bytes(buffer.backing_store, shown) {
+            _ if buffer.byte_length == 0 => Contents::Bytes(Vec::new()),
+            Ok(bytes) => Contents::Bytes(bytes),
+            Err(_) => Contents::NotCaptured,
         };
         Ok(Detail::ArrayBuffer {
             byte_length: buffer.byte_length,

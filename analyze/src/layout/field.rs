@@ -382,6 +382,12 @@ fields! {
     ReactionNext = "PromiseReaction.next",
     /// What to call on rejection.
     ReactionRejectHandler = "PromiseReaction.reject_handler",
+    /// What to call on fulfilment, or an array of that, in the promise itself (V8 5.8 to 6.5).
+    PromiseFulfillReactions = "JSPromise.fulfill_reactions",
+    /// The same on rejection.
+    PromiseRejectReactions = "JSPromise.reject_reactions",
+    /// The promise that these settle, or an array of that.
+    PromiseDeferredPromise = "JSPromise.deferred_promise",
     /// What to call on fulfilment.
     ReactionFulfillHandler = "PromiseReaction.fulfill_handler",
     /// The promise that the reaction settles.
@@ -402,6 +408,18 @@ fields! {
     GeneratorContinuation = "JSGeneratorObject.continuation",
     /// What to add to `continuation` so that closed is -1 and running -2 (V8 up to 4.9 counts from 0).
     GeneratorContinuationBias = "JSGeneratorObject.continuation_bias",
+    /// Where a suspended generator goes on, as frames have it: from the tagged pointer to the `BytecodeArray` (V8 5.4 and later).
+    GeneratorPosition = "JSGeneratorObject.input_or_debug_pos",
+    /// Values of the parameters and registers of a suspended generator (V8 5.4 and later).
+    GeneratorRegisters = "JSGeneratorObject.parameters_and_registers",
+    /// The promise that an async function settles (V8 7.2 and later).
+    AsyncFunctionPromise = "JSAsyncFunctionObject.promise",
+    /// The first of those who wait for the next value of an async generator.
+    AsyncGeneratorQueue = "JSAsyncGeneratorObject.queue",
+    /// The promise of one who waits for the next value of an async generator.
+    AsyncGeneratorRequestPromise = "AsyncGeneratorRequest.promise",
+    /// The promise of a capability.
+    CapabilityPromise = "PromiseCapability.promise",
     /// Stack trace of an error, in what its private symbol leads to: a string once it was asked for.
     ErrorStackFormatted = "ErrorStackData.call_site_infos_or_formatted_stack",
     /// Target of a `WeakRef`.

@@ -12,16 +12,18 @@ use super::{
 };
 
 impl Layout {
-    /// The layout of a V8 version, from the `v8dbg_*` constants of its binary (names without the prefix) and the tables.
+    /// The layout of a V8 version on a processor (its GNU name, `x86_64`), from the `v8dbg_*` constants of its binary (names
+    /// without the prefix) and the tables.
     ///
     /// # Errors
     /// [`LayoutError::Table`] or [`LayoutError::Syntax`] if a table is broken; a value that nothing gives is no error
     /// until it is asked for.
     pub fn resolve(
         version: V8Version,
+        architecture: &str,
         constants: &BTreeMap<String, i64>,
     ) -> Result<Self, LayoutError> {
-        let (table, within_range) = table::for_version(version)?;
+        let (table, within_range) = table::for_version(version, architecture)?;
         let names = table::field_names()?;
         let mut values = Vec::with_capacity(Field::ALL.len());
         for field in Field::ALL {

@@ -60,6 +60,30 @@ pub(super) struct RawTable {
     pub(super) slots: BTreeMap<String, String>,
     /// How long bytecodes are.
     pub(super) bytecode_lengths: Option<RawLengths>,
+    /// What this table says otherwise for a processor, by its GNU name; all else is said for x86-64 and holds for all.
+    #[serde(default)]
+    pub(super) architectures: BTreeMap<String, Differences>,
+}
+
+/// What is different on one processor.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Differences {
+    #[serde(default)]
+    pub(super) corrections: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    pub(super) sizes: BTreeMap<String, String>,
+}
+
+impl RawTable {
+    /// The table as it is for one processor.
+    fn for_architecture(mut self, architecture: &str) -> Self {
+        if let Some(differences) = self.architectures.remove(architecture) {
+            self.corrections.extend(differences.corrections);
+            self.sizes.extend(differences.sizes);
+        }
+        self
+    }
 }
 
 /// The lengths of bytecodes, one hexadecimal digit for each.
@@ -99,9 +123,12 @@ pub(super) fn field_names() -> Result<BTreeMap<String, FieldName>, LayoutError> 
     toml::from_str(FIELD_NAMES).map_err(|error| LayoutError::table("fields.toml", &error))
 }
 
-/// The table for a version, and whether the version lies in its range. Outside all ranges it is the nearest table: the
-/// last one that begins before the version, or else the first.
-pub(super) fn for_version(version: V8Version) -> Result<(Table, bool), LayoutError> {
+/// The table for a version on a processor, and whether the version lies in its range. Outside all ranges it is the nearest
+/// table: the last one that begins before the version, or else the first.
+pub(super) fn for_version(
+    version: V8Version,
+    architecture: &str,
+) -> Result<(Table, bool), LayoutError> {
     let version = [version.major, version.minor, version.build, version.patch];
     let files = parse_all()?;
     let ranges = ranges(&files)?;
@@ -113,7 +140,7 @@ pub(super) fn for_version(version: V8Version) -> Result<(Table, bool), LayoutErr
         .get(nearest)
         .ok_or_else(|| LayoutError::table("spec/layouts", &"no tables"))?;
     let within = range.from <= version && version <= range.to;
-    Ok((load(&files, range)?, within))
+    Ok((load(&files, range, architecture)?, within))
 }
 
 /// The version range of one file.
@@ -155,11 +182,12 @@ fn ranges(files: &BTreeMap<&'static str, RawTable>) -> Result<Vec<VersionRange>,
 fn load(
     files: &BTreeMap<&'static str, RawTable>,
     range: &VersionRange,
+    architecture: &str,
 ) -> Result<Table, LayoutError> {
     let find = |name: &str| {
         files
             .get(name)
-            .cloned()
+            .map(|table| table.clone().for_architecture(architecture))
             .ok_or_else(|| LayoutError::table(name, &"there is no such table"))
     };
     let mut raw = find(range.file)?;
@@ -231,7 +259,9 @@ mod tests {
                 range.file
             );
             last = range.to;
-            load(&files, &range).unwrap();
+            for architecture in ["x86_64", "aarch64"] {
+                load(&files, &range, architecture).unwrap();
+            }
         }
     }
 
@@ -244,7 +274,7 @@ mod tests {
                 build,
                 patch,
             };
-            for_version(version).unwrap().0.name
+            for_version(version, "x86_64").unwrap().0.name
         };
         assert_eq!(table_for(233, 10), "v8-13.6.toml");
         assert_eq!(table_for(233, 17), "v8-13.6.233.17.toml");
@@ -264,7 +294,7 @@ mod tests {
                 build: 0,
                 patch: 0,
             };
-            let (table, within) = for_version(version).unwrap();
+            let (table, within) = for_version(version, "x86_64").unwrap();
             assert_eq!(
                 (table.name.as_str(), within),
                 (nearest.unwrap().file, false)

@@ -14,7 +14,14 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
         (4, 6),
         &["BytecodeArray.data", "FixedTypedArrayBase.external_pointer"],
     ),
-    ((5, 4), &["Code.source_position_table"]),
+    (
+        (5, 4),
+        &[
+            "Code.source_position_table",
+            "JSGeneratorObject.input_or_debug_pos",
+            "JSGeneratorObject.parameters_and_registers",
+        ],
+    ),
     (
         (5, 0),
         &[
@@ -26,8 +33,11 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
     (
         (5, 8),
         &[
+            "JSPromise.deferred_promise",
+            "JSPromise.fulfill_reactions",
             "JSPromise.has_handler",
             "JSPromise.reactions_or_result",
+            "JSPromise.reject_reactions",
             "JSPromise.status",
             "String.thin_tag",
             "ThinString.actual",
@@ -65,7 +75,10 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
             "UncompiledData.start_position",
         ],
     ),
-    ((7, 4), &["Symbol.is_private_name"]),
+    (
+        (7, 4),
+        &["JSAsyncFunctionObject.promise", "Symbol.is_private_name"],
+    ),
     (
         (7, 6),
         &[
@@ -115,7 +128,15 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
 /// Fields that no V8 has from this version on.
 const GONE_IN: &[((u32, u32), &[&str])] = &[
     ((6, 0), &["CodeKind.full_codegen"]),
-    ((6, 6), &["Map.in_object_count"]),
+    (
+        (6, 6),
+        &[
+            "JSPromise.deferred_promise",
+            "JSPromise.fulfill_reactions",
+            "JSPromise.reject_reactions",
+            "Map.in_object_count",
+        ],
+    ),
     ((6, 7), &["SharedFunctionInfo.name"]),
     ((6, 8), &["Context.closure_index"]),
     (
@@ -169,7 +190,7 @@ fn layouts() -> Vec<Layout> {
     });
     let layouts: Vec<_> = versions
         .filter_map(|version| Some((version, known_constants(version)?)))
-        .map(|(version, constants)| Layout::resolve(version, &constants).unwrap())
+        .map(|(version, constants)| Layout::resolve(version, "x86_64", &constants).unwrap())
         .collect();
     assert!(layouts.len() >= 40, "{}", layouts.len());
     layouts

@@ -75,7 +75,7 @@ struct Roles {
 
 /// The objects that were found, each list by address.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(crate) struct Census {
     pub(super) processes: Vec<Address>,
     pub(super) handles: Vec<Address>,
     pub(super) requests: Vec<Address>,
@@ -91,7 +91,7 @@ pub(super) struct Census {
 
 impl Census {
     /// Walks the heap.
-    pub(super) fn take(objects: &Objects, selection: PageSelection) -> Self {
+    pub(crate) fn take(objects: &Objects, selection: PageSelection) -> Self {
         let (takers, _) = walk(objects, selection, || Taker {
             objects,
             known: Vec::new(),
@@ -111,6 +111,38 @@ impl Census {
             census.emitters.extend(found.emitters);
         }
         census
+    }
+
+    /// All lists, always in the same order.
+    pub(super) fn lists(&self) -> [&Vec<Address>; 10] {
+        [
+            &self.processes,
+            &self.handles,
+            &self.requests,
+            &self.timer_lists,
+            &self.timeouts,
+            &self.immediates,
+            &self.modules,
+            &self.module_maps,
+            &self.promises,
+            &self.emitters,
+        ]
+    }
+
+    /// As [`Self::lists`].
+    pub(super) fn lists_mut(&mut self) -> [&mut Vec<Address>; 10] {
+        [
+            &mut self.processes,
+            &mut self.handles,
+            &mut self.requests,
+            &mut self.timer_lists,
+            &mut self.timeouts,
+            &mut self.immediates,
+            &mut self.modules,
+            &mut self.module_maps,
+            &mut self.promises,
+            &mut self.emitters,
+        ]
     }
 
     /// The addresses of a list, to look others up in.

@@ -9,12 +9,16 @@ mod handles;
 mod modules;
 mod process;
 mod promises;
+mod stored;
 mod timers;
+mod waits;
+
+use std::sync::Arc;
 
 use crate::heap::PageSelection;
 use crate::v8::{Address, Fields, Location, Objects, Tagged};
 
-use census::Census;
+pub(crate) use census::Census;
 
 pub use emitters::{EmitterClass, Emitters, TopEmitter};
 pub use handles::{Handle, Handles};
@@ -22,6 +26,7 @@ pub use modules::{Module, Modules};
 pub use process::ProcessFacts;
 pub use promises::{PendingPromises, PromiseGroup, Waiting};
 pub use timers::{Immediate, Timer, Timers};
+pub use waits::{Chain, Chains, Step};
 
 /// A function that waits to be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +43,20 @@ pub struct Callback {
 #[derive(Debug)]
 pub struct Environment<'a> {
     fields: Fields<'a>,
-    census: Census,
+    census: Arc<Census>,
 }
 
 impl<'a> Environment<'a> {
     /// Looks through the pages of one isolate.
     pub fn find(objects: &'a Objects, selection: PageSelection) -> Self {
+        Self::of(objects, Arc::new(Census::take(objects, selection)))
+    }
+
+    /// Of an isolate whose pages were looked through.
+    pub(crate) fn of(objects: &'a Objects, census: Arc<Census>) -> Self {
         Self {
             fields: Fields::new(objects),
-            census: Census::take(objects, selection),
+            census,
         }
     }
 
@@ -83,6 +93,18 @@ impl<'a> Environment<'a> {
     /// Pending promises by who waits for them.
     pub fn promises(&self) -> PendingPromises {
         promises::read(self.fields.objects(), &self.census.promises)
+    }
+
+    /// What pending promises let run.
+    pub fn chains(&self) -> Chains {
+        waits::read(self.fields.objects(), &self.census.promises)
+    }
+
+    /// What runs when a callback has settled a promise, if that is all it does, or what it was made for.
+    pub fn runs_after(&self, callback: &Callback) -> Vec<Step> {
+        let objects = self.fields.objects();
+        let settled = waits::settles(objects, callback.function);
+        settled.map_or_else(Vec::new, |promise| waits::from_promise(objects, promise))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Callback, callback};
 use crate::layout::Field;
 use crate::v8::{Address, FixedArray, Kind, Objects, Reaction, Tagged};
 
-/// Slots of a context in which `await` keeps the function that waits.
+/// Slots of a context in which V8's own functions keep what they are about.
 const AWAIT_SLOTS: u64 = 6;
 /// So many that wait for one promise are told apart.
 const MAX_REACTIONS: usize = 64;
@@ -22,7 +22,7 @@ pub enum Waiting {
     Await(Callback),
     /// A function given to `then`, `catch` or `finally`.
     Then(Callback),
-    /// Something inside of V8 or Node.js, or what cannot be told (V8 before 6.6).
+    /// Something inside of V8 or Node.js, or what cannot be told (V8 before 5.8).
     Other,
 }
 
@@ -99,9 +99,13 @@ fn waiting(objects: &Objects, promise: Address) -> Vec<(Key, Option<Address>)> {
         }
     }
     if found.is_empty() {
-        // V8 before 6.6 keeps those who wait in a form that is not read.
+        // V8 before 5.8 keeps those who wait in a form that is not read.
         let is_known = value.has_handler == Some(false)
-            || objects.layout().value(Field::ReactionNext).is_some();
+            || objects.layout().value(Field::ReactionNext).is_some()
+            || objects
+                .layout()
+                .value(Field::PromiseFulfillReactions)
+                .is_some();
         let key = if is_known { Key::Nobody } else { Key::Other };
         found.push((key, None));
     }
@@ -126,14 +130,31 @@ fn waiter(objects: &Objects, reaction: &Reaction) -> (Key, Option<Address>) {
     (Key::Other, None)
 }
 
-/// The function that goes on when V8's own handler of an `await` is called: it is in the handler's context.
+/// The function that goes on when V8's own handler of an `await` is called.
 fn awaiting(objects: &Objects, handler: Address) -> Option<Address> {
-    let context = objects.function_context(handler).ok()?.strong()?;
+    let generator = generator_behind(objects, handler)?;
+    objects.read_generator(generator).ok()?.function.strong()
+}
+
+/// What has the state of the function that goes on when V8's own handler of an `await` is called: it is in the handler's
+/// context.
+pub(super) fn generator_behind(objects: &Objects, handler: Address) -> Option<Address> {
+    in_context(objects, handler, |found| {
+        let instance_type = objects.instance_type(found)?;
+        (objects.kind(instance_type) == Kind::Generator).then_some(found)
+    })
+}
+
+/// Looks through the first slots of a function's context.
+pub(super) fn in_context<T>(
+    objects: &Objects,
+    function: Address,
+    look: impl Fn(Address) -> Option<T>,
+) -> Option<T> {
+    let context = objects.function_context(function).ok()?.strong()?;
     let slots = FixedArray::read(objects, context).ok()?;
     (0..slots.length.min(AWAIT_SLOTS)).find_map(|slot| {
-        let generator = slots.get(objects, slot).ok().and_then(Tagged::strong)?;
-        let found = objects.instance_type(generator)?;
-        (objects.kind(found) == Kind::Generator).then_some(())?;
-        objects.read_generator(generator).ok()?.function.strong()
+        let found = slots.get(objects, slot).ok().and_then(Tagged::strong)?;
+        look(found)
     })
 }

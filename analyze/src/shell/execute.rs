@@ -161,6 +161,10 @@ impl Shell {
                 if is_piped {
                     return Ok(Action::System(text));
                 }
+                // An object alone asks what it holds.
+                if name.starts_with('$') || name.starts_with("0x") {
+                    return Ok(Action::Own("inspect".to_owned(), self.expand(&words)?));
+                }
                 bail!(
                     "there is no command '{name}'; help lists all, and `! {name}` asks the system's shell"
                 )

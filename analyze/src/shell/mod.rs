@@ -72,23 +72,29 @@ pub(crate) fn run(
         worst: 0,
         done: false,
     };
-    if interactive {
-        return editor::run(&mut shell).map(|()| 0);
-    }
-    if lines.is_empty() {
-        shell.script(&mut io::stdin().lock())?;
-    } else {
-        for line in lines {
-            if shell.done {
-                break;
-            }
-            shell.line(line);
-        }
-    }
-    Ok(shell.worst)
+    let result = shell.run(lines);
+    shell.session.keep();
+    result
 }
 
 impl Shell {
+    fn run(&mut self, lines: &[String]) -> anyhow::Result<u8> {
+        if self.interactive {
+            return editor::run(self).map(|()| 0);
+        }
+        if lines.is_empty() {
+            self.script(&mut io::stdin().lock())?;
+        } else {
+            for line in lines {
+                if self.done {
+                    break;
+                }
+                self.line(line);
+            }
+        }
+        Ok(self.worst)
+    }
+
     /// Runs the lines of a script.
     fn script(&mut self, lines: &mut impl BufRead) -> anyhow::Result<()> {
         let mut line = Vec::new();

@@ -2,13 +2,12 @@
 
 use v8mini_format::MemoryExt;
 
+use super::processor::{FrameState, Processor};
 use crate::layout::Field;
 use crate::v8::{Address, FixedArray, Objects, Tagged};
 
 /// Code is looked for so many bytes below an instruction; larger functions are on pages of their own.
 const MAX_CODE_BYTES: u64 = 1 << 20;
-/// `push rbp; mov rbp, rsp`: how code on x86-64 makes its frame.
-const FRAME_SETUP: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
 /// Code that checks for deoptimisation first makes its frame within so many bytes.
 const MAX_PROLOGUE_BYTES: u64 = 128;
 
@@ -23,16 +22,6 @@ pub(super) struct Code {
     pub(super) size: u64,
     /// V8's number of its kind.
     pub(super) kind: u64,
-}
-
-/// How far code has got with making or taking down its frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FrameState {
-    /// The frame pointer is that of the frame.
-    Built,
-    /// The frame pointer is still or again the caller's, and the address to return to is so many bytes above the stack
-    /// pointer.
-    Absent { return_address_at: u64 },
 }
 
 impl Code {
@@ -117,26 +106,23 @@ impl Code {
     }
 
     /// Whether the frame of the function is there when it is interrupted at `pc`.
-    pub(super) fn frame_state(&self, objects: &Objects, pc: u64) -> FrameState {
-        let absent = |return_address_at| FrameState::Absent { return_address_at };
+    pub(super) fn frame_state(
+        &self,
+        objects: &Objects,
+        processor: Processor,
+        pc: u64,
+    ) -> FrameState {
         let memory = objects.memory();
-        // `ret`, with or without a number of bytes: the frame is gone.
-        if memory
-            .read_u8(pc)
-            .is_ok_and(|byte| matches!(byte, 0xc2 | 0xc3))
-        {
-            return absent(0);
-        }
-        let len = MAX_PROLOGUE_BYTES.min(self.size) as usize;
-        let Ok(prologue) = memory.read_vec(self.start, len) else {
+        let Some(offset) = pc.checked_sub(self.start) else {
             return FrameState::Built;
         };
-        let setup = prologue
-            .windows(FRAME_SETUP.len())
-            .position(|window| window == FRAME_SETUP);
-        match (setup, pc.checked_sub(self.start)) {
-            (Some(setup), Some(offset)) if offset <= setup as u64 => absent(0),
-            (Some(setup), Some(offset)) if offset == setup as u64 + 1 => absent(8),
+        // The last instruction of the memory may be shorter than what is read.
+        let next = memory
+            .read_array(pc)
+            .or_else(|_| memory.read_u8(pc).map(|byte| [byte, 0, 0, 0]));
+        let len = MAX_PROLOGUE_BYTES.min(self.size) as usize;
+        match (next, memory.read_vec(self.start, len)) {
+            (Ok(next), Ok(prologue)) => processor.frame_state(next, &prologue, offset),
             _ => FrameState::Built,
         }
     }

@@ -11,12 +11,15 @@ mod inlined;
 mod js_frame;
 mod native;
 mod positions;
+mod processor;
 mod registers;
+mod suspended;
 mod symbol;
 mod thread;
 mod walk;
 
 pub use frame::{Frame, FrameKind, JsFunction, NativeFunction, Stack, StackEnd};
+pub use suspended::{Suspended, suspended};
 pub use symbol::demangle;
 pub use thread::{ThreadKind, kind_of_thread};
 

@@ -22,8 +22,16 @@ pub fn kind_of_thread(metadata: &Metadata, thread: &Thread) -> ThreadKind {
     {
         return ThreadKind::Main;
     }
+    // Threads of the kernel that serve io_uring come with the registers, and so the isolate, of the thread that they were made by.
     let own = |isolate: &v8mini_format::model::Isolate| {
-        (isolate.address != 0 && isolate.address == thread.isolate) || isolate.tid == thread.tid
+        let is_known = metadata
+            .threads
+            .iter()
+            .any(|other| other.tid == isolate.tid);
+        match is_known {
+            true => isolate.tid == thread.tid,
+            false => isolate.address != 0 && isolate.address == thread.isolate,
+        }
     };
     match metadata.isolates.iter().position(own) {
         Some(number) => ThreadKind::Worker(number),

@@ -3,10 +3,11 @@
 use v8mini_format::MemoryExt;
 use v8mini_format::model::{Metadata, Thread};
 
-use super::code::{Code, FrameState};
+use super::code::Code;
 use super::frame::{Frame, FrameKind, Stack, StackEnd};
 use super::js_frame::{FrameCode, FrameReader};
 use super::native::Place;
+use super::processor::{FrameState, Processor, ReturnAddress};
 use super::registers::Registers;
 use crate::v8::Objects;
 
@@ -81,18 +82,17 @@ impl<'a> Walker<'a> {
 
     /// Walks at most `limit` frames.
     pub(super) fn walk(mut self, limit: usize) -> Stack {
-        let register = |name| self.thread.register(name);
-        let (Some(pc), Some(sp), Some(fp)) = (register("rip"), register("rsp"), register("rbp"))
-        else {
-            self.lost("the thread's registers are not in the image".to_owned());
+        let Some(processor) = Processor::of(self.metadata) else {
+            let architecture = &self.metadata.process.architecture;
+            self.lost(format!(
+                "stacks of the processor '{architecture}' cannot be followed: expected x86_64 or aarch64"
+            ));
             return self.stack;
         };
-        let mut next = Some(Registers {
-            pc,
-            sp,
-            fp,
-            is_exact: true,
-        });
+        let mut next = processor.registers(self.thread);
+        if next.is_none() {
+            self.lost("the thread's registers are not in the image".to_owned());
+        }
         let mut is_guess = false;
         let mut walked = 0;
         while let Some(registers) = next.take() {
@@ -160,10 +160,10 @@ impl<'a> Walker<'a> {
         let code = self.code_at(registers.lookup_pc());
         if registers.is_exact
             && let Some(code) = code
-            && let FrameState::Absent { return_address_at } =
-                code.frame_state(self.objects, registers.pc)
+            && let FrameState::Absent(place) =
+                code.frame_state(self.objects, registers.processor, registers.pc)
         {
-            return self.step_without_frame(registers, frame, return_address_at);
+            return self.step_without_frame(registers, frame, place);
         }
         let reader = FrameReader {
             objects: self.objects,
@@ -228,20 +228,27 @@ impl<'a> Walker<'a> {
     }
 
     /// Goes on from an instruction whose function has not made its frame yet, or has taken it down.
-    fn step_without_frame(&mut self, registers: &Registers, frame: Frame, at: u64) -> Step {
+    fn step_without_frame(
+        &mut self,
+        registers: &Registers,
+        frame: Frame,
+        place: ReturnAddress,
+    ) -> Step {
         self.stack.frames.push(Frame {
             kind: FrameKind::Unknown,
             ..frame
         });
-        let memory = self.objects.memory();
-        let slot = registers.sp.wrapping_add(at);
-        match memory.read_u64(slot) {
-            Ok(pc) => Step::Caller(Registers {
-                pc,
-                sp: slot.wrapping_add(8),
-                fp: registers.fp,
-                is_exact: false,
-            }),
+        let slot = match (place, registers.link) {
+            (ReturnAddress::Above(bytes), _) => registers.sp.wrapping_add(bytes),
+            (ReturnAddress::InRegister, Some(pc)) => {
+                return Step::Caller(registers.caller(pc, registers.sp, registers.fp));
+            }
+            (ReturnAddress::InRegister, None) => {
+                return Step::Lost("the link register is not in the image".to_owned());
+            }
+        };
+        match self.objects.memory().read_u64(slot) {
+            Ok(pc) => Step::Caller(registers.caller(pc, slot.wrapping_add(8), registers.fp)),
             Err(error) => Step::Lost(error.to_string()),
         }
     }
@@ -252,7 +259,7 @@ impl<'a> Walker<'a> {
             "" => format!("{:#x} is in no file", registers.pc),
             module => format!("nothing says how to unwind {:#x} in {module}", registers.pc),
         };
-        let caller = registers.by_frame_pointer(self.objects.memory());
+        let caller = registers.by_native_frame_pointer(self.objects.memory());
         match caller.filter(|caller| Place::of(self.metadata, caller).is_code()) {
             Some(caller) if caller.fp > registers.fp => Step::Caller(caller),
             _ => Step::Lost(why),
@@ -284,12 +291,7 @@ impl<'a> Walker<'a> {
             .min()?;
         let sp = memory.read_u64(fp.checked_sub(16)?).ok()?;
         let pc = memory.read_u64(sp.checked_sub(8)?).ok()?;
-        (sp > registers.sp && sp <= fp).then_some(Registers {
-            pc,
-            sp,
-            fp,
-            is_exact: false,
-        })
+        (sp > registers.sp && sp <= fp).then(|| registers.caller(pc, sp, fp))
     }
 
     fn code_at(&mut self, pc: u64) -> Option<Code> {

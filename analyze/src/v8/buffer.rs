@@ -7,6 +7,8 @@ use crate::layout::Field;
 
 /// `JSArrayBuffer::kMaxByteLength` is 2^53 - 1 at most.
 const MAX_BYTE_LENGTH: u64 = (1 << 53) - 1;
+/// Bytes read at a time.
+const MAX_STEP: u64 = 1 << 16;
 
 /// An `ArrayBuffer` or `SharedArrayBuffer`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -291,11 +293,37 @@ impl Objects {
         for index in 0..view.length.min(limit as u64) {
             let mut raw = [0; 8];
             let bytes = raw.split_at_mut(width as usize).0;
-            self.memory()
-                .read_at(data.wrapping_add(index * width), bytes)?;
+            match self
+                .memory()
+                .read_at(data.wrapping_add(index * width), bytes)
+            {
+                // Of a long one, a capture may have the beginning.
+                Err(_) if index > 0 => break,
+                read => read?,
+            }
             values.push(element.value(u64::from_le_bytes(raw)));
         }
         Ok(values)
+    }
+
+    /// The first bytes at an untagged address: `limit`, or as many of them as are in the image, which may have the beginning only.
+    ///
+    /// # Errors
+    /// [`ObjectError::Memory`] if not even the first is.
+    pub fn first_bytes(&self, address: u64, limit: u64) -> Result<Vec<u8>, ObjectError> {
+        let mut bytes = Vec::new();
+        let mut step = limit.clamp(1, MAX_STEP);
+        while (bytes.len() as u64) < limit {
+            let at = address.wrapping_add(bytes.len() as u64);
+            let len = step.min(limit - bytes.len() as u64) as usize;
+            match self.memory().read_vec(at, len) {
+                Ok(more) => bytes.extend(more),
+                Err(_) if step > 1 => step = (step / 2).max(1),
+                Err(error) if bytes.is_empty() => return Err(error.into()),
+                Err(_) => break,
+            }
+        }
+        Ok(bytes)
     }
 
     /// The first `limit` bytes at an untagged address, if they are in the image.

@@ -1,6 +1,6 @@
 //! Promises.
 
-use super::{Address, Name, ObjectError, Objects, PropertyValue, Tagged};
+use super::{Address, FixedArray, Name, ObjectError, Objects, PropertyValue, Tagged};
 use crate::layout::Field;
 
 /// Most reactions that are followed.
@@ -72,10 +72,10 @@ impl Objects {
                 .field(address, Field::PromiseHasHandler)
                 .ok()
                 .map(|bit| bit != 0),
-            reactions: if pending {
-                self.reactions(word)
-            } else {
-                Vec::new()
+            reactions: match pending {
+                true if self.keeps_reactions_itself() => self.own_reactions(address),
+                true => self.reactions(word),
+                false => Vec::new(),
             },
         })
     }
@@ -135,6 +135,54 @@ impl Objects {
             has_handler: Some(has_handler),
             reactions: Vec::new(),
         })
+    }
+
+    /// Whether a promise has no list of reactions, but what to call in fields of its own, as from V8 5.8 to 6.5.
+    fn keeps_reactions_itself(&self) -> bool {
+        let has = |field| self.layout().place(field).is_ok();
+        has(Field::PromiseFulfillReactions) && !has(Field::ReactionNext)
+    }
+
+    /// What waits for a promise that has what to call in fields of its own: one of each, or arrays.
+    fn own_reactions(&self, promise: Address) -> Vec<Reaction> {
+        let (Ok(on_fulfilled), Ok(on_rejected), Ok(settled)) = (
+            self.tagged_field(promise, Field::PromiseFulfillReactions),
+            self.tagged_field(promise, Field::PromiseRejectReactions),
+            self.tagged_field(promise, Field::PromiseDeferredPromise),
+        ) else {
+            return Vec::new();
+        };
+        let array = |word: Tagged| {
+            let found = word.strong()?;
+            self.has_type(found, "FIXED_ARRAY_TYPE")
+                .then(|| FixedArray::read(self, found).ok())?
+        };
+        let (Some(fulfilled), Some(rejected)) = (array(on_fulfilled), array(on_rejected)) else {
+            let reaction = Reaction {
+                on_fulfilled,
+                on_rejected,
+                promise: settled,
+            };
+            return match self.is_undefined(on_fulfilled) && self.is_undefined(on_rejected) {
+                true => Vec::new(),
+                false => vec![reaction],
+            };
+        };
+        let promises = array(settled);
+        let count = fulfilled.length.min(MAX_REACTIONS as u64);
+        let reactions = (0..count).map_while(|index| {
+            let promise = promises
+                .as_ref()
+                .map_or(Some(settled), |promises| promises.get(self, index).ok());
+            Some(Reaction {
+                on_fulfilled: fulfilled.get(self, index).ok()?,
+                on_rejected: rejected.get(self, index).ok()?,
+                promise: promise?,
+            })
+        });
+        reactions
+            .filter(|reaction| !self.is_undefined(reaction.on_fulfilled))
+            .collect()
     }
 
     /// The list of reactions, which V8 builds back to front; what cannot be read ends it.

@@ -100,6 +100,10 @@ impl Objects {
             let name = self.tagged_field(data, Field::UncompiledDataInferredName)?;
             return Ok(self.string_at(name));
         }
+        // Before it moved there (V8 6.9), it is in one place only; builtins have none.
+        if self.layout().value(Field::ScopeInfoInferredName).is_none() {
+            return Ok(None);
+        }
         match self.function_scope_info(shared)? {
             Some(scope_info) => self.scope_info_name(scope_info, Field::ScopeInfoInferredName),
             None => Ok(None),

@@ -389,7 +389,7 @@ fn layout() -> Layout {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), *value))
                 .collect();
-            Layout::resolve(VERSION, &constants).unwrap()
+            Layout::resolve(VERSION, "x86_64", &constants).unwrap()
         })
         .clone()
 }

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::linux::{Options, Progress, capture};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use v8mini_capture::linux::{Options, Progress, capture};
 
 use super::Outcome;
 use super::destination::Destination;

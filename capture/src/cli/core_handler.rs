@@ -6,19 +6,19 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::content::{DeadMemory, Edits, redact};
+use crate::elf_core::{self, CoreError, CoreImage, CoreOptions};
+use crate::linux::{OutputFile, is_v8};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use nix::libc;
 use nix::sys::statvfs::statvfs;
-use v8mini_capture::content::{DeadMemory, redact};
-use v8mini_capture::elf_core::{self, CoreError, CoreImage, CoreOptions};
-use v8mini_capture::linux::{OutputFile, is_v8};
 use v8mini_format::WriteOptions;
 use v8mini_format::memory::Memory;
 use v8mini_format::model::Redaction;
 
 use super::Outcome;
-use super::how::Redact;
+use super::how::{Include, Redact};
 use super::size::Size;
 
 /// Bytes moved at a time, and the granularity of what is left out because it is zero.
@@ -55,6 +55,16 @@ pub(super) struct CoreHandlerArguments {
     /// Replace contents before the capture is written, as in `v8mini-capture PID`. The core in passing is not redacted.
     #[arg(long, value_name = "WHAT", value_enum)]
     redact: Option<Redact>,
+
+    /// Store more than the heap's objects, as in `v8mini-capture PID`; `buffers` without a limit. Not with --redact.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        conflicts_with = "redact"
+    )]
+    include: Vec<Include>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -129,6 +139,7 @@ fn core_options(arguments: &CoreHandlerArguments) -> CoreOptions {
         // If the number is somebody else's by now, what was found by it is no better than nothing.
         force: false,
         directory: Some(arguments.dir.clone()),
+        buffers: arguments.include.contains(&Include::Buffers),
         written_at_ns: now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(0)),
     }
 }
@@ -138,6 +149,7 @@ fn edit(image: &mut CoreImage, arguments: &CoreHandlerArguments) -> anyhow::Resu
     let stored = image.memory.ranges();
     let metadata = &mut image.metadata;
     image.edits = match arguments.redact.map_or(Redaction::None, Redact::level) {
+        Redaction::None if arguments.include.contains(&Include::Garbage) => Edits::default(),
         Redaction::None => {
             let (pages, isolates) = (&metadata.pages, &metadata.isolates);
             DeadMemory::find(&image.memory, &stored, pages, isolates).edits()

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use crate::linux::{Captured, OutputFile};
 use jiff::Timestamp;
-use v8mini_capture::linux::{Captured, OutputFile};
 use v8mini_format::model::Statistics;
 use v8mini_format::{WriteOptions, Written};
 

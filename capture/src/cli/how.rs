@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::linux::{Mode, Options};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use v8mini_capture::linux::{Mode, Options};
 use v8mini_format::WriteOptions;
 use v8mini_format::model::Redaction;
+
+use super::size::Size;
 
 /// How to capture.
 #[derive(Debug, clap::Args)]
@@ -44,7 +46,21 @@ pub(super) struct HowArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 
-    /// Store what holds no objects, too, as it is: the inside of free memory and of unused pages. By default it is zeroed, unless something points there.
+    /// Store more than the heap's objects. May be repeated, or a list with commas.
+    ///
+    /// `buffers`: the bytes in ArrayBuffers, SharedArrayBuffers, Buffers and WebAssembly memories, as they were in the stop (see
+    /// `--buffer-limit`). What was made while the process was captured is missing, and said. By default only what typed arrays
+    /// keep inside the heap is stored. `garbage`: free memory and unused pages as they are, where dead objects may be left; by
+    /// default they are zeroed, unless something points there. `code`: the machine code that V8 has compiled; it is on the heap, and
+    /// stored in any case. The code of the executable and of libraries never is: their build ids are.
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    include: Vec<Include>,
+
+    /// With `--include buffers`: store no more than so many bytes of them, the smallest buffers first.
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    buffer_limit: Size,
+
+    /// The same as `--include garbage`.
     #[arg(long)]
     full: bool,
 
@@ -52,7 +68,7 @@ pub(super) struct HowArguments {
     ///
     /// `strings`: the characters of all strings, the bytes in typed arrays, the arguments of the program, and whatever in stacks is no
     /// address and no small number. Names of properties, classes, functions and variables, and the source of functions stay: keys of
-    /// objects that serve as dictionaries are names, too. `all`: those as well.
+    /// objects that serve as dictionaries are names, too. `all`: those as well. What `--include` asks for is left out of a redacted capture.
     #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "full")]
     redact: Option<Redact>,
 }
@@ -60,18 +76,21 @@ pub(super) struct HowArguments {
 impl HowArguments {
     /// The options, for an output that lies beside `temporary`.
     pub(super) fn options(&self, temporary: PathBuf) -> Options {
-        let mut options = Options::default();
-        options.mode = self.mode;
-        options.full = self.full;
-        options.redaction = self.redact.map_or(Redaction::None, Redact::level);
-        options.max_pause = self.max_pause;
-        options.retries = self.retries;
-        options.memory = self.memory.saturating_mul(1 << 20);
-        options.temporary = Some(temporary);
-        options.max_cpu = self.max_cpu;
-        options.level = self.level;
-        options.threads = self.threads.map_or(0, usize::from);
-        options
+        let buffers = self.include.contains(&Include::Buffers);
+        Options {
+            mode: self.mode,
+            full: self.full || self.include.contains(&Include::Garbage),
+            buffers: buffers.then_some(self.buffer_limit.0),
+            redaction: self.redact.map_or(Redaction::None, Redact::level),
+            max_pause: self.max_pause,
+            retries: self.retries,
+            memory: self.memory.saturating_mul(1 << 20),
+            temporary: Some(temporary),
+            max_cpu: self.max_cpu,
+            level: self.level,
+            threads: self.threads.map_or(0, usize::from),
+            ..Options::default()
+        }
     }
 
     /// How the file is compressed.
@@ -82,6 +101,17 @@ impl HowArguments {
             ..WriteOptions::default()
         }
     }
+}
+
+/// What to store besides objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Include {
+    /// Contents of ArrayBuffers.
+    Buffers,
+    /// Machine code of V8's compilers.
+    Code,
+    /// Free memory as it is.
+    Garbage,
 }
 
 /// What to redact.

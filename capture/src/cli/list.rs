@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::linux::{Listed, list};
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
 use indicatif::{FormattedDuration, HumanBytes};
-use v8mini_capture::linux::{Listed, list};
 
 use super::Outcome;
 

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `v8mini-capture`.
 
 mod capture;
 mod core_handler;
@@ -11,7 +11,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Everything was written, but something could not be captured.
 const INCOMPLETE: u8 = 3;
@@ -48,8 +48,13 @@ enum Command {
     CoreHandler(core_handler::CoreHandlerArguments),
 }
 
-/// Runs the program.
-pub(crate) fn main() -> ExitCode {
+/// The definition of the command line, of which the help texts, the shells' completions and the man pages are made.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Some(Command::List(list)) => list::run(list),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::linux::Captured;
 use indicatif::HumanBytes;
-use v8mini_capture::linux::Captured;
 use v8mini_format::Written;
 use v8mini_format::model::{Isolate, Statistics};
 

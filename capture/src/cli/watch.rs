@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::linux::{MemoryUse, Monitor, capture};
 use anyhow::Context;
 use indicatif::HumanBytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use v8mini_capture::linux::{MemoryUse, Monitor, capture};
 
 use self::condition::{Condition, Conditions, Met, duration};
 use super::Outcome;
@@ -125,20 +125,21 @@ impl Watch<'_> {
             let met = self.conditions.observe(now, memory);
             let met = met.filter(|_| next_capture.is_none_or(|at| now >= at));
             if let Some(met) = met {
-                self.trouble(&met, memory)?;
+                if self.trouble(&met, memory)? {
+                    self.conditions.restart(now, memory);
+                }
                 if self.captures >= self.arguments.max_captures {
                     return self.end("enough captures were made");
                 }
                 next_capture = Instant::now().checked_add(self.arguments.cooldown);
-                self.conditions.forget();
             }
             thread::sleep(self.arguments.interval);
         }
         self.end("the process has ended")
     }
 
-    /// Captures the process, if there is room.
-    fn trouble(&mut self, met: &Met, memory: MemoryUse) -> anyhow::Result<()> {
+    /// Captures the process, if there is room; whether it did.
+    fn trouble(&mut self, met: &Met, memory: MemoryUse) -> anyhow::Result<bool> {
         let facts = json!({
             "condition": met.condition,
             "value": met.value,
@@ -158,11 +159,12 @@ impl Watch<'_> {
                 HumanBytes(self.arguments.min_free.0),
                 HumanBytes(memory.heap_bytes),
             );
-            return self.say(
+            self.say(
                 "skipped",
                 &format!("{met}: {reason}"),
                 &merged(facts, json!({ "reason": reason })),
-            );
+            )?;
+            return Ok(false);
         }
         match self.capture() {
             Ok((summary, complete)) => {
@@ -174,10 +176,11 @@ impl Watch<'_> {
                     "captured",
                     &format!("{met}: {}", summary.text),
                     &merged(facts, json!({ "capture": summary.json })),
-                )
+                )?;
+                Ok(true)
             }
             // It was faster than we.
-            Err(_) if !self.monitor.is_alive() => Ok(()),
+            Err(_) if !self.monitor.is_alive() => Ok(false),
             Err(error) => {
                 self.outcome = Outcome::Incomplete;
                 let reason = format!("{error:#}");
@@ -185,7 +188,8 @@ impl Watch<'_> {
                     "failed",
                     &format!("{met}: {reason}"),
                     &merged(facts, json!({ "reason": reason })),
-                )
+                )?;
+                Ok(false)
             }
         }
     }

@@ -7,6 +7,7 @@
 //! [`DeadMemory`] says what holds no objects. It may also be asked about a process that runs: see there.
 
 mod address_set;
+mod buffers;
 mod dead;
 mod edits;
 mod free_space;
@@ -14,6 +15,7 @@ mod redact;
 mod scan;
 mod targets;
 
+pub use buffers::{BufferShape, Buffers};
 pub use dead::DeadMemory;
 pub use edits::{Edit, Edits, Fill};
 pub use redact::{RedactError, redact};

@@ -1,7 +1,5 @@
 //! Finding the binary that holds V8, and making sure that it is the one that the process ran.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,12 +7,14 @@ use memmap2::Mmap;
 use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::Object;
-use object::read::elf::{ElfFile, ProgramHeader};
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
 use v8mini_format::memory::{Memory, MemoryExt};
 use v8mini_format::model::Module;
 
 use super::error::CoreError;
+use super::headers::Machine;
 use super::image::CoreOptions;
+use super::mapped::map;
 use super::memory::Backed;
 use crate::symbols::{self, V8Symbols};
 
@@ -77,6 +77,8 @@ pub(super) struct Search<'a> {
     /// Path of the executable; empty if unknown.
     pub(super) executable: &'a str,
     pub(super) options: &'a CoreOptions,
+    /// The processor of the core.
+    pub(super) machine: Machine,
 }
 
 /// Whether a file is what was mapped.
@@ -136,7 +138,11 @@ impl Search<'_> {
             .or_else(|| likely.iter().find(same_name).copied())
             .or_else(|| likely.first().copied());
         let mut remarks = Vec::new();
-        match module.map_or(Identity::Unknown, |module| self.identity(module, &file)) {
+        let identity = match module {
+            Some(module) => self.identity(module, &file),
+            None => self.other_machine(&file).unwrap_or(Identity::Unknown),
+        };
+        match identity {
             Identity::Same => {}
             Identity::Different(difference) if self.options.force => remarks.push(format!(
                 "{} was taken as the binary by force, but it is another one ({difference}): names, constants and stacks may be wrong",
@@ -216,7 +222,20 @@ impl Search<'_> {
         places
     }
 
+    /// What a file for another processor is.
+    fn other_machine(&self, file: &[u8]) -> Option<Identity> {
+        let found = machine_of(file).filter(|found| *found != self.machine.number())?;
+        Some(Identity::Different(format!(
+            "ELF machine {found} instead of {}, {}",
+            self.machine.number(),
+            self.machine.name()
+        )))
+    }
+
     fn identity(&self, module: &Module, file: &[u8]) -> Identity {
+        if let Some(different) = self.other_machine(file) {
+            return different;
+        }
         let own = build_id(file);
         if !own.is_empty() && !module.build_id.is_empty() {
             if own == module.build_id {
@@ -239,14 +258,10 @@ impl Search<'_> {
     }
 }
 
-fn map(path: &Path) -> io::Result<Arc<Mmap>> {
-    // The path may come from the core: opening a pipe would wait for its other end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
-    }
-    let file = File::open(path)?;
-    // SAFETY: the mapping is private and only read. If someone cuts the file meanwhile, this program ends with SIGBUS.
-    unsafe { Mmap::map(&file) }.map(Arc::new)
+/// `e_machine` of an ELF file.
+fn machine_of(file: &[u8]) -> Option<u16> {
+    let elf = ElfFile::<FileHeader64<Endianness>>::parse(file).ok()?;
+    Some(elf.elf_header().e_machine(elf.endian()).0)
 }
 
 /// What the file says about V8, or why it says nothing.

@@ -42,6 +42,14 @@ impl Machine {
             Self::Aarch64 => "aarch64",
         }
     }
+
+    /// `e_machine` of its ELF files.
+    pub(super) const fn number(self) -> u16 {
+        match self {
+            Self::X86_64 => EM_X86_64.0,
+            Self::Aarch64 => EM_AARCH64.0,
+        }
+    }
 }
 
 /// A mapping of the process, and what the core holds of it.

@@ -11,13 +11,14 @@ use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistic
 use super::binary::{self, V8Binary};
 use super::error::CoreError;
 use super::headers::{Headers, Machine, Segment};
+use super::mapped::{Access, FileBytes, expect};
 use super::memory::{Backed, CoreMemory};
 use super::notes::Notes;
 use super::planned::PlannedMemory;
 use super::regions::{region_at, regions};
 use super::stack_bottom::{self, StackBottom};
-use super::{headers, versions};
-use crate::content::Edits;
+use super::{headers, placed, versions};
+use crate::content::{BufferShape, Edits};
 use crate::locate::{
     ExternalStringShape, IsolateClues, ReadPlan, find_isolates, gc_problems, locate_pages,
 };
@@ -40,6 +41,8 @@ pub struct CoreOptions {
     pub force: bool,
     /// Where the core lies: the binary may lie beside it.
     pub directory: Option<PathBuf>,
+    /// Whether the contents of buffers are looked at, too.
+    pub buffers: bool,
     /// When the core was written, in nanoseconds since the Unix epoch; 0 if unknown. A core does not say it itself.
     pub written_at_ns: i64,
 }
@@ -93,32 +96,15 @@ pub fn open_bytes(bytes: &[u8], options: &CoreOptions) -> Result<CoreImage, Core
     )
 }
 
-/// How a mapping will be read.
-#[derive(Clone, Copy)]
-enum Access {
-    Scattered,
-    Sequential,
-}
-
-/// Tells the system how a mapping will be read. Where it does not want to know, reading is slower, that is all.
-fn expect(map: &Mmap, access: Access) {
-    #[cfg(unix)]
-    let _ = map.advise(match access {
-        Access::Scattered => memmap2::Advice::Random,
-        Access::Sequential => memmap2::Advice::Normal,
-    });
-    #[cfg(not(unix))]
-    let _ = (map, access);
-}
-
 fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> {
     let headers = Headers::parse(map)?;
-    let mut core = Core::read(&headers, map);
+    let mut core = Core::read(&headers, map, options);
     let search = binary::Search {
         memory: &core.memory,
         modules: &core.modules,
         executable: &core.executable,
         options,
+        machine: headers.machine,
     };
     let (binary, remarks) = search.find()?;
     let native = core.unwinding(&search, binary.as_ref());
@@ -130,17 +116,6 @@ fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> 
         None => core.report_no_binary(),
     }
     core.interpret(&headers, binary, native, options)
-}
-
-/// A mapped file as bytes.
-struct FileBytes(Arc<Mmap>);
-
-impl std::ops::Deref for FileBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 /// What was read from a core so far.
@@ -157,10 +132,13 @@ struct Core {
 }
 
 impl Core {
-    fn read(headers: &Headers<'_>, map: &Arc<Mmap>) -> Self {
+    fn read(headers: &Headers<'_>, map: &Arc<Mmap>, options: &CoreOptions) -> Self {
         let mut notes = Notes::default();
         for (align, bytes) in &headers.notes {
             notes.read(headers.machine, *align, bytes);
+        }
+        if notes.files.is_empty() {
+            notes.files = placed::mappings(&notes, options).unwrap_or_default();
         }
         let mut memory = CoreMemory::default();
         let parts = headers.segments.iter().map(Segment::present);
@@ -417,7 +395,7 @@ impl Core {
             load_bias,
         };
         let bottom = self.bottom.as_ref().map(|bottom| bottom.address);
-        let plan = ReadPlan::of_heap(&self.memory, &pages, &self.threads, bottom, clues);
+        let plan = ReadPlan::of_heap(&self.memory, &pages, &self.threads, bottom, clues, false);
         let wanted = plan.clone().finish(&headers.stored_ranges());
         let planned = self.memory.restrict(&plan.finish(&self.memory.ranges()));
         let isolates = find_isolates(&planned, &pages, &mut self.threads, clues);
@@ -430,6 +408,17 @@ impl Core {
         };
         let process = self.process(&symbols, options);
         let shape = ExternalStringShape::new(&symbols.constants);
+        let buffers = options
+            .buffers
+            .then(|| BufferShape::new(&symbols.constants))
+            .flatten();
+        if options.buffers && buffers.is_none() {
+            self.problem(
+                "buffers",
+                "the constants of its V8 are not known: contents of buffers are missing".to_owned(),
+                0,
+            );
+        }
         let metadata = Metadata {
             process,
             v8_version: symbols.v8_version,
@@ -446,7 +435,7 @@ impl Core {
             statistics: Some(statistics),
             ..Metadata::default()
         };
-        let memory = PlannedMemory::new(self.memory, planned, self.regions, pages, shape);
+        let memory = PlannedMemory::new(self.memory, planned, self.regions, pages, shape, buffers);
         Ok(CoreImage {
             metadata,
             memory,

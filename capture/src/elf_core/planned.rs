@@ -6,11 +6,12 @@ use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::Region;
 
 use super::memory::CoreMemory;
+use crate::content::{BufferShape, Buffers};
 use crate::locate::{ExternalStringShape, Pages, ReadPlan, find_external_strings};
 
 /// The memory of a core, limited to what the capture converted from it holds.
 ///
-/// A core has more: buffers, other libraries' heaps. A command that looked there would say of a core what it could not say
+/// A core has more: buffers, other libraries' heaps. A command that looked there unasked would say of a core what it could not say
 /// of its capture. Where the contents of external strings lie takes a pass over the heap to find out, so this waits
 /// until something outside the heap is read.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct PlannedMemory {
     pages: Pages,
     /// `None` if the binary's constants are not known; the strings are not found then.
     shape: Option<ExternalStringShape>,
+    /// `None` if contents of buffers are not wanted.
+    buffers: Option<BufferShape>,
 }
 
 impl PlannedMemory {
@@ -34,6 +37,7 @@ impl PlannedMemory {
         regions: Vec<Region>,
         pages: Pages,
         shape: Option<ExternalStringShape>,
+        buffers: Option<BufferShape>,
     ) -> Self {
         Self {
             all,
@@ -42,6 +46,7 @@ impl PlannedMemory {
             regions,
             pages,
             shape,
+            buffers,
         }
     }
 
@@ -52,13 +57,26 @@ impl PlannedMemory {
 
     fn complete(&self) -> &CoreMemory {
         self.complete.get_or_init(|| {
-            let Some(shape) = &self.shape else {
-                return self.planned.clone();
-            };
-            let strings =
-                find_external_strings(&self.planned, &self.all, &self.regions, &self.pages, shape);
+            let Self {
+                planned,
+                regions,
+                pages,
+                ..
+            } = self;
+            let strings = self
+                .shape
+                .as_ref()
+                .map(|shape| find_external_strings(planned, &self.all, regions, pages, shape));
+            let buffers = self
+                .buffers
+                .as_ref()
+                .map(|shape| Buffers::find(planned, regions, &pages.pages, shape).ranges);
             let mut plan = ReadPlan::default();
-            for range in strings.into_iter().chain(self.planned.ranges()) {
+            for range in [strings, buffers, Some(planned.ranges())]
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 plan.add(range.start, range.end());
             }
             self.all.restrict(&plan.finish(&self.all.ranges()))

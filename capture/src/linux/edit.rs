@@ -7,7 +7,7 @@ use super::error::CaptureError;
 use super::live::Captured;
 use super::options::Options;
 use super::snapshot::Image;
-use crate::content::{DeadMemory, outside, redact};
+use crate::content::{DeadMemory, Edit, Fill, outside, redact};
 
 impl Captured {
     /// Decides what is changed in the memory on its way to the file, and redacts the metadata.
@@ -28,6 +28,11 @@ impl Captured {
         } else if !options.full {
             let (pages, isolates) = (&metadata.pages, &metadata.isolates);
             self.edits = DeadMemory::find(&everything, &stored, pages, isolates).edits();
+        }
+        if !self.stale.is_empty() {
+            let fill = Fill::ZERO;
+            let stale = self.stale.iter().map(|&range| Edit { range, fill });
+            self.edits = self.edits.iter().copied().chain(stale).collect();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use nix::libc::pid_t;
-use v8mini_format::memory::{Memory, MemoryExt};
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::{Metadata, Module, Problem, Process, Redaction, Region, Statistics};
 
 use super::binary::SymbolCache;
@@ -19,7 +19,7 @@ use super::precopy::Precopy;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{FrozenView, Image, Planner, Snapshot, Snapshotter};
 use super::stop_and_copy::StopAndCopy;
-use super::{accounting, binary, maps, procfs, registers};
+use super::{accounting, binary, buffers, maps, procfs, registers};
 use crate::content::Edits;
 use crate::locate::{
     ExternalStringShape, IsolateClues, Pages, find_external_strings, find_isolates, gc_problems,
@@ -57,10 +57,12 @@ pub struct Captured {
     pub metadata: Metadata,
     /// The memory as it was while the process stood still.
     pub memory: Box<dyn Image>,
-    /// Immutable memory read after the process went on: contents of external strings.
+    /// Immutable memory read after the process went on: contents of external strings. And memory that was never touched, as zeros.
     pub late_memory: Vec<(u64, Vec<u8>)>,
     /// What is changed in the memory on its way to the file.
     pub edits: Edits,
+    /// Memory that belongs to nothing that was to be captured, and was copied all the same.
+    pub(super) stale: Vec<MemoryRange>,
     /// What is worth knowing of how the image was taken; nothing is missing because of it.
     pub notes: Vec<String>,
     /// Modes that would have been better, and why they were not used.
@@ -82,6 +84,8 @@ pub fn capture(
 ) -> Result<Captured, CaptureError> {
     let began = Instant::now();
     let options = &Options {
+        // What is dead need not be what it was to hold a secret.
+        full: options.full && options.redaction == Redaction::None,
         // Not even in passing may the disk see what is to be redacted.
         temporary: options
             .temporary
@@ -91,7 +95,17 @@ pub fn capture(
     };
     progress(Progress::Locating);
     let target = Target::locate(pid, &mut SymbolCache::default())?;
-    let mut planner = HeapPlanner::new(&target);
+    // Not even in memory is there what would have to be redacted.
+    let buffer_limit = options
+        .buffers
+        .filter(|_| options.redaction == Redaction::None);
+    let mut planner = HeapPlanner::new(&target).with_from_space(options.full);
+    let want_buffers = |planner: &mut HeapPlanner<'_>| {
+        if let Some(found) = buffer_limit.and_then(|limit| buffers::find(&target, limit).ok()) {
+            planner.want_buffers(found.ranges);
+        }
+    };
+    want_buffers(&mut planner);
     let expected: u64 = planner
         .plan(target.live_view())
         .iter()
@@ -101,12 +115,21 @@ pub fn capture(
     clean_leftovers(pid, &injector);
     let mut declined = Vec::new();
     for mode in options.mode.candidates() {
+        if !declined.is_empty() {
+            // The last mode has taken its time, and buffers come and go.
+            want_buffers(&mut planner);
+        }
         match target.snapshot(*mode, options, &injector, &mut planner, expected, progress) {
             Ok(snapshot) => {
                 progress(Progress::Reading);
                 let mut captured = Captured {
                     declined,
-                    ..target.interpret(snapshot, mode.name(), began)
+                    ..target.interpret(
+                        snapshot,
+                        mode.name(),
+                        began,
+                        buffer_limit.map(|_| planner.buffers()),
+                    )
                 };
                 captured.edit(options)?;
                 return Ok(captured);
@@ -276,7 +299,15 @@ impl Target {
     }
 
     /// Finds in the copy what the capture says about it.
-    fn interpret(&self, snapshot: Snapshot, mode: &str, began: Instant) -> Captured {
+    ///
+    /// `buffers` are the contents of buffers that were planned; `None` if none were wanted.
+    fn interpret(
+        &self,
+        snapshot: Snapshot,
+        mode: &str,
+        began: Instant,
+        buffers: Option<&[MemoryRange]>,
+    ) -> Captured {
         let Snapshot {
             memory,
             regions,
@@ -286,13 +317,29 @@ impl Target {
             at_monotonic,
             wanted_bytes,
             mut problems,
-            notes,
+            mut notes,
         } = snapshot;
         let symbols = self.symbols();
         let pages = self.pages.again(&memory, &regions, symbols.v8_version);
         let isolates = find_isolates(&memory, &pages, &mut threads, self.clues());
         problems.extend(gc_problems(&isolates));
-        let late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
+        let mut late_memory = self.external_strings(&memory, &regions, &pages, &mut problems);
+        let mut stale = Vec::new();
+        if let Some(planned) = buffers {
+            let image = FrozenView {
+                memory: &memory,
+                regions: &regions,
+                threads: &threads,
+            };
+            let held = buffers::compare(self, planned, image, &pages, &mut problems);
+            let zeros = |range: &MemoryRange| {
+                Some((range.start, vec![0; usize::try_from(range.len).ok()?]))
+            };
+            late_memory.extend(held.untouched.iter().filter_map(zeros));
+            late_memory.sort_unstable_by_key(|(start, _)| *start);
+            stale = held.stale;
+            notes.extend(held.note);
+        }
         let native = self.unwinding(StoppedProcess {
             memory: &memory,
             regions: &regions,
@@ -350,6 +397,7 @@ impl Target {
             memory,
             late_memory,
             edits: Edits::default(),
+            stale,
             declined: Vec::new(),
             statistics,
             notes,

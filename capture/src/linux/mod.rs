@@ -2,6 +2,7 @@
 
 mod accounting;
 mod binary;
+mod buffers;
 mod copy;
 mod edit;
 mod error;

@@ -13,8 +13,10 @@ use super::mode::Mode;
 pub struct Options {
     /// How the image is taken.
     pub mode: Mode,
-    /// Store everything as it is: what holds no objects is not zeroed.
+    /// Store the heap as it is: what holds no objects is not zeroed, and the unused semispace is not left out.
     pub full: bool,
+    /// Bytes of the contents of buffers to store at most, the smallest buffers first; `None` for none at all. A redacted capture has none.
+    pub buffers: Option<u64>,
     /// What to replace before anything is written.
     pub redaction: Redaction,
     /// Longest time for which the process may stand still; the capture fails rather than take longer.
@@ -41,6 +43,7 @@ impl Default for Options {
         Self {
             mode: Mode::Auto,
             full: false,
+            buffers: None,
             redaction: Redaction::None,
             max_pause: None,
             retries: 3,

@@ -29,6 +29,10 @@ pub(super) struct HeapPlanner<'a> {
     heaps: Pages,
     /// What leads to the isolates' handles.
     holders: BTreeSet<u64>,
+    /// Whether the unused semispace is wanted.
+    full: bool,
+    /// Contents of buffers that are wanted.
+    buffers: Vec<MemoryRange>,
 }
 
 impl<'a> HeapPlanner<'a> {
@@ -38,6 +42,8 @@ impl<'a> HeapPlanner<'a> {
             target,
             heaps: one_of_each_heap(&target.pages),
             holders: BTreeSet::new(),
+            full: false,
+            buffers: Vec::new(),
         }
     }
 
@@ -53,6 +59,22 @@ impl<'a> HeapPlanner<'a> {
             holders.extend(find_handles(&memory, isolate, block).holders);
         }
         holders
+    }
+
+    /// Wants the heap as it is, with the unused semispace.
+    #[must_use]
+    pub(super) fn with_from_space(self, full: bool) -> Self {
+        Self { full, ..self }
+    }
+
+    /// Wants the contents of buffers, too; sorted and disjoint.
+    pub(super) fn want_buffers(&mut self, buffers: Vec<MemoryRange>) {
+        self.buffers = buffers;
+    }
+
+    /// The contents of buffers that are wanted.
+    pub(super) fn buffers(&self) -> &[MemoryRange] {
+        &self.buffers
     }
 
     /// The threads whose stacks may be stored: not knowing where the main thread's stack begins, it is left out, because the
@@ -73,7 +95,10 @@ impl Planner for HeapPlanner<'_> {
         let version = clues.symbols.and_then(|symbols| symbols.v8_version);
         let pages = (self.target.pages).again(frozen.memory, frozen.regions, version);
         let (bottom, threads) = self.threads(frozen);
-        let plan = ReadPlan::of_heap(frozen.memory, &pages, threads, bottom, clues);
+        let mut plan = ReadPlan::of_heap(frozen.memory, &pages, threads, bottom, clues, self.full);
+        for range in &self.buffers {
+            plan.add(range.start, range.end());
+        }
         plan.finish(&frozen.memory.ranges())
     }
 
@@ -83,13 +108,18 @@ impl Planner for HeapPlanner<'_> {
         let mut plan = ReadPlan::default();
         // Both semispaces: they may have changed places when the process is stopped.
         plan.add_pages(&pages.pages, true);
+        for range in &self.buffers {
+            plan.add(range.start, range.end());
+        }
         self.heaps = one_of_each_heap(&pages);
         self.holders = self.find_holders(live);
         let alignment = pages.kind.alignment;
+        // What is not in use yet of either may be written to.
+        let extents = pages.pages.iter().map(extent).chain(self.buffers.clone());
         Watch {
             ranges: plan.finish(&live.memory.ranges()),
             vacant: vacant(live.regions, &pages, alignment),
-            pages: pages.pages.iter().map(extent).collect(),
+            pages: extents.collect(),
             alignment,
         }
     }

@@ -24,7 +24,12 @@ const ORIGINAL_LIMIT_WORDS: usize = 8;
 /// Where two overlap, one is a copy that V8 keeps from earlier (`original_top_`, `original_limit_`): the one whose top has
 /// moved further is current.
 pub(super) fn find(memory: &dyn Memory, pages: &Pages, isolate: &Isolate) -> Vec<AllocationArea> {
-    let mut places = vec![isolate_block(memory, isolate.address, isolate.heap)];
+    let mut places = Vec::new();
+    // Areas without a start are in the spaces only; what looks like one in the heap is the scavenger's queue of what it has
+    // promoted (up to V8 6), which lies at the end of the semispace: to take it for the top would hide where that really is.
+    if pages.kind.area_has_start {
+        places.push(isolate_block(memory, isolate.address, isolate.heap));
+    }
     let owned = pages
         .pages
         .iter()

@@ -30,13 +30,14 @@ impl ReadPlan {
     /// Plans what every image of a heap consists of, from wherever it is taken: the pages, the isolates with their handles,
     /// and of each thread the live stack and the words that say which isolate it has entered.
     ///
-    /// For `main_stack_bottom`, see [`ReadPlan::add_stack`].
+    /// For `main_stack_bottom`, see [`ReadPlan::add_stack`]. `with_from_space` asks for the unused semispace, which holds no objects.
     pub fn of_heap(
         memory: &dyn Memory,
         pages: &Pages,
         threads: &[Thread],
         main_stack_bottom: Option<u64>,
         clues: IsolateClues<'_>,
+        with_from_space: bool,
     ) -> Self {
         let mut plan = Self::default();
         let isolates = pair_isolates(memory, pages, threads, clues);
@@ -47,7 +48,7 @@ impl ReadPlan {
         let idle = isolates
             .iter()
             .all(|isolate| isolate.gc_state == GcState::Idle);
-        plan.add_pages(&pages.pages, !idle);
+        plan.add_pages(&pages.pages, with_from_space || !idle);
         for thread in threads {
             plan.add_stack(thread, main_stack_bottom);
             for range in clues.ranges(thread) {

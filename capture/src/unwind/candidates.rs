@@ -14,6 +14,8 @@ const MAX_CANDIDATES: usize = 1 << 16;
 const PIECE: u64 = 64 << 10;
 /// Below the stack pointer, the x86-64 ABI lets leaf functions keep data.
 const RED_ZONE: u64 = 128;
+/// Bits of an address in user space on AArch64.
+const AARCH64_ADDRESS: u64 = (1 << 48) - 1;
 
 /// Addresses in the code of files, sorted, each once.
 #[derive(Debug, Default)]
@@ -30,9 +32,14 @@ impl Candidates {
         code.sort_by_key(|region| region.start);
         let mut found = Self::default();
         for thread in process.threads {
-            for name in ["rip", "pc"] {
+            // Only AArch64 calls it so. There the bits above those of an address may hold a signature.
+            let mask = match thread.register("pc") {
+                Some(_) => AARCH64_ADDRESS,
+                None => u64::MAX,
+            };
+            for name in ["rip", "pc", "x30"] {
                 if let Some(address) = thread.register(name) {
-                    found.consider(process.regions, &code, address);
+                    found.consider(process.regions, &code, address & mask);
                 }
             }
             let Some(stack_pointer) = thread.register("rsp").or_else(|| thread.register("sp"))
@@ -48,7 +55,7 @@ impl Candidates {
                 };
                 let (words, _) = bytes.as_chunks::<8>();
                 for word in words {
-                    found.consider(process.regions, &code, u64::from_le_bytes(*word));
+                    found.consider(process.regions, &code, u64::from_le_bytes(*word) & mask);
                 }
                 at += bytes.len() as u64;
             }

@@ -1,18 +1,19 @@
 //! Rows of the call-frame table that a compiler writes next to its code (`.eh_frame`).
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, Expression, LittleEndian, Operation,
-    Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, X86_64,
+    AArch64, BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, Expression, LittleEndian,
+    Operation, Register, RegisterRule, UnwindContext, UnwindExpression, UnwindSection, Vendor,
+    X86_64,
 };
 use object::Endianness;
-use object::elf::{PT_GNU_EH_FRAME, PT_LOAD};
+use object::elf::{EM_AARCH64, EM_X86_64, PT_GNU_EH_FRAME, PT_LOAD};
 use object::read::elf::{ElfFile64, ProgramHeader};
 use v8mini_format::model::{UnwindBase, UnwindRow, UnwindRule};
 
 type Slice<'data> = EndianSlice<'data, LittleEndian>;
 
 /// The rows that hold at `addresses` (sorted, of the process). Empty for a file without such a table, or for another
-/// architecture than x86-64.
+/// architecture than x86-64 and AArch64.
 pub(super) fn rows(file: &[u8], load_bias: u64, addresses: &[u64]) -> Vec<UnwindRow> {
     let Some(table) = Table::parse(file) else {
         return Vec::new();
@@ -45,15 +46,42 @@ struct Table<'data> {
     header: gimli::ParsedEhFrameHdr<Slice<'data>>,
     frames: EhFrame<Slice<'data>>,
     bases: BaseAddresses,
+    registers: Registers,
+}
+
+/// What the registers are called that a walk carries from frame to frame.
+#[derive(Clone, Copy)]
+struct Registers {
+    frame_pointer: Register,
+    return_address: Register,
+    /// Whether a function that does not say where the address to return to is has it where the call has put it, in a register. Else
+    /// such a function has no caller.
+    returns_by_register: bool,
+}
+
+impl Registers {
+    fn of(machine: object::elf::Machine) -> Option<Self> {
+        match machine {
+            EM_X86_64 => Some(Self {
+                frame_pointer: X86_64::RBP,
+                return_address: X86_64::RA,
+                returns_by_register: false,
+            }),
+            EM_AARCH64 => Some(Self {
+                frame_pointer: AArch64::X29,
+                return_address: AArch64::X30,
+                returns_by_register: true,
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl<'data> Table<'data> {
     fn parse(file: &'data [u8]) -> Option<Self> {
         let elf = ElfFile64::<Endianness>::parse(file).ok()?;
-        if elf.elf_header().e_machine.get(elf.endian()) != object::elf::EM_X86_64 {
-            return None;
-        }
         let endian = elf.endian();
+        let registers = Registers::of(elf.elf_header().e_machine.get(endian))?;
         let headers = elf.elf_program_headers();
         let header = headers
             .iter()
@@ -65,9 +93,14 @@ impl<'data> Table<'data> {
         let gimli::Pointer::Direct(frames_address) = header.eh_frame_ptr() else {
             return None;
         };
-        let frames = EhFrame::new(loaded(&elf, file, frames_address)?, LittleEndian);
+        let mut frames = EhFrame::new(loaded(&elf, file, frames_address)?, LittleEndian);
+        if registers.returns_by_register {
+            // Its compilers note where a return address is signed by an instruction that means something else elsewhere.
+            frames.set_vendor(Vendor::AArch64);
+        }
         Some(Self {
             header,
+            registers,
             frames,
             bases: bases.set_eh_frame(frames_address),
         })
@@ -107,7 +140,10 @@ impl<'data> Table<'data> {
             }
             _ => UnwindRule::Undefined,
         };
-        let return_address = match rule(X86_64::RA) {
+        let return_address = match rule(self.registers.return_address) {
+            UnwindRule::Unchanged if self.registers.returns_by_register => {
+                UnwindRule::Value(UnwindBase::Register(self.registers.return_address.0), 0)
+            }
             // Without a rule for it there is no caller: the first function of a thread.
             UnwindRule::Unchanged => UnwindRule::Undefined,
             rule => rule,
@@ -117,7 +153,7 @@ impl<'data> Table<'data> {
             end: row.end_address(),
             is_signal_frame: entry.is_signal_trampoline(),
             cfa,
-            frame_pointer: rule(X86_64::RBP),
+            frame_pointer: rule(self.registers.frame_pointer),
             return_address,
         })
     }

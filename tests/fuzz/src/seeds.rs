@@ -43,7 +43,8 @@ impl Seed {
         let bytes = Bytes::of(&file).expect("the seed's memory is whole");
         let metadata = file.metadata().clone();
         let version = metadata.v8_version.expect("the seed names its V8");
-        let layout = Layout::resolve(version, &metadata.constants).expect("its V8 has a layout");
+        let layout = Layout::resolve(version, &metadata.process.architecture, &metadata.constants)
+            .expect("its V8 has a layout");
         let heap = Objects::new(bytes.clone().into_image(metadata.clone()), layout.clone());
         let (parts, _) = walk(&heap, PageSelection::default(), Addresses::default);
         let objects: Vec<_> = parts.into_iter().flat_map(|part| part.0).collect();

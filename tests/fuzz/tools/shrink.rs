@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     let version = metadata
         .v8_version
         .ok_or("the capture names no V8 version")?;
-    let layout = Layout::resolve(version, &metadata.constants)?;
+    let layout = Layout::resolve(version, &metadata.process.architecture, &metadata.constants)?;
     let objects = Objects::new(Bytes::of(&file)?.into_image(metadata), layout);
     let kept = select(&objects, &classes)?;
     let (metadata, bytes) = rebuild(&objects, &kept)?;

@@ -5,6 +5,7 @@ mod heap;
 mod heap_report;
 mod measure;
 mod pause;
+mod size;
 
 use std::process::{Command, Stdio};
 
@@ -23,6 +24,7 @@ enum Benchmark {
     Graph(graph::Arguments),
     Heap(heap::Arguments),
     Pause(pause::Arguments),
+    Size(size::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -30,6 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Benchmark::Graph(arguments) => graph::run(arguments),
         Benchmark::Heap(arguments) => heap::run(arguments),
         Benchmark::Pause(arguments) => pause::run(arguments),
+        Benchmark::Size(arguments) => size::run(arguments),
     }
 }
 

@@ -3,6 +3,7 @@
 mod report;
 pub(super) mod text;
 pub(super) mod value;
+mod waiting;
 
 use std::io::Write;
 
@@ -17,11 +18,16 @@ use crate::stack::{Frame, FrameKind, Stack, StackEnd, ThreadKind, kind_of_thread
 use crate::v8::Objects;
 use report::Report;
 use text::{frame_line, source_line};
+use waiting::Waiting;
+
+/// So much of what a thread waits for is shown without `--async`.
+const FEW: usize = 5;
 
 /// Shows where threads were: the calls in progress, JavaScript and native ones in one order, innermost first.
 ///
 /// The main thread and all workers are shown, unless one thread is chosen; functions that a compiler has inlined into others
-/// have lines of their own. Frames of C, C++ and of V8's own are left out unless --native asks for them.
+/// have lines of their own. Frames of C, C++ and of V8's own are left out unless --native asks for them. Of a thread that does nothing,
+/// what it waits for is shown: the next timers, and which functions pending promises let go on, as `at async` in stack traces.
 #[derive(Debug, Args)]
 pub(super) struct Bt {
     #[command(flatten)]
@@ -46,6 +52,10 @@ pub(super) struct Bt {
     /// Show native frames, and those of V8's own.
     #[arg(long)]
     native: bool,
+
+    /// Show all that threads wait for, whatever they do: timers, immediates, and what pending promises let run.
+    #[arg(long = "async")]
+    asynchronous: bool,
 
     /// Show so many frames of a stack; 0 for all.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 0)]
@@ -79,13 +89,20 @@ impl Query for Bt {
             }
             let hidden = stack.frames.len().saturating_sub(limit);
             stack.frames.truncate(limit);
+            let waiting = self.waiting(session, thread, &stack);
             if self.json {
-                reports.push(self.report(objects, thread, &stack));
+                reports.push(self.report(objects, thread, &stack, waiting));
             } else {
                 if number > 0 {
                     writeln!(output)?;
                 }
                 self.text(objects, thread, &stack, hidden, output)?;
+                if waiting.is_none() && stack.frames.is_empty() {
+                    writeln!(output, "    {DIM}--async shows what it waits for{DIM:#}")?;
+                }
+                if let Some(waiting) = waiting {
+                    waiting.write(output)?;
+                }
             }
         }
         if self.json {
@@ -129,6 +146,19 @@ impl Bt {
             bail!("the image holds no thread");
         }
         Ok(threads)
+    }
+
+    /// What a thread waits for, if that is to be shown.
+    fn waiting(&self, session: &Session, thread: &Thread, stack: &Stack) -> Option<Waiting> {
+        if self.asynchronous {
+            return Waiting::of(session, thread, usize::MAX);
+        }
+        let is_idle =
+            stack.end == StackEnd::Complete && !stack.frames.iter().any(is_of_the_program);
+        let is_shown = is_idle && !self.json && Waiting::is_cheap(session, thread);
+        is_shown
+            .then(|| Waiting::of(session, thread, FEW))
+            .flatten()
     }
 
     /// Native frames are all that a native thread has.

@@ -6,6 +6,7 @@ use v8mini_format::model::Thread;
 use super::Bt;
 use super::text::source_line;
 use super::value::short_value;
+use super::waiting::Waiting;
 use crate::stack::{Frame, Stack, StackEnd, ThreadKind, demangle, kind_of_thread};
 use crate::v8::{Objects, Tagged};
 
@@ -28,6 +29,9 @@ pub(super) struct ThreadReport {
     complete: bool,
     problems: Vec<String>,
     frames: Vec<FrameReport>,
+    /// What it waits for, for --async.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +73,13 @@ struct NativeReport {
 }
 
 impl Bt {
-    pub(super) fn report(&self, objects: &Objects, thread: &Thread, stack: &Stack) -> ThreadReport {
+    pub(super) fn report(
+        &self,
+        objects: &Objects,
+        thread: &Thread,
+        stack: &Stack,
+        waiting: Option<Waiting>,
+    ) -> ThreadReport {
         let (kind, worker) = match kind_of_thread(&objects.image().metadata, thread) {
             ThreadKind::Main => ("main", None),
             ThreadKind::Worker(number) => ("worker", Some(number)),
@@ -90,6 +100,7 @@ impl Bt {
                 .enumerate()
                 .map(|(index, frame)| self.frame_report(objects, index, frame))
                 .collect(),
+            waiting,
         }
     }
 

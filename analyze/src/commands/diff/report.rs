@@ -98,6 +98,7 @@ pub(super) struct WayReport {
 #[derive(Debug, Serialize)]
 pub(super) struct Example {
     pub(super) address: String,
+    #[serde(serialize_with = "crate::commands::output::plain")]
     pub(super) summary: String,
 }
 

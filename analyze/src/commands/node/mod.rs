@@ -9,7 +9,6 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{Outcome, Output};
 use super::session::{Query, Session};
 use crate::heap::PageSelection;
-use crate::node::Environment;
 
 use report::{IsolateReport, Report};
 
@@ -113,7 +112,7 @@ impl Query for Node {
                 let selection = PageSelection {
                     heap: Some(isolate.heap),
                 };
-                let environment = Environment::find(&session.objects, selection);
+                let environment = session.environment(selection);
                 IsolateReport::new(session, number, &environment, sections, limit)
             })
             .collect();

@@ -6,7 +6,7 @@ use super::report::{
     EmittersReport, HandlesReport, IsolateReport, ModulesReport, ProcessReport, PromisesReport,
     TimersReport,
 };
-use crate::commands::output::{DIM, HEADING, Output, WARNING, grouped};
+use crate::commands::output::{DIM, HEADING, Output, WARNING, grouped, human_ms};
 
 /// Writes what is known of each isolate.
 pub(super) fn write(isolates: &[IsolateReport], output: &mut Output) -> io::Result<()> {
@@ -263,17 +263,4 @@ fn write_promises(promises: &PromisesReport, output: &mut Output) -> io::Result<
         )?;
     }
     writeln!(output)
-}
-
-/// Milliseconds in the unit that a person would choose.
-fn human_ms(ms: f64) -> String {
-    const SECOND: f64 = 1e3;
-    const MINUTE: f64 = 60.0 * SECOND;
-    const HOUR: f64 = 60.0 * MINUTE;
-    match ms {
-        ms if ms < SECOND => format!("{ms:.0} ms"),
-        ms if ms < MINUTE => format!("{:.1} s", ms / SECOND),
-        ms if ms < HOUR => format!("{:.1} min", ms / MINUTE),
-        ms => format!("{:.1} h", ms / HOUR),
-    }
 }

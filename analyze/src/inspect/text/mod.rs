@@ -2,6 +2,7 @@
 //!
 //! Styles are ANSI escapes; whoever prints strips them where they are not wanted.
 
+mod bytes;
 mod head;
 mod piece;
 
@@ -252,6 +253,14 @@ impl Printer {
     }
 
     fn push_elements(&self, parts: &mut Vec<Text>, object: &ObjectDescription, level: usize) {
+        let items = &object.elements.items;
+        if let Some(bytes) = bytes::of_buffer(object.class.as_deref(), items)
+            && !bytes.is_empty()
+        {
+            parts.extend(bytes::rows(&bytes));
+            push_rest(parts, &object.elements, "more bytes");
+            return;
+        }
         let mut next = 0;
         let is_list = matches!(
             object.kind,
@@ -337,12 +346,11 @@ impl Printer {
             } => match contents {
                 Contents::Bytes(bytes) if bytes.is_empty() => {}
                 Contents::Bytes(bytes) => {
-                    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                    let mut text = Text::styled(NUMBER, &hex.join(" "));
-                    if (bytes.len() as u64) < *byte_length {
-                        text.push_plain(" …");
+                    parts.extend(bytes::rows(bytes));
+                    let left = byte_length.saturating_sub(bytes.len() as u64);
+                    if left > 0 {
+                        parts.push(more(left, "more bytes"));
                     }
-                    parts.push(text);
                 }
                 Contents::NotCaptured => parts.push(Text::styled(
                     DIM,

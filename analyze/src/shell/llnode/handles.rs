@@ -23,7 +23,7 @@ fn write(
     find: impl Fn(&Environment<'_>) -> Handles,
 ) -> anyhow::Result<Outcome> {
     let session = call.session();
-    let environment = Environment::find(&session.objects, PageSelection::default());
+    let environment = session.environment(PageSelection::default());
     let format = Format {
         detailed: true,
         ..Format::default()

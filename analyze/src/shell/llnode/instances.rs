@@ -49,18 +49,14 @@ pub(super) fn run(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
     if page.class == class && page.limit == limit && !page.objects.is_empty() {
         page.turn();
     } else {
-        let selection = PageSelection::default();
-        let found = session.population().objects_of(
-            &session.objects,
-            selection,
-            &session.tally(selection),
-            |shape| is_of_type(&session.objects, shape, &class),
-        );
+        let found = session.instances_of(PageSelection::default(), |shape| {
+            is_of_type(&session.objects, shape, &class)
+        });
         *page = Page {
             class: class.clone(),
             limit,
             number: 0,
-            objects: Rc::new(found.into_iter().map(|(address, _)| address).collect()),
+            objects: Rc::new(found),
         };
     }
     let all = Rc::clone(&page.objects);

@@ -69,21 +69,13 @@ pub(super) fn nodeinfo(call: &mut Call<'_>) -> anyhow::Result<Outcome> {
 /// The process objects: one per isolate that runs Node.js.
 fn process_objects(session: &Session) -> Vec<Address> {
     let objects = &session.objects;
-    let selection = PageSelection::default();
-    let candidates =
-        session
-            .population()
-            .objects_of(objects, selection, &session.tally(selection), |shape| {
-                shape.class.name == "process"
-            });
+    let candidates = session.instances_of(PageSelection::default(), |shape| {
+        shape.class.name == "process"
+    });
     // An object that is about to be collected may have been one.
     let is_process =
         |object: &Address| matches!(property(objects, *object, "versions"), Ok(Some(_)));
-    candidates
-        .into_iter()
-        .map(|(address, _)| address)
-        .filter(is_process)
-        .collect()
+    candidates.into_iter().filter(is_process).collect()
 }
 
 struct Facts<'a> {

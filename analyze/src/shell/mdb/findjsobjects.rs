@@ -89,14 +89,9 @@ fn instances(
         writeln!(call.output, "{}", bare(object))?;
         return Ok(Outcome::Done);
     };
-    let selection = PageSelection::default();
-    let found = session.population().objects_of(
-        &session.objects,
-        selection,
-        &session.tally(selection),
-        |shape| group.maps.contains(&shape.map),
-    );
-    for (address, _) in found {
+    for address in session.instances_of(PageSelection::default(), |shape| {
+        group.maps.contains(&shape.map)
+    }) {
         writeln!(call.output, "{}", bare(address))?;
     }
     Ok(session.outcome_without_walk())

@@ -5,9 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use crate::linux::MemoryUse;
 use indicatif::HumanBytes;
 use jiff::SignedDuration;
-use v8mini_capture::linux::MemoryUse;
 
 use crate::cli::size::Size;
 
@@ -161,10 +161,12 @@ impl Conditions {
         met
     }
 
-    /// Growth counts from now on.
-    pub(super) fn forget(&mut self) {
+    /// Growth counts from what was measured at that time on: a capture was made then.
+    ///
+    /// Not from what is measured next: a process that leaks has grown until then.
+    pub(super) fn restart(&mut self, at: Instant, memory: MemoryUse) {
         for (_, lowest) in &mut self.0 {
-            *lowest = LowestHeap::default();
+            *lowest = LowestHeap(VecDeque::from([(at, memory.heap_bytes)]));
         }
     }
 }
@@ -277,8 +279,11 @@ mod tests {
         let mut growth = conditions(&["growth>1M/1h"]);
         assert_eq!(growth.observe(now, memory(MIB, 0)), None);
         assert!(growth.observe(now, memory(3 * MIB, 0)).is_some());
-        growth.forget();
+        growth.restart(now, memory(3 * MIB, 0));
         assert_eq!(growth.observe(now, memory(4 * MIB, 0)), None);
-        assert!(growth.observe(now, memory(6 * MIB, 0)).is_some());
+        // What grew until the next look counts, too.
+        growth.restart(now, memory(3 * MIB, 0));
+        let met = growth.observe(now, memory(6 * MIB, 0)).unwrap();
+        assert_eq!(met.value, 3 * MIB);
     }
 }

@@ -1,7 +1,7 @@
 //! Takes the contents of strings out of an image, and leaves its shape: every object keeps its place, its size and its pointers.
 //!
 //! What is replaced is decided by what is *not* sure to be a name or the source of a function: characters of every string, alive or
-//! dead, wherever they are; bytes in typed arrays that lie in the heap; and in memory outside of the heap (stacks, V8's own structures)
+//! dead, wherever they are; contents of buffers and of typed arrays; and in memory outside of the heap (stacks, V8's own structures)
 //! every word that is neither an address nor a small number. Hashes of strings go with them: short texts could be found by trying,
 //! as the seed is in the heap.
 //!
@@ -29,6 +29,7 @@ use v8mini_format::model::{GcState, Metadata, Page, Redaction, Region, V8Version
 use self::kinds::Kinds;
 use self::names::Kept;
 use self::shape::Shape;
+use super::buffers::{BufferShape, Buffers};
 use super::dead::DeadMemory;
 use super::edits::{Edit, Edits, Fill};
 use super::scan::outside;
@@ -132,7 +133,21 @@ pub fn redact(
             fill: Fill::byte(REPLACEMENT),
         });
     }
-    let elsewhere = outside(&outside(stored, &whole_pages), &characters);
+    // Contents of buffers, which need not look like text to be secret.
+    let buffers = BufferShape::new(constants)
+        .map(|shape| Buffers::find(memory, &metadata.regions, pages, &shape).ranges)
+        .unwrap_or_default();
+    let buffers = outside(&buffers, &characters);
+    for range in &buffers {
+        edits.push(Edit {
+            range: *range,
+            fill: Fill::byte(REPLACEMENT),
+        });
+    }
+    let elsewhere = outside(
+        &outside(&outside(stored, &whole_pages), &characters),
+        &buffers,
+    );
     edits.extend(raw::edits(memory, &elsewhere, &metadata.regions));
     surroundings::redact(metadata, level);
     metadata.redaction = level;

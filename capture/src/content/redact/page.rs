@@ -380,11 +380,11 @@ mod tests {
         let pointer = 0x0000_3a12_3456_7891;
         assert_eq!(replaced(&[pointer, word(b"kguqhlqc"), pointer]), [(8, 8)]);
         assert_eq!(replaced(&[pointer, word(b"k\0g\0u\0q\0")]), [(8, 8)]);
-        assert_eq!(replaced(&[word(b"a-b-c-d-"), pointer]), []);
+        assert_eq!(replaced(&[word(b"a-b-c-d-"), pointer]), Vec::new());
         assert_eq!(
             replaced(&[word(b"a-b-c-d-"), word(b"e\0\0\0\0\0\0\0"), pointer]),
             [(0, 16)]
         );
-        assert_eq!(replaced(&[100.25_f64.to_bits(), 5 << 32]), []);
+        assert_eq!(replaced(&[100.25_f64.to_bits(), 5 << 32]), Vec::new());
     }
 }

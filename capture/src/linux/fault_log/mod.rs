@@ -215,7 +215,7 @@ mod tests {
     fn lists_of_processors() {
         assert_eq!(parse_processors("0-3,8"), [0, 1, 2, 3, 8]);
         assert_eq!(parse_processors("0"), [0]);
-        assert_eq!(parse_processors(""), []);
+        assert_eq!(parse_processors(""), Vec::<u32>::new());
         assert_eq!(parse_processors("0-4294967295,x,3"), [3]);
         assert!(!processors().is_empty());
     }

@@ -23,7 +23,7 @@ pub fn open(memory: impl Memory + 'static, metadata: Metadata) -> Option<Objects
     let layout = if same {
         Seed::get().layout.clone()
     } else {
-        Layout::resolve(version, &metadata.constants).ok()?
+        Layout::resolve(version, &metadata.process.architecture, &metadata.constants).ok()?
     };
     let memory = Box::new(memory);
     Some(Objects::new(Image { memory, metadata }, layout))

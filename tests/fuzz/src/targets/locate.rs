@@ -81,7 +81,7 @@ fn search(bytes: &Bytes, regions: &[Region], version: Option<V8Version>, size: u
         black_box(gc_problems(&isolates));
         let bottom = threads.first().map_or(0, |thread| thread.stack_end);
         let bottom = checked_stack_bottom(regions, bottom);
-        let plan = ReadPlan::of_heap(bytes, &pages, &threads, bottom, clues);
+        let plan = ReadPlan::of_heap(bytes, &pages, &threads, bottom, clues, false);
         black_box(plan.finish(&bytes.ranges()));
         if let Some(shape) = ExternalStringShape::new(&seed.metadata.constants) {
             black_box(find_external_strings(bytes, bytes, regions, &pages, &shape));

@@ -170,7 +170,7 @@ fn gcore(pid: u32, dir: &Path) -> Result<PathBuf> {
 }
 
 /// The size of a core after `zstd -3`, in bytes.
-fn packed_core(pid: u32, dir: &Path) -> Result<u64> {
+pub(super) fn packed_core(pid: u32, dir: &Path) -> Result<u64> {
     let core = gcore(pid, dir)?;
     let packed = dir.join("core.zst");
     quietly(

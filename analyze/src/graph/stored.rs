@@ -1,0 +1,233 @@
+//! The graph and what follows from it as columns of a cache: a small interface, so that what is kept in memory may change.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::bits::BitSet;
+use super::csr::Adjacency;
+use super::index::ObjectIndex;
+use super::tree::DEAD;
+use super::{DominatorTree, Ephemeron, Graph, Nodes, Paths, RootKind};
+use crate::cache::{Coding, Reader, Stored, Writer};
+use crate::heap::{read_coverage, write_coverage};
+use crate::v8::Address;
+
+/// All kinds of roots, by their numbers in a cache.
+const ROOT_KINDS: [RootKind; 8] = [
+    RootKind::Global,
+    RootKind::GlobalHandle,
+    RootKind::Stack,
+    RootKind::HandleScope,
+    RootKind::EternalHandle,
+    RootKind::Cache,
+    RootKind::Isolate,
+    RootKind::ReadOnly,
+];
+/// What does not fit into 32 bits is in a column of its own.
+const ELSEWHERE: u32 = u32::MAX;
+
+fn write_addresses(addresses: impl Iterator<Item = Address>, to: &mut Writer) {
+    let mut addresses: Vec<u64> = addresses.map(|address| address.0).collect();
+    addresses.sort_unstable();
+    to.wide(&addresses, Coding::Delta);
+}
+
+fn read_addresses<C: FromIterator<Address>>(from: &mut Reader<'_>) -> Option<C> {
+    Some(from.wide()?.into_iter().map(Address).collect())
+}
+
+fn write_texts(texts: &[String], to: &mut Writer) {
+    to.number(texts.len() as u64);
+    for text in texts {
+        to.text(text);
+    }
+}
+
+fn read_texts(from: &mut Reader<'_>) -> Option<Vec<String>> {
+    let count = from.number()?;
+    (0..count).map(|_| from.text()).collect()
+}
+
+fn write_roots(roots: &[(u32, RootKind)], to: &mut Writer) {
+    let ids: Vec<u32> = roots.iter().map(|(id, _)| *id).collect();
+    let kinds: Vec<u32> = roots
+        .iter()
+        .map(|(_, kind)| ROOT_KINDS.iter().position(|other| other == kind))
+        .map(|number| number.unwrap_or(0) as u32)
+        .collect();
+    to.narrow(&ids, Coding::Delta);
+    to.narrow(&kinds, Coding::Plain);
+}
+
+fn read_roots(from: &mut Reader<'_>) -> Option<Vec<(u32, RootKind)>> {
+    let (ids, kinds) = (from.narrow()?, from.narrow()?);
+    (ids.len() == kinds.len()).then_some(())?;
+    ids.into_iter()
+        .zip(kinds)
+        .map(|(id, kind)| Some((id, *ROOT_KINDS.get(kind as usize)?)))
+        .collect()
+}
+
+impl Stored for Nodes {
+    const KIND: u32 = 16;
+    type Context = ();
+
+    fn write(&self, to: &mut Writer) {
+        self.index.write(to);
+        to.narrow(&self.sizes, Coding::Plain);
+        to.narrow(&self.maps, Coding::Plain);
+        let maps: Vec<u64> = self.map_addresses.iter().map(|map| map.0).collect();
+        to.wide(&maps, Coding::Delta);
+        write_coverage(&self.coverage, to);
+        write_addresses(self.weak_tables.iter().copied(), to);
+        write_addresses(self.transitions.iter().copied(), to);
+        let ends: Vec<u32> = self
+            .immortal
+            .iter()
+            .flat_map(|Range { start, end }| [*start, *end])
+            .collect();
+        to.narrow(&ends, Coding::Delta);
+    }
+
+    fn read(from: &mut Reader<'_>, (): ()) -> Option<Self> {
+        let index = ObjectIndex::read(from)?;
+        let (sizes, maps) = (from.narrow()?, from.narrow()?);
+        let map_addresses: Vec<Address> = read_addresses(from)?;
+        (sizes.len() == index.len() && maps.len() == index.len()).then_some(())?;
+        let coverage = read_coverage(from)?;
+        let (weak_tables, transitions) = (read_addresses(from)?, read_addresses(from)?);
+        let ends = from.narrow()?;
+        let (ends, rest) = ends.as_chunks::<2>();
+        rest.is_empty().then_some(())?;
+        Some(Self {
+            index,
+            sizes,
+            maps,
+            map_addresses,
+            coverage,
+            weak_tables,
+            transitions,
+            immortal: ends.iter().map(|[start, end]| *start..*end).collect(),
+        })
+    }
+}
+
+impl Stored for DominatorTree {
+    const KIND: u32 = 17;
+    type Context = Arc<Nodes>;
+
+    fn write(&self, to: &mut Writer) {
+        to.narrow(&self.parents, Coding::Nearby);
+        // Most objects retain nothing but themselves.
+        let mut large = Vec::new();
+        let more: Vec<u32> = (0..)
+            .zip(&self.retained)
+            .map(|(id, retained)| {
+                let more = retained.saturating_sub(self.nodes.size(id));
+                let words = u32::try_from(more / 8).ok();
+                words.filter(|words| *words < ELSEWHERE).unwrap_or_else(|| {
+                    large.push(more);
+                    ELSEWHERE
+                })
+            })
+            .collect();
+        to.narrow(&more, Coding::Plain);
+        to.wide(&large, Coding::Plain);
+        write_texts(&self.missing_roots, to);
+    }
+
+    fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
+        let (parents, more) = (from.narrow()?, from.narrow()?);
+        (parents.len() == nodes.len() && more.len() == nodes.len()).then_some(())?;
+        let mut large = from.wide()?.into_iter();
+        let mut retained = Vec::with_capacity(more.len());
+        for ((id, parent), more) in (0..).zip(&parents).zip(more) {
+            let more = match more {
+                ELSEWHERE => large.next()?,
+                words => u64::from(words) * 8,
+            };
+            retained.push(match *parent {
+                DEAD => 0,
+                _ => nodes.size(id).checked_add(more)?,
+            });
+        }
+        Some(Self {
+            nodes,
+            parents,
+            retained,
+            missing_roots: read_texts(from)?,
+        })
+    }
+}
+
+impl Stored for Paths {
+    const KIND: u32 = 18;
+    type Context = Arc<Nodes>;
+
+    fn write(&self, to: &mut Writer) {
+        to.narrow(&self.previous, Coding::Nearby);
+        let mut roots: Vec<(u32, RootKind)> =
+            self.roots.iter().map(|(id, kind)| (*id, *kind)).collect();
+        roots.sort_unstable();
+        write_roots(&roots, to);
+        write_texts(&self.missing_roots, to);
+    }
+
+    fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
+        let previous = from.narrow()?;
+        (previous.len() == nodes.len()).then_some(())?;
+        let roots: FxHashMap<u32, RootKind> = read_roots(from)?.into_iter().collect();
+        Some(Self {
+            nodes,
+            previous,
+            roots,
+            missing_roots: read_texts(from)?,
+        })
+    }
+}
+
+impl Stored for Graph {
+    const KIND: u32 = 19;
+    type Context = Arc<Nodes>;
+
+    fn write(&self, to: &mut Writer) {
+        self.edges.write(to);
+        write_roots(&self.roots, to);
+        write_texts(&self.missing_roots, to);
+        for part in [
+            |held: &Ephemeron| held.key,
+            |held: &Ephemeron| held.value,
+            |held: &Ephemeron| held.table,
+        ] {
+            let numbers: Vec<u32> = self.ephemerons.iter().map(part).collect();
+            to.narrow(&numbers, Coding::Delta);
+        }
+        to.wide(&self.as_store.words(), Coding::Plain);
+        to.wide(&self.otherwise.words(), Coding::Plain);
+    }
+
+    fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
+        let edges = Adjacency::read(from, nodes.len())?;
+        let roots = read_roots(from)?;
+        let missing_roots = read_texts(from)?;
+        let (keys, values, tables) = (from.narrow()?, from.narrow()?, from.narrow()?);
+        (keys.len() == values.len() && keys.len() == tables.len()).then_some(())?;
+        let ephemerons = keys
+            .into_iter()
+            .zip(values)
+            .zip(tables)
+            .map(|((key, value), table)| Ephemeron { key, value, table })
+            .collect();
+        Some(Self {
+            edges,
+            roots,
+            missing_roots,
+            ephemerons,
+            as_store: BitSet::of_words(from.wide()?, nodes.len())?,
+            otherwise: BitSet::of_words(from.wide()?, nodes.len())?,
+            nodes,
+        })
+    }
+}
