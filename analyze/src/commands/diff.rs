@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::Process;
 
 use super::file::InputArgs;
 use super::output::{DIM, HEADING, Outcome, Output, WARNING, grouped, human_bytes};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::Verdict;
 use crate::growth::{self, By, Matched, Profile, Role, Row, match_objects};
@@ -83,7 +85,7 @@ enum Sort {
 }
 
 /// One of the captures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CaptureReport {
     file: String,
     pid: u32,
@@ -95,7 +97,7 @@ struct CaptureReport {
     coverage_ratio: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct RowReport {
     name: String,
     kind: &'static str,
@@ -111,10 +113,11 @@ struct RowReport {
     /// Of all growth, what happened in the last interval; null if there is none.
     last_share: Option<f64>,
     /// Address of one of them in the last capture, tagged.
+    #[schemars(with = "Option<Hex>")]
     example: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ObjectsReport {
     name: String,
     role: &'static str,
@@ -128,15 +131,16 @@ struct ObjectsReport {
     examples: Vec<Example>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Example {
+    #[schemars(with = "Hex")]
     address: String,
     #[serde(serialize_with = "super::output::plain")]
     summary: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Report<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     captures: &'a [CaptureReport],
     by: &'static str,
     same_process: bool,
@@ -147,7 +151,7 @@ struct Report<'a> {
     warnings: &'a [String],
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 struct Totals {
     rows: usize,
     growth_count: i64,
