@@ -20,6 +20,7 @@ mod knowledge;
 mod new_file;
 mod node;
 mod output;
+mod pack;
 mod path;
 mod print;
 mod progress;
@@ -36,6 +37,7 @@ mod strings;
 mod suspects;
 mod tree;
 mod tui;
+mod unpack;
 mod verdict;
 mod waste;
 mod what;
@@ -77,6 +79,8 @@ pub struct Cli {
 enum Command {
     Cache(cache::Cache),
     Convert(convert::Convert),
+    Pack(pack::Pack),
+    Unpack(unpack::Unpack),
     Diff(diff::Diff),
     Info(info::Info),
     Histogram(histogram::Histogram),
@@ -109,7 +113,12 @@ impl Command {
     /// The question that the command is; `None` if it is none that a session could answer.
     fn query(&self) -> Option<&dyn Query> {
         Some(match self {
-            Self::Cache(_) | Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
+            Self::Cache(_)
+            | Self::Convert(_)
+            | Self::Pack(_)
+            | Self::Unpack(_)
+            | Self::Redact(_)
+            | Self::Shell(_) => return None,
             Self::Diff(diff) => diff,
             Self::Export(export) => export,
             Self::Report(report) => report,
@@ -145,11 +154,13 @@ impl Command {
             | Self::Convert(_)
             | Self::Diff(_)
             | Self::Export(_)
+            | Self::Pack(_)
             | Self::Redact(_)
             | Self::Report(_)
             | Self::Shell(_)
             | Self::Source(_)
-            | Self::Tui(_) => false,
+            | Self::Tui(_)
+            | Self::Unpack(_) => false,
             Self::Suspects(suspects) => suspects.is_about_one_file(),
             Self::Info(_)
             | Self::Histogram(_)
@@ -189,6 +200,8 @@ impl Command {
         match (self, self.query()) {
             (Self::Cache(cache), _) => cache.run(output),
             (Self::Convert(convert), _) => convert.run(output),
+            (Self::Pack(pack), _) => pack.run(output),
+            (Self::Unpack(unpack), _) => unpack.run(output),
             (Self::Redact(redact), _) => redact.run(output),
             (_, Some(query)) => {
                 let session = query.input().open_session()?;

@@ -3,6 +3,7 @@
 mod heap;
 mod heap_report;
 mod measure;
+mod pack;
 mod pause;
 mod size;
 
@@ -21,6 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Heap(heap::Arguments),
+    Pack(pack::Arguments),
     Pause(pause::Arguments),
     Size(size::Arguments),
 }
@@ -28,6 +30,7 @@ enum Benchmark {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.benchmark {
         Benchmark::Heap(arguments) => heap::run(arguments),
+        Benchmark::Pack(arguments) => pack::run(arguments),
         Benchmark::Pause(arguments) => pause::run(arguments),
         Benchmark::Size(arguments) => size::run(arguments),
     }
