@@ -202,6 +202,9 @@ fn fork_catches_one_instant() -> Result<()> {
     every_capture_is_one_instant("fork", nodes::USUAL, 2)
 }
 
+/// How often a program is captured until it did something meanwhile.
+const ATTEMPTS: u32 = 30;
+
 #[test]
 fn the_image_is_the_stopped_process_page_by_page() -> Result<()> {
     let dir = tempfile::tempdir()?;
@@ -216,20 +219,29 @@ fn the_image_is_the_stopped_process_page_by_page() -> Result<()> {
         let mut process = Workload::new(program, nodes::USUAL)?.spawn()?;
         let working = modes::working(process.pid())?;
         for mode in ["log", "precopy", "log"] {
-            let before = process.ask(count)?[count].as_u64();
-            let summary = capture(&process, mode, &file, &["--verify"])?;
-            let after = process.ask(count)?[count].as_u64();
-            ensure!(before < after, "{program} did nothing meanwhile");
-            ensure!(
-                summary["mode"] == mode || !working.contains(&mode),
-                "{program}: {summary}"
-            );
-            let wrong =
-                |problem: &&Value| problem["stage"] == "verify" || problem["stage"] == "unlogged";
-            let problems = summary["problems"].as_array().context("no problems")?;
-            if let Some(problem) = problems.iter().find(wrong) {
-                bail!("{program}, mode {}: {problem}", summary["mode"]);
+            // A capture may be over before a thread has started: until one met with what the program does.
+            let mut has_met = false;
+            for _ in 0..ATTEMPTS {
+                let before = process.ask(count)?[count].as_u64();
+                let summary = capture(&process, mode, &file, &["--verify"])?;
+                let after = process.ask(count)?[count].as_u64();
+                ensure!(
+                    summary["mode"] == mode || !working.contains(&mode),
+                    "{program}: {summary}"
+                );
+                let wrong = |problem: &&Value| {
+                    problem["stage"] == "verify" || problem["stage"] == "unlogged"
+                };
+                let problems = summary["problems"].as_array().context("no problems")?;
+                if let Some(problem) = problems.iter().find(wrong) {
+                    bail!("{program}, mode {}: {problem}", summary["mode"]);
+                }
+                has_met |= before < after;
+                if has_met {
+                    break;
+                }
             }
+            ensure!(has_met, "{program} did nothing meanwhile");
             ensure!(process.is_alive(), "{program} did not survive");
         }
     }
