@@ -218,6 +218,20 @@ impl<'a> Session<'a> {
         let remapped = std::mem::take(&mut self.remapped);
         let bases = new_bases(&self.regions, &regions, &remapped, self.watched.alignment);
         self.regions = regions;
+        let fresh = self.follow(planner, bases, &remapped)?;
+        self.copy_again(&fresh)
+    }
+
+    /// Watches the pages of the heap that begin at `bases`, and the bases at which none does yet; what was `remapped`, again. Returns what has to
+    /// be copied.
+    ///
+    /// What belongs to a page besides itself, such as its metadata, may lie in mappings of which nothing was watched yet.
+    fn follow(
+        &mut self,
+        planner: &mut dyn Planner,
+        bases: Vec<u64>,
+        remapped: &RangeSet,
+    ) -> Result<RangeSet, SessionError> {
         let (mut pages, mut vacant) = (Vec::new(), Vec::new());
         let len = self.page_size;
         for start in bases {
@@ -227,16 +241,10 @@ impl<'a> Session<'a> {
                 NewPage::NewHeap => self.is_doubtful = true,
             }
         }
-        let fresh = self
-            .watched
-            .follow(
-                &mut self.tools.userfaultfd,
-                &self.regions,
-                &remapped,
-                [RangeSet::of_pages(pages, len), RangeSet::new(vacant)],
-            )
-            .map_err(refused)?;
-        self.copy_again(&fresh)
+        let new = [RangeSet::of_pages(pages, len), RangeSet::new(vacant)];
+        (self.watched)
+            .follow(&mut self.tools.userfaultfd, &self.regions, remapped, new)
+            .map_err(refused)
     }
 
     /// Takes from the log what it has to tell.
@@ -281,35 +289,18 @@ impl<'a> Session<'a> {
                 bases.push(start);
             }
         }
-        let mut pages = Vec::new();
-        for base in bases {
-            self.protect(&RangeSet::new(vec![MemoryRange { start: base, len }]));
-            match planner.new_page(&self.memory, base) {
-                NewPage::None => {}
-                NewPage::Ranges(ranges) => pages.extend(ranges),
-                NewPage::NewHeap => self.is_doubtful = true,
-            }
-        }
         if !fresh.is_empty() {
             let fresh = RangeSet::of_pages(fresh, len).without(&self.watched.image);
             self.protect(&fresh);
             self.watched.adopt(&fresh);
             written = written.or(&fresh);
         }
-        if !pages.is_empty() {
-            // What belongs to a page besides itself, such as its metadata, may lie in mappings of which nothing was watched yet.
-            let pages = RangeSet::of_pages(pages, len);
-            let none = RangeSet::default();
-            let fresh = self
-                .watched
-                .follow(
-                    &mut self.tools.userfaultfd,
-                    &self.regions,
-                    &none,
-                    [pages, none.clone()],
-                )
-                .map_err(refused)?;
-            written = written.or(&fresh);
+        if !bases.is_empty() {
+            // Protected before it is looked at: what is written to it after that is seen.
+            for &start in &bases {
+                self.protect(&RangeSet::new(vec![MemoryRange { start, len }]));
+            }
+            written = written.or(&self.follow(planner, bases, &RangeSet::default())?);
         }
         self.copy_again(&written)?;
         self.last_written = written.bytes();
