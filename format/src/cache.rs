@@ -1,6 +1,8 @@
 //! Decoded chunks, kept as long as they are used and fit.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Threads that read different chunks seldom meet in the same of so many shards.
@@ -10,9 +12,34 @@ const SHARDS: usize = 16;
 /// 1 GB of V8 pages in all shards.
 const SHARD_ENTRIES_MAX: usize = 256;
 
+/// So many chunks each thread keeps at hand besides: whoever looks at one object reads many words of few pages, and no lock is
+/// needed for these.
+const RECENT: usize = 16;
+/// A thread's chunks at hand are found by the address above so many bits: a chunk is 256 KiB, or a part of them.
+const RECENT_SHIFT: u32 = 18;
+
+/// A chunk that a thread has at hand.
+#[derive(Debug)]
+struct Recent {
+    /// Of which cache.
+    cache: u64,
+    /// Addresses for which the chunk holds: not all of it where others overlap.
+    start: u64,
+    end: u64,
+    /// Address of its first byte.
+    key: u64,
+    raw: Arc<Vec<u8>>,
+}
+
+thread_local! {
+    static AT_HAND: RefCell<[Option<Recent>; RECENT]> = const { RefCell::new([const { None }; RECENT]) };
+}
+
 /// A cache of decoded chunks, bounded in bytes, least recently used first out.
 #[derive(Debug)]
 pub(crate) struct Cache {
+    /// Tells caches apart.
+    number: u64,
     shards: [Mutex<Shard>; SHARDS],
     shard_bytes: u64,
 }
@@ -34,10 +61,56 @@ struct Cached {
 impl Cache {
     /// A cache that holds at most `bytes`.
     pub(crate) fn new(bytes: u64) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             shards: Default::default(),
             shard_bytes: bytes / SHARDS as u64,
         }
+    }
+
+    /// Fills `buf` with the bytes at `addr` if this thread has them at hand; whether it had.
+    pub(crate) fn read_at_hand(&self, addr: u64, buf: &mut [u8]) -> bool {
+        AT_HAND.with_borrow(|recent| {
+            let slot = recent.get(slot(addr)).and_then(Option::as_ref);
+            let bytes = slot.and_then(|chunk| {
+                let end = addr.checked_add(buf.len() as u64)?;
+                let fits = chunk.cache == self.number && chunk.start <= addr && end <= chunk.end;
+                let from = usize::try_from(addr.checked_sub(chunk.key)?).ok()?;
+                chunk.raw.get(from..)?.get(..buf.len()).filter(|_| fits)
+            });
+            match bytes {
+                Some(bytes) => buf.copy_from_slice(bytes),
+                None => return false,
+            }
+            true
+        })
+    }
+
+    /// Has this thread keep a chunk at hand, which begins at the address `key` and holds for those from `start` to `end`.
+    pub(crate) fn keep_at_hand(
+        &self,
+        addr: u64,
+        (start, end): (u64, u64),
+        key: u64,
+        raw: Arc<Vec<u8>>,
+    ) {
+        // In a file made to hurt chunks are longer, and many of them would be much.
+        if raw.len() as u64 > 1 << RECENT_SHIFT {
+            return;
+        }
+        let chunk = Recent {
+            cache: self.number,
+            start,
+            end,
+            key,
+            raw,
+        };
+        AT_HAND.with_borrow_mut(|recent| {
+            if let Some(place) = recent.get_mut(slot(addr)) {
+                *place = Some(chunk);
+            }
+        });
     }
 
     /// The raw bytes of a chunk; decoded by `decode` if they are not here, outside any lock.
@@ -64,6 +137,13 @@ impl Cache {
         let shard = &self.shards[chunk as usize % SHARDS];
         f(&mut shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Where a thread has the chunk of an address at hand.
+const fn slot(addr: u64) -> usize {
+    // Pages that are used together are often a power of two apart.
+    let page = addr >> RECENT_SHIFT;
+    (page ^ page >> 4 ^ page >> 8) as usize % RECENT
 }
 
 impl Shard {
@@ -126,6 +206,20 @@ mod tests {
         assert!(load(&cache, same_shard(3), 40));
         assert!(!load(&cache, same_shard(1), 40));
         assert!(load(&cache, same_shard(2), 40));
+    }
+
+    #[test]
+    fn what_is_at_hand_is_of_this_cache_and_of_these_addresses() {
+        let (cache, other) = (Cache::new(0), Cache::new(0));
+        let raw = Arc::new((0..100).collect::<Vec<u8>>());
+        cache.keep_at_hand(1010, (1005, 1090), 1000, raw);
+        let mut two = [0; 2];
+        assert!(cache.read_at_hand(1020, &mut two));
+        assert_eq!(two, [20, 21]);
+        for addr in [1004, 1089, 1099, 5000, u64::MAX] {
+            assert!(!cache.read_at_hand(addr, &mut two), "{addr}");
+        }
+        assert!(!other.read_at_hand(1020, &mut two));
     }
 
     #[test]

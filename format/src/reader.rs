@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::chunk::{ChunkKind, Encoding, Entry};
@@ -189,6 +190,9 @@ impl CaptureFile {
         }
         let decode = || self.decoder.decode(&self.source, entry);
         let raw = self.cache.get(segment.chunk, decode).map_err(damaged)?;
+        let holds = (segment.start, segment.end());
+        self.cache
+            .keep_at_hand(addr, holds, entry.key, Arc::clone(&raw));
         let start = addr.checked_sub(entry.key).unwrap_or(u64::MAX);
         let bytes = usize::try_from(start)
             .ok()
@@ -212,6 +216,9 @@ impl Memory for CaptureFile {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let len = buf.len() as u64;
         let unmapped = || ReadError::Unmapped { addr, len };
+        if self.cache.read_at_hand(addr, buf) {
+            return Ok(());
+        }
         let (mut at, mut rest) = (addr, buf);
         while !rest.is_empty() {
             let segment = self.map.find(at).ok_or_else(unmapped)?;

@@ -23,15 +23,7 @@ pub enum Reader {
 /// # Errors
 /// If npm or the network is missing, or the reader does not take the snapshot.
 pub fn read(reader: Reader, snapshot: &Path) -> Result<Value> {
-    let script = match reader {
-        Reader::DevTools => "devtools.bundle.mjs",
-        Reader::Memlab => "memlab.mjs",
-    };
-    let node = nodes::ensure(nodes::USUAL)?;
-    let output = Command::new(&node.path)
-        .arg(npm::folder("readers", Some("build.mjs"))?.join(script))
-        .arg(snapshot)
-        .output_in_time()?;
+    let output = command(reader, snapshot)?.output_in_time()?;
     ensure!(
         output.status.success(),
         "{reader:?} does not take {}: {}",
@@ -39,4 +31,23 @@ pub fn read(reader: Reader, snapshot: &Path) -> Result<Value> {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_slice(&output.stdout).with_context(|| format!("what {reader:?} printed"))
+}
+
+/// The command line that has a reader print what it says of a snapshot.
+///
+/// # Errors
+/// If npm or the network is missing.
+pub fn command(reader: Reader, snapshot: &Path) -> Result<Command> {
+    let script = match reader {
+        Reader::DevTools => "devtools.bundle.mjs",
+        Reader::Memlab => "memlab.mjs",
+    };
+    let node = nodes::ensure(nodes::USUAL)?;
+    let mut command = Command::new(&node.path);
+    // The heaps of snapshots of large heaps are larger still.
+    command.arg("--max-old-space-size=16384");
+    command
+        .arg(npm::folder("readers", Some("build.mjs"))?.join(script))
+        .arg(snapshot);
+    Ok(command)
 }

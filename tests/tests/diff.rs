@@ -62,6 +62,31 @@ fn tells_growth_to_the_object(release: &str) -> Result<()> {
         "{profiles}"
     );
     ensure!(profiles["examples"].to_string().contains("user-2"));
+    // All of them are in the one Map that was there before.
+    let held = &profiles["held"];
+    let way = &held["by"][0];
+    ensure!(
+        held["from_roots"] == true && held["dead"] == 0 && way["objects"] == held["looked_at"],
+        "{held}"
+    );
+    ensure!(
+        way["holder_class"] == "Map" && way["path"].to_string().contains("profiles"),
+        "{held}"
+    );
+
+    let kept = diff(&files, &["--limit", "0", "--objects", "0", "--retained"])?;
+    let profile = row(&kept, "Profile")?;
+    let retained = profile["retained_bytes"]
+        .as_array()
+        .context("no retained")?;
+    let retained: Vec<f64> = retained.iter().filter_map(Value::as_f64).collect();
+    // Each keeps about as much as the others: so what they keep grows as their number does.
+    ensure!(
+        retained.len() == 3 && (retained[2] / retained[0] - 1.5).abs() < 0.05,
+        "{profile}"
+    );
+    let shallow = profile["shallow_bytes"][2].as_f64().context("no size")?;
+    ensure!(retained[2] > shallow * 1.5, "{profile}");
 
     let shapes = diff(&files, &["--by", "shape", "--filter", "^Profile"])?;
     ensure!(row(&shapes, "Profile {user, details}")?["growth_count"] == 10000);

@@ -85,6 +85,13 @@ leaks! {
     errors_with_their_context "error-context" "22.23.3"
     a_dictionary_under_a_symbol "symbol-registry" "22.23.3"
     requests_of_an_agent "http-agent" "22.23.3"
+    a_text_that_grows "audit-text" "22.23.3"
+    maps_in_a_map "tenant-sessions" "22.23.3"
+    a_cache_that_never_evicts "broken-lru" "22.23.3"
+    an_array_in_a_private_field "private-series" "22.23.3"
+    promises_in_a_chain "promise-chain" "22.23.3"
+    pipes_that_are_never_unpiped "pipes" "22.23.3"
+    modules_under_new_names "plugin-modules" "22.23.3"
 
     node_12_map_cache "map-cache" "12.22.12"
     node_16_listener "listener" "16.20.2"
@@ -136,6 +143,9 @@ healthy! {
     quiet_on_a_service_under_load "http-load"
     quiet_on_a_compiler_between_bursts "compiler-burst"
     quiet_on_a_job_queue "job-queue"
+    quiet_on_a_ring "ring"
+    quiet_on_batches_and_generations "batches"
+    quiet_on_a_table_at_its_bound "table"
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `v8mini export`: the heap in the formats of other programs.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -13,7 +13,7 @@ use super::output::{Outcome, Output, grouped, human_bytes};
 use super::progress;
 use super::session::{Query, Session};
 use super::verdict::Verdict;
-use crate::export::heapsnapshot::{self, Source, Written};
+use crate::export::heapsnapshot::{self, Out, Source, Written};
 use crate::graph::Graph;
 
 /// Writes the live heap in the format of another program
@@ -83,10 +83,19 @@ impl Query for Export {
             ephemerons: &ephemerons,
         };
         let written = if to_stdout {
-            self.write(&source, &mut io::stdout().lock())?
+            self.write(&source, Out::Stream(&mut io::stdout().lock()))?
         } else {
+            let directory = match path.parent() {
+                Some(parent) if parent.is_dir() => parent.to_owned(),
+                _ => PathBuf::from("."),
+            };
             write_new(&path, |file: &File| {
-                self.write(&source, &mut BufWriter::with_capacity(1 << 20, file))
+                // What cannot be told where it stands, such as a pipe, is a stream.
+                if file.metadata()?.is_file() {
+                    self.write(&source, Out::File(file, &directory))
+                } else {
+                    self.write(&source, Out::Stream(&mut &*file))
+                }
             })?
         };
         let verdict = Verdict::of_tree(session, selection, &tree);
@@ -111,7 +120,7 @@ impl Query for Export {
 }
 
 impl Export {
-    fn write(&self, source: &Source<'_>, out: &mut dyn Write) -> anyhow::Result<Written> {
+    fn write(&self, source: &Source<'_>, out: Out<'_>) -> anyhow::Result<Written> {
         let options = heapsnapshot::Options {
             max_string: self.max_string,
             only_retained_above: self.only_retained_above,

@@ -354,7 +354,7 @@ fn in_one_line(objects: &Objects, object: Address) -> String {
 fn edge_text(kind: EdgeKind, name: &EdgeName) -> String {
     match (kind, name) {
         (_, EdgeName::Index(index)) => format!("[{index}]"),
-        (EdgeKind::Shortcut, EdgeName::Name(name)) if name.starts_with('[') => name.clone(),
+        (EdgeKind::Shortcut, EdgeName::Name(name)) if name.starts_with('[') => name.to_string(),
         (EdgeKind::Internal | EdgeKind::Hidden, EdgeName::Name(name)) => format!(".<{name}>"),
         (_, EdgeName::Name(name)) => format!(".{name}"),
     }

@@ -148,8 +148,8 @@ impl Session {
         })
     }
 
-    /// The dominator tree of the selected pages. The first call builds it, from a graph of its own: the references take as much
-    /// memory as the tree, and are given back half-way.
+    /// The dominator tree of the selected pages. The first call builds it, from the graph if that is there already, else from one
+    /// of its own: the references take as much memory as the tree, and are given back half-way.
     ///
     /// # Errors
     /// If there are too many objects.

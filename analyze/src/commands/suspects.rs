@@ -84,7 +84,7 @@ struct StepReport {
 
 #[derive(Debug, Serialize)]
 struct CodeReport {
-    /// `grows`, `shrinks`, `replaces`, `uses`: what it does with the object; `item`: the items lead to it.
+    /// `grows`, `appends`, `shrinks`, `replaces`, `uses`: what it does with the object; `item`: the items lead to it.
     role: &'static str,
     function: String,
     location: Option<String>,
@@ -257,6 +257,11 @@ fn report(suspect: &Suspect, counts: Vec<u64>, file: &std::path::Path) -> Suspec
         Arrangement::Chain => "chain",
     };
     let noun = match accumulation.arrangement {
+        Arrangement::Crowd if accumulation.members > 0 => format!(
+            "in {} collections of one {}",
+            grouped(accumulation.members),
+            suspect.owner_class
+        ),
         Arrangement::Crowd => format!("in one {}", suspect.owner_class),
         Arrangement::Chain => format!("in a chain that begins at one {}", suspect.owner_class),
     };
@@ -316,6 +321,7 @@ fn code_report(found: &Use) -> CodeReport {
     CodeReport {
         role: match found.effect {
             Effect::Grows => "grows",
+            Effect::Appends => "appends",
             Effect::Shrinks => "shrinks",
             Effect::Replaces => "replaces",
             Effect::Uses => "uses",
@@ -371,7 +377,7 @@ fn write_suspect(
     )?;
     for code in &suspect.code {
         let role = match code.role {
-            "grows" => "filled by",
+            "grows" | "appends" => "filled by",
             "shrinks" => "emptied by",
             "replaces" => "set by",
             "item" => "items of",

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use super::Strength;
 use crate::v8::Address;
 
@@ -42,8 +44,8 @@ impl EdgeKind {
 /// The name of an edge.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EdgeName {
-    /// A name: of a property, a variable, a field.
-    Name(String),
+    /// A name: of a property, a variable, a field. There are very many of them, and most are short.
+    Name(SmolStr),
     /// A number: an array index, or the place of a word that has no name.
     Index(u64),
 }
@@ -59,12 +61,18 @@ impl fmt::Display for EdgeName {
 
 impl From<&str> for EdgeName {
     fn from(name: &str) -> Self {
-        Self::Name(name.to_owned())
+        Self::Name(name.into())
     }
 }
 
 impl From<String> for EdgeName {
     fn from(name: String) -> Self {
+        Self::Name(name.into())
+    }
+}
+
+impl From<SmolStr> for EdgeName {
+    fn from(name: SmolStr) -> Self {
         Self::Name(name)
     }
 }

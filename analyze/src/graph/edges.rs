@@ -5,14 +5,17 @@
 //! the names from the object's shape, its scope, or the constants of the binary. No reference is lost for want of a name.
 
 use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
 
 use super::edge::{Edge, EdgeKind, EdgeName, Target};
-use super::{References, Strength, for_each_reference, is_weak_in_code};
+use super::{Reference, References, Strength, for_each_reference, is_weak_in_code};
 use crate::layout::{Field, SlotKind};
 use crate::v8::{Address, Kind, MapInfo, ObjectError, Objects, PropertyValue, Storage, Tagged};
 
 /// Objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
 const PART: u64 = 1 << 20;
+/// So many property keys are remembered.
+const KEYS: usize = 1 << 14;
 /// Of a key of a `Map`, so many characters are shown.
 const KEY_UNITS: usize = 60;
 
@@ -37,7 +40,8 @@ pub fn edges(
     object: Address,
     limit: usize,
 ) -> Result<Edges, ObjectError> {
-    collect(objects, references, object, limit, None)
+    let map = objects.map_of(object)?;
+    Ok(EdgeReader::new(objects, references).collect(object, &map, limit, None, true))
 }
 
 /// The edges of an object that lead to one of `targets`.
@@ -50,46 +54,80 @@ pub fn edges_to(
     object: Address,
     targets: &[Address],
 ) -> Result<Edges, ObjectError> {
-    collect(objects, references, object, usize::MAX, Some(targets))
-}
-
-fn collect(
-    objects: &Objects,
-    references: &References,
-    object: Address,
-    limit: usize,
-    wanted: Option<&[Address]>,
-) -> Result<Edges, ObjectError> {
     let map = objects.map_of(object)?;
-    let mut collector = Collector {
-        objects,
-        object,
-        limit,
-        wanted,
-        names: FxHashMap::default(),
-        edges: Edges::default(),
-    };
-    if objects.is_receiver_type(map.instance_type) {
-        collector.receiver(&map);
-    } else {
-        collector.internal(&map);
-    }
-    collector.words(references, &map);
-    Ok(collector.edges)
+    Ok(EdgeReader::new(objects, references).collect(object, &map, usize::MAX, Some(targets), true))
 }
 
-struct Collector<'a> {
+/// Reads the edges of many objects one after the other, and remembers the names of properties.
+#[derive(Debug)]
+pub struct EdgeReader<'a> {
     objects: &'a Objects,
+    references: &'a References,
+    /// What property keys say.
+    keys: FxHashMap<Address, SmolStr>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> EdgeReader<'a> {
+    /// A reader that remembers nothing yet.
+    pub fn new(objects: &'a Objects, references: &'a References) -> Self {
+        Self {
+            objects,
+            references,
+            keys: FxHashMap::default(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// All edges of an object. Whether there is an object where an edge leads to is not looked at: the caller knows all objects.
+    pub fn edges_unchecked(&mut self, object: Address, map: &MapInfo) -> Edges {
+        self.collect(object, map, usize::MAX, None, false)
+    }
+
+    fn collect(
+        &mut self,
+        object: Address,
+        map: &MapInfo,
+        limit: usize,
+        wanted: Option<&[Address]>,
+        is_checked: bool,
+    ) -> Edges {
+        let objects = self.objects;
+        let mut collector = Collector {
+            objects,
+            reader: self,
+            object,
+            limit,
+            wanted,
+            is_checked,
+            names: FxHashMap::default(),
+            edges: Edges::default(),
+        };
+        if objects.is_receiver_type(map.instance_type) {
+            collector.receiver(map);
+        } else {
+            collector.internal(map);
+        }
+        collector.words(map);
+        collector.edges
+    }
+}
+
+struct Collector<'r, 'a> {
+    objects: &'a Objects,
+    reader: &'r mut EdgeReader<'a>,
     object: Address,
     limit: usize,
     /// Only edges to these are collected, if it says so.
-    wanted: Option<&'a [Address]>,
+    wanted: Option<&'r [Address]>,
+    /// Whether words that only look like references are left out.
+    is_checked: bool,
     /// What is known of the object's own words, by offset.
     names: FxHashMap<u64, (EdgeKind, EdgeName)>,
     edges: Edges,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'_, 'a> {
     fn add(&mut self, edge: Edge) {
         if let Some(wanted) = self.wanted
             && !edge
@@ -200,10 +238,18 @@ impl Collector<'_> {
         }
     }
 
-    fn property_name(&self, key: Address) -> String {
-        self.objects
-            .read_name(key)
+    fn property_name(&mut self, key: Address) -> SmolStr {
+        if let Some(known) = self.reader.keys.get(&key) {
+            return known.clone();
+        }
+        let name = self.objects.read_name(key);
+        let name: SmolStr = name
             .map_or_else(|_| format!("(key at {key})"), |name| name.to_string())
+            .into();
+        if self.reader.keys.len() < KEYS {
+            self.reader.keys.insert(key, name.clone());
+        }
+        name
     }
 
     /// Whether it is more than `undefined` or `null`, which stand for a missing getter or setter.
@@ -370,18 +416,14 @@ impl Collector<'_> {
     }
 
     fn name_members(&mut self, map: &MapInfo) {
-        let types = &self.objects.layout().types;
-        let members: Vec<_> = types
-            .fields_of(map.instance_type)
-            .map(|(offset, name)| (offset, name.to_owned()))
-            .collect();
-        for (offset, name) in members {
+        let objects: &'a Objects = self.objects;
+        for (offset, name) in objects.layout().types.fields_of(map.instance_type) {
             self.name(offset, EdgeKind::Internal, name);
         }
     }
 
     /// The words of the object, under the names found so far.
-    fn words(&mut self, references: &References, map: &MapInfo) {
+    fn words(&mut self, map: &MapInfo) {
         let objects = self.objects;
         self.add(Edge {
             kind: EdgeKind::Internal,
@@ -391,52 +433,60 @@ impl Collector<'_> {
             offset: Some(0),
         });
         self.name_members(map);
+        let references: &'a References = self.reader.references;
+        let slots = references.slots(map.instance_type);
+        if slots.is_none() {
+            return;
+        }
         let Some(size) = objects.size_of(self.object, map) else {
             return;
         };
-        let slots = references.slots(map.instance_type);
         let is_code = slots.runs(size).any(|(kind, _)| kind == SlotKind::Code);
+        let mut buffer = std::mem::take(&mut self.reader.buffer);
         // Parts begin at a multiple of 16 plus 8, except the first.
         let mut start = 0;
         while start < size && !self.is_full() {
             let len = (size - start).min(if start == 0 { PART + 8 } else { PART });
-            let bytes = match usize::try_from(len).map_err(|_| ()).and_then(|len| {
-                objects
-                    .bytes(Address(self.object.0.wrapping_add(start)), len)
-                    .map_err(|_| ())
-            }) {
-                Ok(bytes) => bytes,
-                Err(()) => break,
+            let Ok(bytes) = usize::try_from(len) else {
+                break;
             };
-            let mut found = Vec::new();
-            for_each_reference(slots, size, start, &bytes, |reference| {
-                found.push(reference);
-            });
-            for reference in found {
-                // A raw word may look like a reference; an object tells itself by its map.
-                let Ok(target) = objects.map_of(reference.target) else {
-                    continue;
-                };
-                let in_code = is_code && !reference.offset.is_multiple_of(8);
-                let weak = reference.strength == Strength::Weak
-                    || in_code && is_weak_in_code(objects, target.instance_type);
-                let known = self.names.remove(&reference.offset);
-                let (kind, name) =
-                    known.unwrap_or((EdgeKind::Hidden, EdgeName::Index(reference.offset / 8)));
-                self.add(Edge {
-                    kind: if weak { EdgeKind::Weak } else { kind },
-                    name,
-                    target: Target::Object(reference.target),
-                    strength: if weak {
-                        Strength::Weak
-                    } else {
-                        reference.strength
-                    },
-                    offset: Some(reference.offset),
-                });
+            buffer.resize(bytes, 0);
+            let at = self.object.0.wrapping_add(start);
+            if objects.memory().read_at(at, &mut buffer).is_err() {
+                break;
             }
+            for_each_reference(slots, size, start, &buffer, |reference| {
+                self.word(reference, is_code);
+            });
             start += len;
         }
+        self.reader.buffer = buffer;
+    }
+
+    fn word(&mut self, reference: Reference, is_code: bool) {
+        let in_code = is_code && !reference.offset.is_multiple_of(8);
+        let mut weak = reference.strength == Strength::Weak;
+        // A raw word may look like a reference; an object tells itself by its map.
+        if self.is_checked || in_code {
+            let Some(target) = self.objects.instance_type(reference.target) else {
+                return;
+            };
+            weak |= in_code && is_weak_in_code(self.objects, target);
+        }
+        let known = self.names.remove(&reference.offset);
+        let (kind, name) =
+            known.unwrap_or((EdgeKind::Hidden, EdgeName::Index(reference.offset / 8)));
+        self.add(Edge {
+            kind: if weak { EdgeKind::Weak } else { kind },
+            name,
+            target: Target::Object(reference.target),
+            strength: if weak {
+                Strength::Weak
+            } else {
+                reference.strength
+            },
+            offset: Some(reference.offset),
+        });
     }
 }
 

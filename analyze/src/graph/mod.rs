@@ -22,7 +22,7 @@ mod tree;
 
 pub use build::TooManyObjects;
 pub use edge::{Edge, EdgeKind, EdgeName, Target};
-pub use edges::{Edges, edges, edges_to};
+pub use edges::{EdgeReader, Edges, edges, edges_to};
 pub use network::{Ephemeron, Graph};
 pub use nodes::Nodes;
 pub use path::Paths;

@@ -135,13 +135,23 @@ impl Graph {
     }
 
     /// The dominator tree. It takes the place of the references, which are given back.
-    pub fn into_dominators(self) -> DominatorTree {
+    pub fn into_dominators(mut self) -> DominatorTree {
         let (order, held) = self.search();
-        let is_root = BitSet::new(self.nodes.len());
-        for (id, _) in &self.roots {
-            is_root.insert(*id);
-        }
-        let predecessors = Adjacency::reversed(order.len(), |edge| {
+        let predecessors = self.predecessors(&order, &held);
+        self.edges = Adjacency::default();
+        drop(held);
+        self.dominators_of(&order, predecessors)
+    }
+
+    /// The dominator tree, for whoever needs the references, too.
+    pub fn dominators(&self) -> DominatorTree {
+        let (order, held) = self.search();
+        let predecessors = self.predecessors(&order, &held);
+        self.dominators_of(&order, predecessors)
+    }
+
+    fn predecessors(&self, order: &Preorder, held: &Held) -> Adjacency {
+        Adjacency::reversed(order.len(), |edge| {
             for (id, number) in order.nodes().iter().zip(1..) {
                 for target in self.edges.of(*id).iter().chain(held.by(*id)) {
                     if let Some(target) = order.number(*target) {
@@ -149,10 +159,16 @@ impl Graph {
                     }
                 }
             }
-        });
-        drop(self.edges);
+        })
+    }
+
+    fn dominators_of(&self, order: &Preorder, predecessors: Adjacency) -> DominatorTree {
+        let is_root = BitSet::new(self.nodes.len());
+        for (id, _) in &self.roots {
+            is_root.insert(*id);
+        }
         let is_root = |number| order.node(number).is_some_and(|id| is_root.contains(id));
-        let mut dominators = immediate_dominators(&order, &predecessors, is_root);
+        let mut dominators = immediate_dominators(order, &predecessors, is_root);
         drop(predecessors);
         // What holds the properties or elements of an object is a detail of V8's: DevTools has an edge from the object to each
         // of them, too, so that the object dominates them and not its store.
@@ -170,6 +186,11 @@ impl Graph {
                 *place = above;
             }
         }
-        DominatorTree::new(self.nodes, &order, &dominators, self.missing_roots)
+        DominatorTree::new(
+            Arc::clone(&self.nodes),
+            order,
+            &dominators,
+            self.missing_roots.clone(),
+        )
     }
 }

@@ -5,7 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Edge, EdgeKind, EdgeName, References, Strength, Target, edges, for_each_reference};
+use super::{Edge, EdgeKind, References, Strength, Target, edges, for_each_reference};
 use crate::heap::{HeapObject, PageSelection, Visitor, walk};
 use crate::layout::Field;
 use crate::v8::{Address, Objects, PropertyValue, Tagged};
@@ -114,7 +114,7 @@ fn variables(objects: &Objects, context: Address, targets: &FxHashSet<Address>) 
                 holder: context,
                 edge: Edge {
                     kind: EdgeKind::Context,
-                    name: EdgeName::Name(name),
+                    name: name.into(),
                     target: Target::Object(target),
                     strength: Strength::Strong,
                     offset: None,
@@ -137,7 +137,7 @@ fn unnamed(
         holder,
         edge: Edge {
             kind: EdgeKind::Hidden,
-            name: EdgeName::Name(format!("(part of {store})")),
+            name: format!("(part of {store})").into(),
             target: Target::Object(*held.get(store)?),
             strength: Strength::Strong,
             offset: None,

@@ -2,7 +2,8 @@
 //!
 //! V8 moves objects: an address is no identity. What stayed at its address with the same contents is taken for the same
 //! object; what has the contents of one that is gone from its address, for one that moved; the rest is new. Contents are
-//! what the object itself says: its shape, numbers, and the texts of its strings.
+//! what the object itself says: its shape, numbers (an identity hash among them, where V8 gave it one), and the texts of its
+//! strings. Of a redacted capture these are lengths only, so that more objects look alike.
 
 use std::hash::Hasher;
 
@@ -88,12 +89,33 @@ pub fn match_objects(
     matched
 }
 
-/// The objects of a class, and a hash of the contents of each.
-fn contents(objects: &Objects, tally: &Tally, class: &Class, by: By) -> FxHashMap<Address, u64> {
+/// Some objects of a class that are new as far as addresses tell: without a look at the others. `was_there` tells of an object
+/// whether an earlier capture has one of its class at its address.
+pub fn newcomers(
+    objects: &Objects,
+    tally: &Tally,
+    class: &Class,
+    by: By,
+    was_there: impl Fn(Address) -> bool,
+) -> Vec<Address> {
+    let maps = maps_of(objects, tally, class, by);
+    let counts = tally.by_map.iter();
+    let of_class = counts.filter(|((map, _), _)| maps.contains(map));
+    let mut found: Vec<Address> = of_class
+        .filter_map(|(_, count)| count.ends)
+        .flat_map(|(first, last)| [first, last])
+        .filter(|address| !was_there(*address))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The maps of a class.
+fn maps_of(objects: &Objects, tally: &Tally, class: &Class, by: By) -> FxHashSet<Address> {
     let classifier = Classifier::new(objects);
-    let maps: FxHashSet<Address> = tally
-        .by_map
-        .iter()
+    let counts = tally.by_map.iter();
+    counts
         .filter_map(|((address, _), count)| {
             let map = objects.map(*address)?;
             let sample = tally.sample(count);
@@ -103,7 +125,12 @@ fn contents(objects: &Objects, tally: &Tally, class: &Class, by: By) -> FxHashMa
             };
             (found == *class).then_some(*address)
         })
-        .collect();
+        .collect()
+}
+
+/// The objects of a class, and a hash of the contents of each.
+fn contents(objects: &Objects, tally: &Tally, class: &Class, by: By) -> FxHashMap<Address, u64> {
+    let maps = maps_of(objects, tally, class, by);
     let (parts, _) = walk(objects, PageSelection::default(), || Contents {
         objects,
         maps: &maps,

@@ -1,5 +1,6 @@
 //! What grew from one capture to the next: classes counted in each, the trend over several, and which objects are new.
 
+mod holders;
 mod matching;
 mod profile;
 mod trend;
@@ -8,7 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::heap::Count;
 
-pub use matching::{Matched, match_objects};
+pub use holders::{Held, Holders, holders_by_path, holders_by_reference, holders_of};
+pub use matching::{Matched, match_objects, newcomers};
 pub use profile::{By, Group, Profile, Role};
 pub use trend::{Trend, Verdict};
 
@@ -19,6 +21,8 @@ pub struct Row {
     pub group: Group,
     /// How many there are, and how large they are together, in each capture.
     pub counts: Vec<Count>,
+    /// What they retain together in each capture, in bytes, where that was found out.
+    pub retained: Vec<u64>,
     /// Where it is going.
     pub trend: Trend,
 }
@@ -27,6 +31,16 @@ impl Row {
     /// Growth of the shallow bytes from the first capture to the last.
     pub fn growth_bytes(&self) -> i64 {
         difference(&self.counts, |count| count.bytes)
+    }
+
+    /// Growth of what they retain from the first capture to the last.
+    pub fn growth_retained(&self) -> i64 {
+        let ends = (self.retained.first(), self.retained.last());
+        let (Some(before), Some(after)) = ends else {
+            return 0;
+        };
+        let size = i64::try_from(after.abs_diff(*before)).unwrap_or(i64::MAX);
+        if after < before { -size } else { size }
     }
 
     /// Growth of the number of objects from the first capture to the last.
@@ -75,7 +89,12 @@ pub fn compare(profiles: &[Profile], times: Option<&[f64]>) -> Vec<Row> {
     rows.into_iter()
         .map(|(group, counts)| {
             let bytes: Vec<u64> = counts.iter().map(|count| count.bytes).collect();
+            let retained = profiles
+                .iter()
+                .filter_map(|profile| profile.retained.as_ref())
+                .map(|retained| retained.get(group).copied().unwrap_or(0));
             Row {
+                retained: retained.collect(),
                 group: group.clone(),
                 trend: Trend::of(&bytes, times),
                 counts,

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use v8mini_format::model::Metadata;
 
+use rustc_hash::FxHashMap;
+
+use crate::graph::DominatorTree;
 use crate::heap::{Class, Classifier, Count, Coverage, PageSelection, Sample, Tally};
-use crate::v8::Objects;
+use crate::v8::{Address, Objects};
 
 /// What an isolate does in its process. Isolates of several captures are compared by it, not by their addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +74,10 @@ pub struct Group {
 pub struct Profile {
     /// By role and class.
     pub groups: BTreeMap<Group, Count>,
+    /// What the objects of a group retain together, in bytes: see [`Self::retain`].
+    pub retained: Option<BTreeMap<Group, u64>>,
+    /// The group of the objects of a map in a role.
+    by_map: FxHashMap<(Role, Address), Group>,
     /// How much of the heap was counted.
     pub coverage: Coverage,
 }
@@ -104,8 +111,9 @@ impl Profile {
 
     fn add(&mut self, objects: &Objects, by: By, role: Role, tally: &Tally) {
         let classifier = Classifier::new(objects);
+        let groups = &mut self.groups;
         let mut count = |class: Class, count: &Count| {
-            self.groups
+            groups
                 .entry(Group { role, class })
                 .or_default()
                 .merge(count);
@@ -119,6 +127,12 @@ impl Profile {
                 By::Class => classifier.class_of(&map, sample),
                 By::Shape => classifier.shape_of(&map, sample),
             };
+            self.by_map
+                .entry((role, map.address))
+                .or_insert_with(|| Group {
+                    role,
+                    class: class.clone(),
+                });
             count(class, found);
         }
         for ((map, _), found) in &tally.boilerplates {
@@ -127,6 +141,35 @@ impl Profile {
             }
         }
         self.coverage.merge(&tally.coverage);
+    }
+
+    /// Finds out what the objects of each group retain together; of those that another of the same group dominates, only the
+    /// other counts. What is dead retains nothing.
+    pub fn retain(&mut self, objects: &Objects, tree: &DominatorTree) {
+        let numbers: FxHashMap<&Group, usize> =
+            (0..).zip(self.groups.keys()).map(|(n, g)| (g, n)).collect();
+        let nodes = tree.nodes();
+        let metadata = &objects.image().metadata;
+        let of_role = |role: Role| -> Vec<Option<usize>> {
+            let maps = nodes.map_addresses().iter();
+            let group = |map: &Address| self.by_map.get(&(role, *map));
+            maps.map(|map| numbers.get(group(map)?).copied()).collect()
+        };
+        let by_role = [Role::Main, Role::Worker, Role::Shared].map(|role| (role, of_role(role)));
+        let is_single = metadata.isolates.len() == 1;
+        let role_of = |id: u32| -> Option<Role> {
+            if is_single {
+                return Some(Role::Main);
+            }
+            let page = objects.pages().page_of(nodes.address(id)?.0)?;
+            Some(Role::of(metadata, page.heap))
+        };
+        let sums = tree.retained_by_group(numbers.len(), |id| {
+            let role = role_of(id)?;
+            let (_, groups) = by_role.iter().find(|(known, _)| *known == role)?;
+            *groups.get(nodes.map(id))?
+        });
+        self.retained = Some(self.groups.keys().cloned().zip(sums).collect());
     }
 
     /// Objects and shallow bytes in all.

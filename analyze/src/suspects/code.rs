@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::effect::{Effect, effect, is_identifier};
 use crate::graph::Graph;
 use crate::layout::Field;
 use crate::v8::{Address, Location, Objects, PropertyValue, Tagged};
@@ -21,21 +22,19 @@ const CLOSURES: usize = 8;
 const MAX_NESTING: usize = 32;
 /// Most scopes whose variables are looked at.
 const MAX_SCOPES: usize = 1 << 13;
+/// Functions of these names make things for the first time.
+const INITIAL: [&str; 6] = [
+    "init",
+    "initialize",
+    "initialise",
+    "setup",
+    "create",
+    "construct",
+];
+/// What Node.js put around the text of a module, in characters.
+const WRAPPER: u64 = 80;
 /// Most places of a name that are looked at.
 const MAX_PLACES: usize = 1 << 12;
-
-/// What a place in the text does with what a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effect {
-    /// Puts something in.
-    Grows,
-    /// Takes something out.
-    Shrinks,
-    /// Puts another value in its place: a list that is a chain of objects grows so, anything else begins anew.
-    Replaces,
-    /// Anything else.
-    Uses,
-}
 
 /// How a name stands in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,7 +243,8 @@ impl Code {
         only: Option<Address>,
         found: &mut Vec<Use>,
     ) {
-        if text.is_empty() || !text.chars().all(is_identifier) {
+        let word = text.strip_prefix('#').unwrap_or(text);
+        if word.is_empty() || !word.chars().all(is_identifier) {
             return;
         }
         let mut scripts: Vec<(&Address, &Script)> = self.scripts.iter().collect();
@@ -287,8 +287,18 @@ impl Code {
                 {
                     continue;
                 }
+                let (mut effect, is_emptied) = effect(text, before, after);
+                // What the module does, or a constructor, it does once.
+                let is_first = matches!(place, Place::Any) || script.is_beginning(function);
+                if is_emptied {
+                    effect = if is_first {
+                        Effect::Uses
+                    } else {
+                        Effect::Shrinks
+                    };
+                }
                 found.push(Use {
-                    effect: effect(before, after),
+                    effect,
                     shared: function.shared,
                     function: objects
                         .function_debug_name(function.shared)
@@ -345,6 +355,40 @@ enum Place {
 }
 
 impl Script {
+    /// Whether a function makes things for the first time: it is the module itself (what wraps the whole text), a
+    /// constructor, or called as those are called that constructors call.
+    fn is_beginning(&self, function: &Function) -> bool {
+        let Some(source) = &self.source else {
+            return false;
+        };
+        // Node.js up to 11 put a few words around a module.
+        if function.end - function.start >= (source.len() as u64).saturating_sub(WRAPPER) {
+            return true;
+        }
+        // The name stands before the parameters, where V8 has a function begin.
+        let before = self.text_before(source, function.start);
+        let name = before.trim_end().rsplit(|c| !is_identifier(c)).next();
+        let name = name.unwrap_or_default().trim_start_matches('_');
+        name == "constructor" || name.starts_with(char::is_uppercase) || INITIAL.contains(&name)
+    }
+
+    fn text_before<'s>(&self, source: &'s str, position: u64) -> &'s str {
+        if self.is_ascii {
+            return source
+                .get(..usize::try_from(position).unwrap_or(usize::MAX))
+                .unwrap_or_default();
+        }
+        let mut units = 0;
+        let end = source.char_indices().find(|(_, letter)| {
+            let is_there = units >= position;
+            units += letter.len_utf16() as u64;
+            is_there
+        });
+        source
+            .get(..end.map_or(source.len(), |(at, _)| at))
+            .unwrap_or_default()
+    }
+
     /// The innermost of the functions that are alive around a position.
     fn around(&self, position: u64) -> Option<&Function> {
         self.functions
@@ -375,126 +419,6 @@ fn is_inside(objects: &Objects, scope: Address, outer: Address) -> bool {
     false
 }
 
-fn is_identifier(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || character == '$'
-}
-
-/// The methods of the language and of Node that put something into an object…
-const GROWING: &[&str] = &[
-    "push",
-    "unshift",
-    "add",
-    "set",
-    "append",
-    "enqueue",
-    "on",
-    "once",
-    "addListener",
-    "prependListener",
-    "addEventListener",
-    "then",
-    "register",
-    "write",
-    "insert",
-    "put",
-];
-/// …and those that take something out.
-const SHRINKING: &[&str] = &[
-    "delete",
-    "clear",
-    "shift",
-    "pop",
-    "splice",
-    "off",
-    "removeListener",
-    "removeAllListeners",
-    "removeEventListener",
-    "unregister",
-    "remove",
-    "dequeue",
-    "evict",
-    "prune",
-];
-
-/// What the text around a name does with what it stands for.
-fn effect(before: &str, after: &str) -> Effect {
-    // `delete registry[key]`, also of a path that the name ends.
-    let start = before.trim_end_matches(|c: char| is_identifier(c) || c == '.');
-    if start.trim_end().ends_with("delete") && after.trim_start().starts_with(['[', '.']) {
-        return Effect::Shrinks;
-    }
-    let rest = after.trim_start();
-    // The name is itself an index, as a symbol is.
-    let rest = rest.strip_prefix(']').unwrap_or(rest).trim_start();
-    let rest = rest.strip_prefix('?').unwrap_or(rest);
-    if let Some(method) = rest.strip_prefix('.') {
-        let method = method.trim_start();
-        let end = method.find(|c| !is_identifier(c)).unwrap_or(method.len());
-        let (method, call) = method.split_at(end);
-        let call = call.trim_start();
-        if method == "length" && is_assignment(call) {
-            return Effect::Shrinks;
-        }
-        if call.starts_with('(') {
-            if GROWING.contains(&method) {
-                return Effect::Grows;
-            }
-            if SHRINKING.contains(&method) {
-                return Effect::Shrinks;
-            }
-        } else if is_assignment(call) {
-            return Effect::Grows;
-        }
-        return Effect::Uses;
-    }
-    if let Some(index) = rest.strip_prefix('[') {
-        return match end_of_index(index) {
-            Some(tail) if is_assignment(tail.trim_start()) => Effect::Grows,
-            Some(tail) => match effect("", tail) {
-                Effect::Grows if tail.trim_start().starts_with(['[', '.']) => Effect::Grows,
-                _ => Effect::Uses,
-            },
-            None => Effect::Uses,
-        };
-    }
-    if is_assignment(rest) {
-        let is_declared = ["var", "let", "const"]
-            .iter()
-            .any(|word| start.trim_end().ends_with(word));
-        return if is_declared {
-            Effect::Uses
-        } else {
-            Effect::Replaces
-        };
-    }
-    Effect::Uses
-}
-
-/// `= value`, and not `== value` or `=> value`.
-fn is_assignment(text: &str) -> bool {
-    text.strip_prefix('=')
-        .is_some_and(|rest| !rest.starts_with(['=', '>']))
-        || ["||=", "??=", "&&="]
-            .iter()
-            .any(|sign| text.starts_with(sign))
-}
-
-/// What comes after the bracket that ends an index.
-fn end_of_index(text: &str) -> Option<&str> {
-    let mut depth = 1_usize;
-    for (at, character) in text.char_indices().take(400) {
-        match character {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return text.get(at + 1..);
-        }
-    }
-    None
-}
-
 /// The line around a name, cut to what fits.
 fn line(before: &str, name: &str, after: &str) -> String {
     const MAX: usize = 120;
@@ -507,48 +431,6 @@ fn line(before: &str, name: &str, after: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn effect_in(text: &str) -> Effect {
-        let (before, after) = text.split_once("cache").expect("the name");
-        effect(before, after)
-    }
-
-    #[test]
-    fn what_a_line_does_is_told() {
-        for line in [
-            "cache.push(value)",
-            "cache[key] = value",
-            "cache[keys[0]].push(value)",
-            "this.cache.set(key, value)",
-            "cache['page-' + i] = new Page()",
-            "cache[key] ??= load()",
-            "cache.last = value",
-        ] {
-            assert_eq!(effect_in(line), Effect::Grows, "{line}");
-        }
-        for line in [
-            "cache.delete(key)",
-            "delete cache[key]",
-            "delete this.cache[key]",
-            "cache.length = 0",
-            "cache.clear()",
-        ] {
-            assert_eq!(effect_in(line), Effect::Shrinks, "{line}");
-        }
-        for line in ["cache = []", "this.cache = { next: last }"] {
-            assert_eq!(effect_in(line), Effect::Replaces, "{line}");
-        }
-        for line in [
-            "var cache = new Map()",
-            "cache[key]",
-            "cache.get(key)",
-            "if (cache == null)",
-            "x => cache.size",
-            "cache[key] === 1",
-        ] {
-            assert_eq!(effect_in(line), Effect::Uses, "{line}");
-        }
-    }
 
     #[test]
     fn scripts_of_node_are_told_from_those_of_programs() {

@@ -1,7 +1,8 @@
 //! What holds an object: the way from a root to it, and the names under which the program knows it.
 
-use super::{Heap, Name, Use};
-use crate::graph::{EdgeKind, EdgeName, RootKind, links};
+use super::accumulation::is_storage;
+use super::{Accumulation, Heap, Name, Use};
+use crate::graph::{EdgeKind, EdgeName, RootKind, edges, links};
 use crate::heap::ClassKind;
 use crate::v8::Address;
 
@@ -13,6 +14,8 @@ const STEPS: usize = 60;
 const NEAR: usize = 4;
 /// So many objects that refer to one are tried.
 const SOURCES: usize = 64;
+/// Of an object, so many references are looked at.
+const PROPERTIES: usize = 256;
 /// So many places in the text are kept.
 const USES: usize = 12;
 
@@ -69,7 +72,7 @@ impl Holder {
         let mut from = first;
         for link in links(heap.objects, heap.references, &addresses) {
             let name = match &link.name {
-                EdgeName::Name(name) => name.clone(),
+                EdgeName::Name(name) => name.to_string(),
                 EdgeName::Index(index) => index.to_string(),
             };
             match link.kind {
@@ -86,10 +89,7 @@ impl Holder {
                     names.push(Name::Global(name.clone()));
                 }
                 EdgeKind::Property => {
-                    let class = class_of_program(heap, from);
-                    let script = class
-                        .and_then(|shared| heap.objects.function_script(shared).ok().flatten());
-                    names.push(Name::Property(name.clone(), script));
+                    names.push(Name::Property(name.clone(), class_script(heap, from)));
                 }
                 _ => {}
             }
@@ -136,6 +136,55 @@ impl Holder {
         }
         fallback
     }
+}
+
+/// What the class of an accumulating object does with the collections in which it holds the items.
+pub(super) fn uses_inside(heap: &Heap<'_>, accumulation: &Accumulation) -> Vec<Use> {
+    let Some(owner) = heap.address(accumulation.owner) else {
+        return Vec::new();
+    };
+    let Some(script) = class_script(heap, owner) else {
+        return Vec::new();
+    };
+    let found = edges(heap.objects, heap.references, owner, PROPERTIES);
+    let mut uses = Vec::new();
+    for edge in found.map(|edges| edges.list).unwrap_or_default() {
+        let (EdgeKind::Property, EdgeName::Name(name)) = (edge.kind, &edge.name) else {
+            continue;
+        };
+        let target = edge.target.object();
+        let holds = target
+            .and_then(|target| heap.tree.nodes().id(target))
+            .is_some_and(|id| holds(heap, id, &accumulation.samples));
+        if holds {
+            let name = Name::Property(name.to_string(), Some(script));
+            uses.extend(heap.code.uses(heap.objects, &name));
+        }
+    }
+    uses.sort_by_key(|found| found.effect);
+    uses.truncate(USES);
+    uses
+}
+
+/// Whether a collection holds one of the items, directly or by way of what V8 keeps its contents in.
+fn holds(heap: &Heap<'_>, collection: u32, items: &[u32]) -> bool {
+    heap.graph.targets(collection).iter().any(|target| {
+        items.contains(target)
+            || heap
+                .class(*target)
+                .is_some_and(|class| is_storage(&class.name))
+                && heap
+                    .graph
+                    .targets(*target)
+                    .iter()
+                    .any(|inner| items.contains(inner))
+    })
+}
+
+/// The script of an object's class, if it is one of the program's.
+fn class_script(heap: &Heap<'_>, object: Address) -> Option<Address> {
+    let constructor = class_of_program(heap, object)?;
+    heap.objects.function_script(constructor).ok().flatten()
 }
 
 /// The class of an object, if it is one of the program's: its `SharedFunctionInfo`.

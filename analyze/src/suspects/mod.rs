@@ -7,6 +7,8 @@
 mod accumulation;
 mod code;
 mod contents;
+mod crowds;
+mod effect;
 mod holder;
 
 use crate::graph::{Children, DominatorTree, Graph, Paths, References};
@@ -14,8 +16,9 @@ use crate::heap::{Class, Classes};
 use crate::v8::{Address, Objects};
 
 pub use accumulation::{Accumulation, Arrangement};
-pub use code::{Code, Effect, Name, Use};
+pub use code::{Code, Name, Use};
 pub use contents::{Content, ItemCode};
+pub use effect::Effect;
 pub use holder::{Holder, Step};
 
 /// Of what no code of the program is known to touch, less than this part of all that is alive is nothing to speak of.
@@ -109,23 +112,49 @@ impl<'a> Heap<'a> {
 
     fn judge(&self, accumulation: Accumulation, all: bool) -> Option<Suspect> {
         let owner = self.address(accumulation.owner)?;
-        let holder = Holder::of(self, accumulation.owner)?;
-        let uses = holder.uses(self);
-        let item_code = contents::item_code(self, &accumulation.samples);
-        let part = accumulation.bytes as f64 / self.live_bytes.max(1) as f64;
+        let mut holder = Holder::of(self, accumulation.owner)?;
+        let mut uses = holder.uses(self);
+        // Of what an object holds in more than one way, the object's own class tells what is done with it.
+        let inner = holder::uses_inside(self, &accumulation);
+        if !inner.is_empty() {
+            uses = inner;
+        }
+        let is_text = self.class_name(accumulation.container) == "(concatenated string)";
+        let is_chain = accumulation.arrangement == Arrangement::Chain;
         let puts = |found: &&Use| match found.effect {
             Effect::Grows => true,
-            Effect::Replaces => accumulation.arrangement == Arrangement::Chain,
+            Effect::Replaces => is_chain,
+            Effect::Appends => is_text,
             Effect::Shrinks | Effect::Uses => false,
         };
+        // A chain may be known by its end.
+        if is_chain
+            && !uses.iter().any(|found| puts(&found))
+            && let Some(end) = accumulation.end
+            && let Some(other) = Holder::of(self, end)
+        {
+            let of_end = other.uses(self);
+            if of_end.iter().any(|found| puts(&found)) {
+                uses = of_end;
+                holder.is_of_program |= other.is_of_program;
+            }
+        }
+        let item_code = contents::item_code(self, &accumulation.samples);
+        let part = accumulation.bytes as f64 / self.live_bytes.max(1) as f64;
         let growing = uses.iter().filter(puts).count();
         let shrinking = uses
             .iter()
             .filter(|found| found.effect == Effect::Shrinks)
             .count();
+        let never_deleted = growing > 0
+            && shrinking > 0
+            && part >= UNTOUCHED_PART
+            && self.was_never_deleted_from(owner, &uses);
         let touches_program = !item_code.is_empty();
         let is_frozen = self.is_frozen(owner);
-        let is_suspect = if is_frozen || shrinking > 0 {
+        let is_suspect = if never_deleted {
+            true
+        } else if is_frozen || shrinking > 0 {
             false
         } else if growing > 0 {
             true
@@ -145,7 +174,12 @@ impl<'a> Heap<'a> {
                     .to_owned(),
             );
         }
-        if shrinking > 0 {
+        if never_deleted {
+            reasons.push(
+                "code that is alive could take things out, but it has not: no entry was deleted since the table last grew"
+                    .to_owned(),
+            );
+        } else if shrinking > 0 {
             reasons.push("code that is alive takes things out again".to_owned());
         }
         if is_frozen {
@@ -168,6 +202,19 @@ impl<'a> Heap<'a> {
             reasons,
             accumulation,
         })
+    }
+
+    /// Whether a `Map` or `Set` has no gap that a deleted entry leaves, although entries are deleted one by one only.
+    fn was_never_deleted_from(&self, owner: Address, uses: &[Use]) -> bool {
+        let one_by_one = |found: &Use| {
+            found.effect != Effect::Shrinks
+                || (found.line.contains(".delete(") && !found.line.contains(".clear("))
+        };
+        uses.iter().all(one_by_one)
+            && self
+                .objects
+                .deleted_entries(owner)
+                .is_ok_and(|deleted| deleted == Some(0))
     }
 
     /// Whether nothing can be added to the elements of an array or object.

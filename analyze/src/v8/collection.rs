@@ -1,7 +1,7 @@
 //! `Map`, `Set`, `WeakMap`, `WeakSet`.
 
 use super::hash_table::for_each_entry;
-use super::{Address, FixedArray, ObjectError, Objects, Tagged};
+use super::{Address, FixedArray, Kind, ObjectError, Objects, Tagged};
 use crate::layout::Field;
 
 /// `OrderedHashTable::kLoadFactor`: entries per bucket.
@@ -35,6 +35,22 @@ impl Objects {
     /// If the set or its table cannot be read or believed.
     pub fn set_members(&self, set: Address, limit: usize) -> Result<Entries, ObjectError> {
         self.ordered_entries(set, 1, limit)
+    }
+
+    /// How many entries of a `Map` or `Set` were deleted since its table was last made anew; `None` of another object.
+    ///
+    /// # Errors
+    /// If the collection or its table cannot be read.
+    pub fn deleted_entries(&self, collection: Address) -> Result<Option<u64>, ObjectError> {
+        let map = self.map_of(collection)?;
+        if !matches!(self.kind_of(collection, &map), Kind::Map | Kind::Set) {
+            return Ok(None);
+        }
+        let table = self.tagged_field(collection, Field::CollectionTable)?;
+        match table.strong() {
+            Some(table) => self.field(table, Field::OrderedHashTableDeleted).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// An `OrderedHashTable`: counters, buckets, then entries in order of insertion, each with a link after it. A deleted

@@ -1,10 +1,11 @@
 //! Reading objects out of an image.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_format::{Memory, MemoryExt};
 
+use super::oddball::ReadOnlyOddballs;
 use super::{Address, MapInfo, ObjectError, Tagged};
 use crate::image::{Image, PageIndex};
 use crate::layout::{Field, Layout, Place, Subject, Value};
@@ -31,6 +32,8 @@ pub struct Objects {
     prototype_names: RwLock<FxHashMap<Address, Option<Arc<str>>>>,
     /// Where the lines of scripts begin, of those asked for so far.
     pub(super) line_starts: RwLock<FxHashMap<Address, Option<Arc<[u32]>>>>,
+    /// The oddballs, once they were asked for; `None` inside if they have no place of their own.
+    pub(super) oddballs: OnceLock<Option<ReadOnlyOddballs>>,
 }
 
 /// What is known of addresses that were taken for maps.
@@ -92,6 +95,7 @@ impl Objects {
             }),
             prototype_names: RwLock::default(),
             line_starts: RwLock::default(),
+            oddballs: OnceLock::new(),
         }
     }
 
@@ -278,7 +282,7 @@ impl Objects {
         MapInfo::read(self, address).ok()
     }
 
-    fn is_meta_map(&self, address: Address) -> bool {
+    pub(super) fn is_meta_map(&self, address: Address) -> bool {
         if self
             .meta_maps
             .read()

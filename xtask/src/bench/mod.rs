@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what is claimed about speed and size, measured next to the peers in the same run.
 
+mod graph;
 mod heap;
 mod heap_report;
 mod measure;
@@ -20,6 +21,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Benchmark {
+    Graph(graph::Arguments),
     Heap(heap::Arguments),
     Pause(pause::Arguments),
     Size(size::Arguments),
@@ -27,6 +29,7 @@ enum Benchmark {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.benchmark {
+        Benchmark::Graph(arguments) => graph::run(arguments),
         Benchmark::Heap(arguments) => heap::run(arguments),
         Benchmark::Pause(arguments) => pause::run(arguments),
         Benchmark::Size(arguments) => size::run(arguments),

@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use super::json::{NUMBERS_PER_NODE, edge_kind_number, push_numbers};
 use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
-use crate::graph::{EdgeKind, EdgeName, Ephemeron, Strength, Target, edges};
+use super::strings::{Fingerprint, fingerprint};
+use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
 
 /// What a batch says of one object.
 #[derive(Debug)]
@@ -51,7 +52,11 @@ pub(super) enum To {
 pub(super) struct Batch {
     /// What the objects and references are called, each once.
     names: Vec<Arc<str>>,
+    /// Of each name.
+    fingerprints: Vec<Fingerprint>,
     places: FxHashMap<Arc<str>, u32>,
+    /// Names that are numbers.
+    numbers: FxHashMap<u64, u32>,
     nodes: Vec<Node>,
     links: Vec<Link>,
 }
@@ -68,14 +73,28 @@ impl Batch {
     pub(super) fn of(plan: &Plan<'_>, objects: &[u32]) -> Self {
         let mut batch = Self::default();
         let mut namer = Namer::new(plan.objects, plan.max_string);
+        let mut reader = EdgeReader::new(plan.objects, plan.references);
         for id in objects {
-            batch.object(plan, &mut namer, *id);
+            batch.object(plan, &mut namer, &mut reader, *id);
         }
-        batch.places = FxHashMap::default();
+        batch.seal();
         batch
     }
 
-    fn object(&mut self, plan: &Plan<'_>, namer: &mut Namer<'_>, id: u32) {
+    /// Ends the batch: no more names come.
+    pub(super) fn seal(&mut self) {
+        self.places = FxHashMap::default();
+        self.numbers = FxHashMap::default();
+        self.fingerprints = self.names.iter().map(|name| fingerprint(name)).collect();
+    }
+
+    fn object(
+        &mut self,
+        plan: &Plan<'_>,
+        namer: &mut Namer<'_>,
+        reader: &mut EdgeReader<'_>,
+        id: u32,
+    ) {
         let Some(address) = plan.tree.nodes().address(id) else {
             return;
         };
@@ -88,19 +107,15 @@ impl Batch {
             NodeName::Own(name) => self.name_text(&name),
         };
         let before = self.links.len();
-        if let Ok(found) = edges(plan.objects, plan.references, address, usize::MAX) {
-            for edge in found.list {
-                let to = match edge.target {
-                    // The values of weak collections have edges from their keys, too: see below.
-                    Target::Object(_) if matches!(edge.strength, Strength::Ephemeron { .. }) => {
-                        None
-                    }
-                    Target::Object(target) => plan.place(target).map(To::Node),
-                    Target::Native { address, bytes } => Some(To::Native { address, bytes }),
-                };
-                if let Some(to) = to {
-                    self.link(edge.kind, &edge.name, to);
-                }
+        for edge in reader.edges_unchecked(address, &map).list {
+            let to = match edge.target {
+                // The values of weak collections have edges from their keys, too: see below.
+                Target::Object(_) if matches!(edge.strength, Strength::Ephemeron { .. }) => None,
+                Target::Object(target) => plan.place(target).map(To::Node),
+                Target::Native { address, bytes } => Some(To::Native { address, bytes }),
+            };
+            if let Some(to) = to {
+                self.link(edge.kind, &edge.name, to);
             }
         }
         for pair in plan.pairs_of_key(id).iter().chain(plan.pairs_of_table(id)) {
@@ -151,7 +166,7 @@ impl Batch {
                 key.as_str(),
                 value.as_str()
             );
-            self.link(EdgeKind::Internal, &EdgeName::Name(name), To::Node(place));
+            self.link(EdgeKind::Internal, &EdgeName::from(name), To::Node(place));
         }
     }
 
@@ -196,7 +211,7 @@ impl Batch {
             (EdgeKind::Element | EdgeKind::Hidden, EdgeName::Index(index)) => {
                 LinkName::Index(*index)
             }
-            (_, EdgeName::Index(index)) => LinkName::Name(self.name_text(&index.to_string())),
+            (_, EdgeName::Index(index)) => LinkName::Name(self.name_number(*index)),
             (_, EdgeName::Name(name)) => LinkName::Name(self.name_text(name)),
         };
         let kind = match (kind, name) {
@@ -223,9 +238,19 @@ impl Batch {
         }
     }
 
-    /// What the batch's objects and references are called.
-    pub(super) fn names(&self) -> &[Arc<str>] {
-        &self.names
+    fn name_number(&mut self, number: u64) -> u32 {
+        if let Some(place) = self.numbers.get(&number) {
+            return *place;
+        }
+        let place = self.name_text(itoa::Buffer::new().format(number));
+        self.numbers.insert(number, place);
+        place
+    }
+
+    /// What the batch's objects and references are called, once it is sealed.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, Fingerprint)> {
+        let names = self.names.iter().map(|name| &**name);
+        names.zip(self.fingerprints.iter().copied())
     }
 
     /// The memory outside of the heap that is referred to, in order.

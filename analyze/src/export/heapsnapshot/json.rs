@@ -44,7 +44,7 @@ pub(super) fn edge_kind_number(kind: EdgeKind) -> u64 {
 ///
 /// # Errors
 /// As writing.
-pub(super) fn write_head(out: &mut dyn Write, nodes: u64, edges: u64) -> io::Result<()> {
+pub(super) fn write_head(out: &mut impl Write, nodes: u64, edges: u64) -> io::Result<()> {
     let other_node_fields = [
         "string", "number", "number", "number", "number", "number", "number",
     ];
@@ -82,36 +82,37 @@ pub(super) fn push_numbers(text: &mut Vec<u8>, is_first: bool, numbers: &[u64]) 
     }
 }
 
-/// Writes a string in quotes. All that is not ASCII is escaped: DevTools reads files in pieces, in which a character
+/// Appends a string in quotes. All that is not ASCII is escaped: DevTools reads files in pieces, in which a character
 /// of several bytes might be torn.
-///
-/// # Errors
-/// As writing.
-pub(super) fn write_string(out: &mut dyn Write, text: &str) -> io::Result<()> {
-    out.write_all(b"\"")?;
-    let mut plain = 0;
-    let bytes = text.as_bytes();
-    for (at, letter) in text.char_indices() {
-        if (' '..='~').contains(&letter) && letter != '"' && letter != '\\' {
-            continue;
-        }
-        out.write_all(bytes.get(plain..at).unwrap_or_default())?;
-        plain = at + letter.len_utf8();
+pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    out.push(b'"');
+    let mut rest = text;
+    loop {
+        let end = rest.bytes().position(|byte| !is_plain(byte));
+        let (plain, tail) = rest.split_at(end.unwrap_or(rest.len()));
+        out.extend(plain.as_bytes());
+        let mut letters = tail.chars();
+        let Some(letter) = letters.next() else { break };
+        rest = letters.as_str();
         match letter {
-            '"' => out.write_all(b"\\\"")?,
-            '\\' => out.write_all(b"\\\\")?,
-            '\n' => out.write_all(b"\\n")?,
-            '\r' => out.write_all(b"\\r")?,
-            '\t' => out.write_all(b"\\t")?,
+            '"' => out.extend(b"\\\""),
+            '\\' => out.extend(b"\\\\"),
+            '\n' => out.extend(b"\\n"),
+            '\r' => out.extend(b"\\r"),
+            '\t' => out.extend(b"\\t"),
             _ => {
                 for unit in letter.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}")?;
+                    out.extend(b"\\u");
+                    let digit = |at: u16| char::from_digit(u32::from(*unit >> at) & 15, 16);
+                    let digits =
+                        [12, 8, 4, 0].map(|at| digit(at).map_or(b'0', |digit| digit as u8));
+                    out.extend(digits);
                 }
             }
         }
     }
-    out.write_all(bytes.get(plain..).unwrap_or_default())?;
-    out.write_all(b"\"")
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -127,7 +128,7 @@ mod tests {
             "\u{e9}\u{4e2d}\u{1f600}x",
         ] {
             let mut out = Vec::new();
-            write_string(&mut out, text).unwrap();
+            push_string(&mut out, text);
             assert!(out.is_ascii());
             assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }

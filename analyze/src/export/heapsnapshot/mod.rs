@@ -16,11 +16,14 @@ mod spool;
 mod strings;
 
 use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 pub use ids::ObjectIds;
+pub use spool::Out;
 
 use self::batch::{Batch, To};
 use self::plan::Plan;
@@ -31,6 +34,8 @@ use crate::v8::Objects;
 
 /// Objects of a batch: enough that the text of one is written in one go, few enough that several fit in the caches.
 const BATCH: usize = 8192;
+/// Batches are made in groups of so many for each core.
+const GROUP: usize = 2;
 
 /// What goes into a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +90,7 @@ pub struct Source<'a> {
 pub fn write(
     source: Source<'_>,
     options: &Options,
-    out: &mut dyn Write,
+    mut out: Out<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<Written> {
     let references = References::new(source.objects);
@@ -94,28 +99,34 @@ pub fn write(
     // The root, (GC roots), and one node a kind.
     let first = 2 + kinds.len() as u64;
     let plan = Plan::new(&source, &references, first, options);
-    let mut writer = Writer::new(first + plan.kept_count())?;
+    let mut writer = Writer::new(&out, first + plan.kept_count())?;
     writer.add(&[roots(source.roots, &kinds, &plan)])?;
 
     let kept = plan.kept();
     let batches: Vec<&[u32]> = kept.chunks(BATCH).collect();
-    let mut done = 0;
-    for group in batches.chunks(rayon::current_num_threads() * 4) {
-        let mut made: Vec<Batch> = group
-            .par_iter()
-            .map(|objects| Batch::of(&plan, objects))
-            .collect();
-        for to in made.iter_mut().flat_map(Batch::natives_mut) {
-            writer.place_native(to);
+    // One thread numbers and writes what all cores have made, while they make more.
+    let (sender, receiver) = sync_channel(1);
+    let written = thread::scope(|scope| {
+        let writer = scope.spawn(|| writer.add_all(receiver));
+        let mut done = 0;
+        for group in batches.chunks(rayon::current_num_threads() * GROUP) {
+            let made: Vec<Batch> = group
+                .par_iter()
+                .map(|objects| Batch::of(&plan, objects))
+                .collect();
+            // The writer has failed, and says why.
+            if sender.send(made).is_err() {
+                break;
+            }
+            let objects = group.iter().map(|objects| objects.len() as u64);
+            done += objects.sum::<u64>();
+            progress(done);
         }
-        writer.add(&made)?;
-        done += group
-            .iter()
-            .map(|objects| objects.len() as u64)
-            .sum::<u64>();
-        progress(done);
-    }
-    writer.finish(out)
+        drop(sender);
+        writer.join()
+    });
+    let writer = written.map_err(|_| io::Error::other("the writing thread panicked"))??;
+    writer.finish(&mut out)
 }
 
 /// The nodes that stand for no object.
@@ -127,7 +138,7 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
     let globals = roots.iter().filter(|(_, kind)| *kind == RootKind::Global);
     of_root.extend(globals.filter_map(|(id, _)| {
         let name = format!("{id} / global");
-        Some((EdgeKind::Shortcut, EdgeName::Name(name), place(*id)?))
+        Some((EdgeKind::Shortcut, EdgeName::from(name), place(*id)?))
     }));
     batch.synthetic("", 2, 0, of_root);
     let mut of_gc_roots: Vec<_> = (2..)
@@ -149,6 +160,7 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
         });
         batch.synthetic(&format!("({})", kind.name()), id, 0, links.collect());
     }
+    batch.seal();
     batch
 }
 
@@ -167,11 +179,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(first_native: u64) -> io::Result<Self> {
+    fn new(out: &Out<'_>, first_native: u64) -> io::Result<Self> {
+        let spool = || Spool::new(out.directory());
         Ok(Self {
-            nodes: Spool::new()?,
-            edges: Spool::new()?,
-            strings: Strings::new()?,
+            nodes: spool()?,
+            edges: spool()?,
+            strings: Strings::new(spool()?)?,
             written: Written::default(),
             natives: FxHashMap::default(),
             native_nodes: Vec::new(),
@@ -191,13 +204,23 @@ impl Writer {
         }
     }
 
+    /// Adds groups of batches as they come.
+    fn add_all(mut self, groups: Receiver<Vec<Batch>>) -> io::Result<Self> {
+        for mut made in groups {
+            for to in made.iter_mut().flat_map(Batch::natives_mut) {
+                self.place_native(to);
+            }
+            self.add(&made)?;
+        }
+        Ok(self)
+    }
+
     fn add(&mut self, batches: &[Batch]) -> io::Result<()> {
         let mut numbers = Vec::with_capacity(batches.len());
         for batch in batches {
             let of_batch: io::Result<Vec<u32>> = batch
                 .names()
-                .iter()
-                .map(|name| self.strings.index_of(name))
+                .map(|(name, print)| self.strings.index_of(name, print))
                 .collect();
             numbers.push(of_batch?);
         }
@@ -216,44 +239,35 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(mut self, out: &mut dyn Write) -> io::Result<Written> {
+    fn finish(mut self, out: &mut Out<'_>) -> io::Result<Written> {
         let mut natives = Batch::default();
         for (number, (address, bytes)) in self.native_nodes.iter().enumerate() {
             // Even ids are no objects'; those of the roots come first.
             natives.native(1000 + number as u64 * 2, *address, *bytes);
         }
+        natives.seal();
         self.add(&[natives])?;
-        let mut out = Counted { out, bytes: 0 };
-        json::write_head(&mut out, self.written.nodes, self.written.edges)?;
-        self.nodes.copy_to(&mut out)?;
-        out.write_all(b"],\n\"edges\":[")?;
-        self.edges.copy_to(&mut out)?;
-        out.write_all(
+        let mut written = self.written;
+        written.strings = self.strings.len() as u64;
+        let mut bytes = 0;
+        let mut put = |out: &mut Out<'_>, text: &[u8]| {
+            bytes += text.len() as u64;
+            out.write_all(text)
+        };
+        let mut head = Vec::new();
+        json::write_head(&mut head, written.nodes, written.edges)?;
+        put(out, &head)?;
+        let nodes = self.nodes.copy_to(out)?;
+        put(out, b"],\n\"edges\":[")?;
+        let edges = self.edges.copy_to(out)?;
+        put(
+            out,
             b"],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":[",
         )?;
-        self.written.strings = self.strings.len() as u64;
-        self.strings.write_to(&mut out)?;
-        out.write_all(b"]}\n")?;
+        let strings = self.strings.into_texts().copy_to(out)?;
+        put(out, b"]}\n")?;
         out.flush()?;
-        self.written.bytes = out.bytes;
-        Ok(self.written)
-    }
-}
-
-/// Counts what is written.
-struct Counted<'a> {
-    out: &'a mut dyn Write,
-    bytes: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.bytes += written as u64;
+        written.bytes = bytes + nodes + edges + strings;
         Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

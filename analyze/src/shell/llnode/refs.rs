@@ -131,7 +131,7 @@ fn by_name(
 
 /// Whether a program sees the reference.
 fn is_seen(session: &Session, referrer: &Referrer) -> bool {
-    let is_proto = referrer.edge.name == EdgeName::Name("__proto__".to_owned());
+    let is_proto = referrer.edge.name == EdgeName::from("__proto__");
     match referrer.edge.kind {
         EdgeKind::Property => !is_proto,
         EdgeKind::Element | EdgeKind::Context | EdgeKind::Shortcut => true,
@@ -222,7 +222,7 @@ impl Tree<'_> {
                     letters.as_str()
                 )
             }
-            (EdgeKind::Shortcut, EdgeName::Name(name)) if name.starts_with('[') => name.clone(),
+            (EdgeKind::Shortcut, EdgeName::Name(name)) if name.starts_with('[') => name.to_string(),
             (_, EdgeName::Name(name)) => format!(".{name}"),
         };
         let target = referrer.edge.target.object().unwrap_or_default();
