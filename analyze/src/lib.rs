@@ -18,6 +18,7 @@ pub mod source;
 pub mod stack;
 pub mod strings;
 pub mod suspects;
+pub mod tables;
 pub mod top;
 mod tui;
 pub mod v8;

@@ -3,6 +3,7 @@
 //! The checks need nothing but facts that hold in every V8: a meta-map is its own map, the oddballs print their own names,
 //! every program has an `Object` and an `Array`, and the objects of a page fill it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::heap::{PageSelection, Tally};
@@ -10,7 +11,7 @@ use crate::layout::Field;
 use crate::v8::{Address, Objects};
 
 /// The outcome of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// What was checked, in a word or two.
     pub name: &'static str,

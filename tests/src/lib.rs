@@ -7,8 +7,10 @@
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod assassin;
 pub mod battery;
+pub mod clients;
 pub mod core_dump;
 pub mod dist;
+pub mod engines;
 pub mod heapsnapshot;
 pub mod modes;
 pub mod nodes;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::output::{Outcome, Output, grouped};
@@ -33,14 +34,14 @@ pub(super) struct Cache {
     json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct File {
     path: String,
     bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     caches: &'a [File],
     /// Whether they were removed.
     removed: bool,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_capture::elf_core::CoreImage;
 use v8mini_format::{WriteOptions, Written};
@@ -40,8 +41,8 @@ pub(super) struct Convert {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     file: String,
     pid: u32,
     node_version: &'a str,

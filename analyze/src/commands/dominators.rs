@@ -3,10 +3,12 @@
 use std::io::Write;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped, human_bytes, percent};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::graph::DominatorTree;
@@ -36,9 +38,10 @@ pub(super) struct Dominators {
 }
 
 /// An object with what it retains.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Retainer {
     /// Tagged.
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) retained_bytes: u64,
     pub(super) shallow_bytes: u64,
@@ -48,7 +51,7 @@ pub(super) struct Retainer {
 }
 
 /// The live heap as a whole.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Liveness {
     pub(super) live_objects: u64,
     pub(super) live_bytes: u64,
@@ -56,8 +59,8 @@ pub(super) struct Liveness {
     pub(super) dead_bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     /// How many there are, shown or not.
     count: usize,
     offset: usize,

@@ -6,10 +6,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use regex::Regex;
 use rustc_hash::{FxHashMap, FxHashSet};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::search::{PropertyPattern, SizeRange, string_matches};
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
@@ -51,9 +53,10 @@ pub(super) struct Find {
     offset: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Found {
     /// Tagged.
+    #[schemars(with = "Hex")]
     address: String,
     shallow_bytes: u64,
     /// What is in it, in one line for people.
@@ -61,8 +64,8 @@ struct Found {
     summary: String,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     /// All of them, shown or not.
     count: u64,
     shallow_bytes: u64,

@@ -7,10 +7,12 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Definition, Functions as Found};
@@ -67,7 +69,7 @@ enum Sort {
     Code,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Row {
     /// Empty for an anonymous function.
     name: String,
@@ -81,12 +83,14 @@ struct Row {
     /// Closures by what runs when they are called.
     closures_by_code: BTreeMap<&'static str, u64>,
     bytes: Bytes,
+    #[schemars(with = "Hex")]
     shared_function_info: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     example: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Bytes {
     total: u64,
     shared_function_info: u64,
@@ -96,15 +100,15 @@ struct Bytes {
     machine_code: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Totals {
     definitions: u64,
     closures: u64,
     bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     includes_unreachable: bool,
     functions: &'a [Row],
     /// Of all that match, shown or not.

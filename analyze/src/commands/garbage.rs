@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::dominators::Liveness;
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::Classes;
@@ -27,7 +29,7 @@ pub(super) struct Garbage {
     limit: usize,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Row {
     name: String,
     kind: &'static str,
@@ -35,11 +37,12 @@ struct Row {
     shallow_bytes: u64,
     /// Address of one of them, tagged.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     example: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     rows: &'a [Row],
     /// How many rows there are, shown or not.
     total_rows: usize,

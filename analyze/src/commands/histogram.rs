@@ -6,11 +6,13 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use regex::Regex;
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::Space;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped, human_bytes};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::graph::DominatorTree;
@@ -72,7 +74,7 @@ enum Sort {
     Name,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     name: String,
     kind: &'static str,
@@ -83,18 +85,19 @@ struct Row {
     retained_bytes: Option<u64>,
     /// Address of one of them, tagged.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     example: Option<String>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 struct Totals {
     rows: usize,
     count: u64,
     shallow_bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     by: &'static str,
     /// Whether objects that are dead but not yet swept are among the counted.
     includes_unreachable: bool,

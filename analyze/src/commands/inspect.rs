@@ -3,12 +3,14 @@
 use std::io::Write;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::value_at;
 use super::file::InputArgs;
 use super::output::{Outcome, Output, grouped};
 use super::session::{Query, Session};
+use super::value_schema::ValueSchema;
 use crate::heap::PageSelection;
 use crate::inspect::{MAX_DEPTH, Options, describe_property, to_json, to_text};
 use crate::v8::Address;
@@ -53,10 +55,11 @@ pub(super) struct Inspect {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report<T> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
     #[serde(flatten)]
-    object: T,
+    #[schemars(with = "ValueSchema")]
+    object: serde_json::Value,
     /// For --retained; 0 if it is dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     retained_bytes: Option<u64>,

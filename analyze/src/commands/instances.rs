@@ -5,10 +5,12 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use rustc_hash::FxHashSet;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Classifier, Sample, Tally};
@@ -50,9 +52,10 @@ enum Sort {
     Retained,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Instance {
     /// Tagged.
+    #[schemars(with = "Hex")]
     address: String,
     shallow_bytes: u64,
     /// What would be free if it were gone, for --sort retained; 0 if it is dead.
@@ -63,8 +66,8 @@ struct Instance {
     summary: String,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     class: &'a str,
     /// All of them, shown or not.
     count: u64,

@@ -17,6 +17,8 @@ mod info;
 mod inspect;
 mod instances;
 mod knowledge;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod new_file;
 mod node;
 mod output;
@@ -26,16 +28,20 @@ mod progress;
 mod redact;
 mod refs;
 mod report;
+mod schema;
 mod scripts;
 mod search;
 mod session;
 mod shell;
 mod size;
 mod source;
+#[cfg(feature = "sql")]
+mod sql;
 mod strings;
 mod suspects;
 mod tree;
 mod tui;
+mod value_schema;
 mod verdict;
 mod waste;
 mod what;
@@ -95,6 +101,11 @@ enum Command {
     Report(report::Report),
     Shell(shell::Shell),
     Tui(tui::Tui),
+    Schema(schema::SchemaOf),
+    #[cfg(feature = "sql")]
+    Sql(sql::Sql),
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Mcp),
     Strings(strings::Strings),
     Waste(waste::Waste),
     Suspects(suspects::Suspects),
@@ -109,7 +120,13 @@ impl Command {
     /// The question that the command is; `None` if it is none that a session could answer.
     fn query(&self) -> Option<&dyn Query> {
         Some(match self {
-            Self::Cache(_) | Self::Convert(_) | Self::Redact(_) | Self::Shell(_) => return None,
+            Self::Cache(_)
+            | Self::Convert(_)
+            | Self::Redact(_)
+            | Self::Schema(_)
+            | Self::Shell(_) => return None,
+            #[cfg(feature = "mcp")]
+            Self::Mcp(_) => return None,
             Self::Diff(diff) => diff,
             Self::Export(export) => export,
             Self::Report(report) => report,
@@ -134,6 +151,8 @@ impl Command {
             Self::Tree(tree) => tree,
             Self::Path(path) => path,
             Self::Garbage(garbage) => garbage,
+            #[cfg(feature = "sql")]
+            Self::Sql(sql) => sql,
         })
     }
 
@@ -147,9 +166,14 @@ impl Command {
             | Self::Export(_)
             | Self::Redact(_)
             | Self::Report(_)
+            | Self::Schema(_)
             | Self::Shell(_)
             | Self::Source(_)
             | Self::Tui(_) => false,
+            #[cfg(feature = "sql")]
+            Self::Sql(_) => false,
+            #[cfg(feature = "mcp")]
+            Self::Mcp(_) => false,
             Self::Suspects(suspects) => suspects.is_about_one_file(),
             Self::Info(_)
             | Self::Histogram(_)
@@ -190,6 +214,9 @@ impl Command {
             (Self::Cache(cache), _) => cache.run(output),
             (Self::Convert(convert), _) => convert.run(output),
             (Self::Redact(redact), _) => redact.run(output),
+            (Self::Schema(schema), _) => schema.run(output),
+            #[cfg(feature = "mcp")]
+            (Self::Mcp(mcp), _) => mcp.run(),
             (_, Some(query)) => {
                 let session = query.input().open_session()?;
                 let outcome = self.ask(query, &session, output);

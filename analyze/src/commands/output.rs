@@ -9,7 +9,10 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
+
+use super::schema::Versioned;
 
 /// Emphasis for headings.
 pub(crate) const HEADING: Style = Style::new().bold();
@@ -181,11 +184,19 @@ impl Output {
         }
     }
 
-    /// Writes a value as JSON, indented.
+    /// Writes an answer as JSON, indented. What has no schema cannot be one.
     ///
     /// # Errors
     /// As writing to standard output.
-    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn json(&mut self, answer: &(impl Serialize + JsonSchema)) -> io::Result<()> {
+        self.json_as_it_is(&Versioned::new(answer))
+    }
+
+    /// Writes a value as JSON that is no answer: without the number of a version.
+    ///
+    /// # Errors
+    /// As writing to standard output.
+    pub(crate) fn json_as_it_is(&mut self, value: &impl Serialize) -> io::Result<()> {
         if let Some(copy) = &mut self.copy {
             copy.is_json |= copy.bytes.is_empty();
         }
@@ -195,6 +206,18 @@ impl Output {
         out.flush()
     }
 
+    /// Writes a text for programs as it is, with whatever control characters it has.
+    ///
+    /// # Errors
+    /// As writing to standard output.
+    #[cfg(feature = "sql")]
+    pub(crate) fn as_it_is(&mut self, text: &str) -> io::Result<()> {
+        if let Some(copy) = &mut self.copy {
+            copy.is_json |= copy.bytes.is_empty();
+        }
+        Json(self).write_all(text.as_bytes())
+    }
+
     /// Says of a file that was written what it is, in one line and with warnings on standard error, or as JSON on standard output;
     /// on standard error, too, if standard output has the file itself.
     ///
@@ -202,7 +225,7 @@ impl Output {
     /// As writing.
     pub(crate) fn summary(
         &mut self,
-        report: &impl Serialize,
+        report: &(impl Serialize + JsonSchema),
         json: bool,
         file_is_stdout: bool,
         line: &str,
@@ -213,7 +236,7 @@ impl Output {
         }
         let mut err = anstream::stderr().lock();
         if json {
-            serde_json::to_writer_pretty(&mut err, report)?;
+            serde_json::to_writer_pretty(&mut err, &Versioned::new(report))?;
             return writeln!(err);
         }
         writeln!(err, "{line}")?;

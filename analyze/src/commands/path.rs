@@ -5,12 +5,14 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::object_at;
 use super::dominators::summary;
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::graph::{EdgeKind, Graph, Link, Nodes, Paths, References, RootKind, links};
@@ -47,23 +49,25 @@ pub(super) struct Path {
 }
 
 /// A link of a path.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Step {
     kind: &'static str,
     name: String,
     /// How many links of this kind and name follow each other, between objects of one class.
     repeats: usize,
     /// What the last of them leads to, tagged.
+    #[schemars(with = "Hex")]
     address: String,
     class: String,
 }
 
 /// A path from a root.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Route {
     /// Why the first object is alive.
     root: &'static str,
     /// The first object, tagged.
+    #[schemars(with = "Hex")]
     address: String,
     class: String,
     steps: Vec<Step>,
@@ -77,8 +81,8 @@ struct Route {
     summary: String,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     /// How many paths there are, shown or not.
     count: usize,
     paths: &'a [Route],

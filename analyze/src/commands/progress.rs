@@ -32,6 +32,12 @@ pub(super) fn count(what: &'static str, objects: u64) -> ProgressBar {
     )
 }
 
+/// For work that is done in so many parts.
+#[cfg(feature = "parquet")]
+pub(super) fn batches(what: &'static str, batches: u64) -> ProgressBar {
+    styled(Some(batches), what, "{spinner} {msg} {wide_bar} {eta}")
+}
+
 fn styled(len: Option<u64>, what: &'static str, template: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_capture::content::{Edits, redact};
 use v8mini_format::memory::{Memory, MemoryRange};
@@ -64,8 +65,8 @@ impl Level {
     }
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
     file: String,
     redaction: String,
     raw_bytes: u64,

@@ -5,11 +5,13 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 use rustc_hash::{FxHashMap, FxHashSet};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::object_at;
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::search::PropertyPattern;
 use super::session::{Query, Session};
 use crate::graph::{EdgeKind, EdgeName, Referrer, referrers, referrers_of_referrers};
@@ -57,9 +59,10 @@ pub(super) struct Refs {
     limit: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Reference {
     /// Address of the object that refers, tagged.
+    #[schemars(with = "Hex")]
     holder: String,
     /// Its class.
     class: String,
@@ -68,6 +71,7 @@ struct Reference {
     name: String,
     /// Address of the object referred to; absent if the value is none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     target: Option<String>,
     /// The value in one line for people.
     #[serde(serialize_with = "super::output::plain")]
@@ -80,8 +84,8 @@ struct Reference {
     seen: bool,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     /// Objects that refer, shown or not.
     count: usize,
     includes_unreachable: bool,

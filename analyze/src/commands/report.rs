@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
@@ -40,8 +41,8 @@ pub(super) struct Report {
     no_strings: bool,
 }
 
-#[derive(Serialize)]
-struct Written {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Written {
     file: String,
     bytes: u64,
     /// Whether lists were shortened to keep the file small.

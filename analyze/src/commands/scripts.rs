@@ -5,10 +5,12 @@ use std::io::Write;
 
 use clap::Args;
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::Functions;
@@ -27,8 +29,9 @@ pub(super) struct Scripts {
     node: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Row {
+    #[schemars(with = "Hex")]
     address: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
@@ -47,7 +50,7 @@ struct Row {
 }
 
 /// The source text of a script.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Source {
     /// In UTF-16 code units; null if there is none.
     length: Option<u64>,
@@ -57,8 +60,8 @@ struct Source {
     captured: bool,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     scripts: &'a [Row],
     coverage: CoverageReport,
     warnings: &'a [String],

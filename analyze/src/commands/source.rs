@@ -4,12 +4,14 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::object_at;
 use super::bt::is_of_the_program;
 use super::file::InputArgs;
 use super::output::{DIM, HEADING, Outcome, Output, WARNING};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use crate::heap::PageSelection;
 use crate::source::{Excerpt, MapOrigin, Part, SourceError, excerpt};
@@ -60,8 +62,9 @@ struct Target {
     part: Part,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
+    #[schemars(with = "Hex")]
     script: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<&'a str>,
@@ -80,19 +83,19 @@ struct Report<'a> {
     problem: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Place {
     line: usize,
     column: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LineReport<'a> {
     number: usize,
     text: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MapReport<'a> {
     /// `inline`, `heap`, `file`
     found_in: &'static str,
@@ -102,7 +105,7 @@ struct MapReport<'a> {
     compiled: Option<CompiledReport<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CompiledReport<'a> {
     file: &'a str,
     line: usize,

@@ -5,11 +5,13 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::Redaction;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped, human_bytes};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::inspect::quote;
@@ -54,7 +56,7 @@ enum Sort {
     Length,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct KindRow {
     representation: &'static str,
     internalized: bool,
@@ -63,8 +65,9 @@ struct KindRow {
     outside_bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct StringRow {
+    #[schemars(with = "Hex")]
     address: String,
     length: u64,
     bytes: u64,
@@ -73,18 +76,20 @@ struct StringRow {
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct DuplicateRow {
     text: String,
     length: u64,
     copies: u64,
     wasted_bytes: u64,
     /// Addresses of some copies.
+    #[schemars(with = "Vec<Hex>")]
     examples: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ParentRow {
+    #[schemars(with = "Hex")]
     address: String,
     length: u64,
     bytes: u64,
@@ -92,14 +97,16 @@ struct ParentRow {
     used_units: u64,
     pinned_bytes: u64,
     /// One of the slices.
+    #[schemars(with = "Hex")]
     example: String,
     example_length: u64,
     /// The beginning of that slice.
     example_text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct RopeRow {
+    #[schemars(with = "Hex")]
     address: String,
     length: u64,
     depth: u64,
@@ -109,7 +116,7 @@ struct RopeRow {
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct DuplicatesReport {
     texts: u64,
     copies: u64,
@@ -117,7 +124,7 @@ struct DuplicatesReport {
     rows: Vec<DuplicateRow>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SlicesReport {
     parents: u64,
     slices: u64,
@@ -125,22 +132,22 @@ struct SlicesReport {
     rows: Vec<ParentRow>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct RopesReport {
     count: u64,
     nodes: u64,
     rows: Vec<RopeRow>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct NarrowableReport {
     count: u64,
     wasted_bytes: u64,
     rows: Vec<StringRow>,
 }
 
-#[derive(Debug, Serialize)]
-struct Report<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     includes_unreachable: bool,
     kinds: Vec<KindRow>,
     duplicates: DuplicatesReport,

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped, human_bytes, percent};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::graph::EdgeKind;
@@ -41,11 +43,12 @@ pub(super) struct Suspects {
     all: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SuspectReport {
     /// In one sentence, for people.
     title: String,
     /// The object that accumulates, tagged.
+    #[schemars(with = "Hex")]
     address: String,
     class: String,
     arrangement: &'static str,
@@ -64,9 +67,10 @@ struct SuspectReport {
     next: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct HolderReport {
     root: &'static str,
+    #[schemars(with = "Hex")]
     address: String,
     class: String,
     steps: Vec<StepReport>,
@@ -74,15 +78,16 @@ struct HolderReport {
     path: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct StepReport {
     kind: &'static str,
     name: String,
+    #[schemars(with = "Hex")]
     address: String,
     class: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CodeReport {
     /// `grows`, `appends`, `shrinks`, `replaces`, `uses`: what it does with the object; `item`: the items lead to it.
     role: &'static str,
@@ -93,15 +98,15 @@ struct CodeReport {
     line: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ContentReport {
     class: String,
     count: u64,
     shallow_bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     live_bytes: u64,
     /// How many there are, shown or not.
     count: usize,

@@ -3,12 +3,14 @@
 use std::io::Write;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::object_at;
 use super::dominators::{Liveness, Retainer, retainer, sort_by_retained};
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::graph::{Children, DominatorTree};
@@ -45,7 +47,7 @@ pub(super) struct Tree {
 }
 
 /// An object of the tree.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Branch {
     /// 0 for the first level.
     level: usize,
@@ -55,10 +57,11 @@ struct Branch {
     children: usize,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     /// The object that it begins with, tagged; absent for the roots.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     node: Option<String>,
     /// How many there are on the first level, shown or not.
     count: usize,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::GcState;
 
@@ -23,7 +24,7 @@ pub(crate) struct Verdict {
 }
 
 /// The coverage as JSON has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CoverageReport {
     /// Part of the walkable bytes that was walked, 0 to 1.
     ratio: f64,
@@ -118,6 +119,12 @@ impl Verdict {
             format!("roots not located: {missing}; what only they keep alive counts as dead")
         }));
         verdict
+    }
+
+    /// Whether the figures can be taken as complete.
+    #[cfg(any(feature = "parquet", feature = "sql"))]
+    pub(super) const fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// The coverage for JSON.

@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::Redaction;
 
 use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, HEADING, Outcome, Output, grouped, human_bytes};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Classifier, Sample};
@@ -30,7 +32,7 @@ pub(super) struct Waste {
     limit: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CategoryReport {
     category: &'static str,
     /// For people.
@@ -42,16 +44,17 @@ struct CategoryReport {
     next: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ExampleReport {
+    #[schemars(with = "Hex")]
     address: String,
     class: String,
     wasted_bytes: u64,
     detail: String,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
     includes_unreachable: bool,
     categories: &'a [CategoryReport],
     coverage: CoverageReport,

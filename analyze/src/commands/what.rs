@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::address_number;
 use super::file::InputArgs;
 use super::output::{HEADING, Outcome, Output, grouped};
+use super::schema::Hex;
 use super::session::{Query, Session};
 use crate::inspect::{Options, describe, one_line};
 use crate::stack::demangle;
@@ -32,12 +34,14 @@ pub(super) struct What {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report {
+    #[schemars(with = "Hex")]
     address: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     smi: Option<i32>,
     /// Null if it is not in the file.
+    #[schemars(with = "Option<Hex>")]
     word: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     registers: Vec<RegisterReport>,
@@ -57,14 +61,15 @@ struct Report {
     mapping: Option<MappingReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RegisterReport {
     tid: u32,
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ObjectReport {
+    #[schemars(with = "Hex")]
     address: String,
     size: u64,
     offset: u64,
@@ -76,8 +81,9 @@ struct ObjectReport {
     summary: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PageReport {
+    #[schemars(with = "Hex")]
     address: String,
     size: u64,
     space: &'static str,
@@ -85,14 +91,15 @@ struct PageReport {
     part: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ExternalReport {
+    #[schemars(with = "Hex")]
     owner: String,
     kind: &'static str,
     offset: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StackReport {
     tid: u32,
     thread: String,
@@ -101,22 +108,23 @@ struct StackReport {
     frame: Option<FrameReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FrameReport {
     /// As v8mini bt --native numbers it.
     number: usize,
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct IsolateReport {
     number: usize,
     offset: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ModuleReport {
     path: String,
+    #[schemars(with = "Hex")]
     offset: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     symbol: Option<String>,
@@ -124,9 +132,11 @@ struct ModuleReport {
     symbol_offset: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct MappingReport {
+    #[schemars(with = "Hex")]
     start: String,
+    #[schemars(with = "Hex")]
     end: String,
     permissions: String,
     name: String,

@@ -9,6 +9,7 @@ use v8mini_format::memory::{Memory as _, MemoryRange};
 use v8mini_format::model::{Metadata, Module, Problem, Process, Region, Statistics, Thread};
 
 use super::binary::{self, V8Binary};
+use super::embedded;
 use super::error::CoreError;
 use super::headers::{Headers, Machine, Segment};
 use super::mapped::{Access, FileBytes, expect};
@@ -31,6 +32,9 @@ const AT_PHDR: u64 = 3;
 const AT_PAGESZ: u64 = 6;
 /// `AT_SYSINFO_EHDR`: where the vDSO is mapped.
 const AT_SYSINFO_EHDR: u64 = 33;
+
+const NOTE_DAMAGED: &str =
+    "what v8mini noted in the core is damaged, so V8 is looked for as in any other";
 
 /// How to open a core.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +103,13 @@ pub fn open_bytes(bytes: &[u8], options: &CoreOptions) -> Result<CoreImage, Core
 fn read(map: &Arc<Mmap>, options: &CoreOptions) -> Result<CoreImage, CoreError> {
     let headers = Headers::parse(map)?;
     let mut core = Core::read(&headers, map, options);
+    if let Some(note) = core.notes.capture.take() {
+        match embedded::read(note) {
+            Ok(Some(metadata)) => return Ok(core.of_capture(metadata)),
+            Ok(None) => core.problem("notes", NOTE_DAMAGED.to_owned(), 0),
+            Err(error) => core.problem("notes", format!("{NOTE_DAMAGED}: {error}"), 0),
+        }
+    }
     let search = binary::Search {
         memory: &core.memory,
         modules: &core.modules,
@@ -179,6 +190,16 @@ impl Core {
             address: 0,
             bytes,
         });
+    }
+
+    /// The image, if the core was made of a capture: its memory is all that the capture held.
+    fn of_capture(self, mut metadata: Metadata) -> CoreImage {
+        metadata.problems.extend(self.problems);
+        CoreImage {
+            metadata,
+            memory: PlannedMemory::whole(self.memory),
+            edits: Edits::default(),
+        }
     }
 
     fn pid(&self) -> u32 {

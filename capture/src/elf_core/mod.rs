@@ -13,6 +13,7 @@
 //! gigabytes in milliseconds; cores are not written to after they are complete.
 
 mod binary;
+mod embedded;
 mod error;
 mod headers;
 mod image;
@@ -29,6 +30,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use embedded::{NOTE_NAME, NOTE_TYPE, note};
 pub use error::CoreError;
 pub use image::{CoreImage, CoreOptions, is_elf, open, open_bytes};
 pub use planned::PlannedMemory;

@@ -5,6 +5,7 @@ use object::elf::{FileHeader64, NT_AUXV, NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_S
 use object::read::elf::NoteIterator;
 use v8mini_format::model::{FatalSignal, Register};
 
+use super::embedded::{NOTE_NAME, NOTE_TYPE};
 use super::headers::{ENDIAN, Machine};
 
 /// Threads that are kept: what the `.v8mini` file can hold.
@@ -33,6 +34,8 @@ pub(super) struct Notes {
     pub(super) files: Vec<FileMapping>,
     /// What the process died of, if the kernel wrote the core.
     pub(super) signal: Option<FatalSignal>,
+    /// A capture without memory: see [`super::embedded`].
+    pub(super) capture: Option<Vec<u8>>,
     /// Notes that made no sense, in words.
     pub(super) damaged: Vec<String>,
 }
@@ -98,6 +101,12 @@ impl Notes {
                         );
                         self.damaged.push(message);
                     }
+                }
+                Ok(Some(note))
+                    if note.name() == NOTE_NAME.as_bytes()
+                        && note.n_type(ENDIAN).0 == NOTE_TYPE =>
+                {
+                    self.capture = Some(note.desc().to_vec());
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,

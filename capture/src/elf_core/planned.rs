@@ -22,7 +22,8 @@ pub struct PlannedMemory {
     /// Those and the contents of external strings.
     complete: OnceLock<CoreMemory>,
     regions: Vec<Region>,
-    pages: Pages,
+    /// `None` if all of the memory is meant.
+    pages: Option<Pages>,
     /// `None` if the binary's constants are not known; the strings are not found then.
     shape: Option<ExternalStringShape>,
     /// `None` if contents of buffers are not wanted.
@@ -44,9 +45,22 @@ impl PlannedMemory {
             planned,
             complete: OnceLock::new(),
             regions,
-            pages,
+            pages: Some(pages),
             shape,
             buffers,
+        }
+    }
+
+    /// All of a core's memory.
+    pub(super) fn whole(all: CoreMemory) -> Self {
+        Self {
+            planned: all.clone(),
+            all,
+            complete: OnceLock::new(),
+            regions: Vec::new(),
+            pages: None,
+            shape: None,
+            buffers: None,
         }
     }
 
@@ -63,6 +77,9 @@ impl PlannedMemory {
                 pages,
                 ..
             } = self;
+            let Some(pages) = pages else {
+                return planned.clone();
+            };
             let strings = self
                 .shape
                 .as_ref()

@@ -16,7 +16,7 @@ use super::output::{DIM, HEADING, Outcome, Output, WARNING};
 use super::session::{Query, Session};
 use crate::stack::{Frame, FrameKind, Stack, StackEnd, ThreadKind, kind_of_thread, unwind};
 use crate::v8::Objects;
-use report::Report;
+pub(super) use report::Report;
 use text::{frame_line, source_line};
 use waiting::Waiting;
 

@@ -1,5 +1,6 @@
 //! Stacks as JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::Thread;
 
@@ -7,15 +8,16 @@ use super::Bt;
 use super::text::source_line;
 use super::value::short_value;
 use super::waiting::Waiting;
+use crate::commands::schema::Hex;
 use crate::stack::{Frame, Stack, StackEnd, ThreadKind, demangle, kind_of_thread};
 use crate::v8::{Objects, Tagged};
 
-#[derive(Serialize)]
-pub(super) struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::commands) struct Report {
     pub(super) threads: Vec<ThreadReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ThreadReport {
     tid: u32,
     name: String,
@@ -24,6 +26,7 @@ pub(super) struct ThreadReport {
     /// Number of the worker, from 1.
     worker: Option<usize>,
     state: String,
+    #[schemars(with = "Option<Hex>")]
     isolate: Option<String>,
     /// Whether the stack was followed to its end.
     complete: bool,
@@ -34,12 +37,15 @@ pub(super) struct ThreadReport {
     waiting: Option<Waiting>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FrameReport {
     index: usize,
     kind: String,
+    #[schemars(with = "Hex")]
     pc: String,
+    #[schemars(with = "Hex")]
     sp: String,
+    #[schemars(with = "Option<Hex>")]
     fp: Option<String>,
     is_inlined: bool,
     is_construct: bool,
@@ -48,10 +54,12 @@ struct FrameReport {
     native: Option<NativeReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FunctionReport {
     name: String,
+    #[schemars(with = "Option<Hex>")]
     closure: Option<String>,
+    #[schemars(with = "Hex")]
     shared: String,
     file: Option<String>,
     line: Option<u64>,
@@ -63,7 +71,7 @@ struct FunctionReport {
     source: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct NativeReport {
     symbol: Option<String>,
     /// As C++ writes it.

@@ -4,10 +4,12 @@ use std::collections::hash_map::Entry;
 use std::io::Write;
 
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::Thread;
 
 use super::super::output::{DIM, Output, grouped, human_ms};
+use super::super::schema::Hex;
 use super::super::session::Session;
 use crate::heap::PageSelection;
 use crate::node::{Callback, Step};
@@ -20,7 +22,7 @@ const MAX_HEAP_BYTES: u64 = 256 << 20;
 const MAX_CALLBACKS: usize = 1 << 17;
 
 /// What a thread waits for.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Waiting {
     timers: u64,
     immediates: u64,
@@ -38,13 +40,14 @@ pub(super) struct Waiting {
 }
 
 /// A function that a timer or immediate calls.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CallbackReport {
     /// `timer` or `immediate`.
     kind: &'static str,
     /// How many call the same.
     count: u64,
     /// The next of them.
+    #[schemars(with = "Hex")]
     address: String,
     /// From the moment of the capture; less than 0 if it is late. Exact to some ten milliseconds.
     due_in_ms: Option<f64>,
@@ -63,26 +66,29 @@ impl CallbackReport {
 }
 
 /// What a pending promise lets run.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ChainReport {
     /// How many promises let the same run.
     count: u64,
     /// One of them.
+    #[schemars(with = "Hex")]
     promise: String,
     /// First what goes on first, then what goes on when that returns, and so on.
     steps: Vec<StepReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StepReport {
     /// `await`, `then`, `combinator` or `call`.
     kind: &'static str,
     name: String,
     /// The function; absent for what V8 does itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     function: Option<String>,
     /// What has the state of a function at an `await`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     generator: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,

@@ -1,7 +1,7 @@
 //! `v8mini diff`: what grew from one capture to the next.
 
 mod objects;
-mod report;
+pub(super) mod report;
 mod text;
 
 use std::path::PathBuf;

@@ -1,7 +1,9 @@
 //! What `v8mini diff` says, as JSON has it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::schema::Hex;
 use crate::graph::RootKind;
 use crate::growth::{Holders, Matched, Row};
 use crate::inspect::{Options, describe, one_line};
@@ -13,7 +15,7 @@ const NAMED: usize = 5;
 const WAYS: usize = 3;
 
 /// One of the captures.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CaptureReport {
     pub(super) file: String,
     pub(super) pid: u32,
@@ -25,7 +27,7 @@ pub(super) struct CaptureReport {
     pub(super) coverage_ratio: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RowReport {
     pub(super) name: String,
     pub(super) kind: &'static str,
@@ -46,10 +48,11 @@ pub(super) struct RowReport {
     /// Of all growth, what happened in the last interval; null if there is none.
     pub(super) last_share: Option<f64>,
     /// Address of one of them in the last capture, tagged.
+    #[schemars(with = "Option<Hex>")]
     pub(super) example: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ObjectsReport {
     pub(super) name: String,
     pub(super) role: &'static str,
@@ -62,7 +65,7 @@ pub(super) struct ObjectsReport {
     pub(super) held: HeldReport,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct MatchedReport {
     pub(super) same: u64,
     pub(super) changed: u64,
@@ -72,7 +75,7 @@ pub(super) struct MatchedReport {
     pub(super) gone: u64,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct HeldReport {
     /// How many of the new ones were looked at.
     pub(super) looked_at: usize,
@@ -83,7 +86,7 @@ pub(super) struct HeldReport {
     pub(super) by: Vec<WayReport>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct WayReport {
     /// In words: indexes and keys are left out.
     pub(super) path: String,
@@ -91,19 +94,21 @@ pub(super) struct WayReport {
     /// How many of the looked-at objects it leads to.
     pub(super) objects: usize,
     /// The nearest object on it that was there before, tagged, and its class.
+    #[schemars(with = "Option<Hex>")]
     pub(super) holder: Option<String>,
     pub(super) holder_class: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Example {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     #[serde(serialize_with = "crate::commands::output::plain")]
     pub(super) summary: String,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Report<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct Report<'a> {
     pub(super) captures: &'a [CaptureReport],
     pub(super) by: &'static str,
     pub(super) same_process: bool,
@@ -114,7 +119,7 @@ pub(super) struct Report<'a> {
     pub(super) warnings: &'a [String],
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(super) struct Totals {
     pub(super) rows: usize,
     pub(super) growth_count: i64,

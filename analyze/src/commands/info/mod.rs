@@ -9,6 +9,7 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{Outcome, Output};
 use super::session::{Query, Session};
 use super::verdict::Verdict;
+pub(super) use report::Report;
 
 /// Shows what was captured: process, versions, pause, isolates, spaces, and how far the layout can be trusted
 #[derive(Debug, Args)]

@@ -2,17 +2,19 @@
 
 use jiff::Timestamp;
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use v8mini_format::model::{GcState, Isolate, Metadata};
 
+use crate::commands::schema::Hex;
 use crate::commands::session::Session;
 use crate::commands::verdict::{CoverageReport, Verdict};
 use crate::heap::{Coverage, GapStart, Tally};
 use crate::self_check::Check;
 use crate::v8::Objects;
 
-#[derive(Serialize)]
-pub(super) struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::commands) struct Report<'a> {
     pub(super) process: ProcessReport<'a>,
     pub(super) v8_version: String,
     pub(super) capture: CaptureReport<'a>,
@@ -27,7 +29,7 @@ pub(super) struct Report<'a> {
     pub(super) warnings: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ProcessReport<'a> {
     pub(super) pid: u32,
     pub(super) name: &'a str,
@@ -41,7 +43,7 @@ pub(super) struct ProcessReport<'a> {
     pub(super) uptime_seconds: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct CaptureReport<'a> {
     pub(super) captured_at: String,
     pub(super) mode: &'a str,
@@ -59,20 +61,23 @@ pub(super) struct CaptureReport<'a> {
     pub(super) complete: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SignalReport {
     /// The same for people: `SIGSEGV at 0x10 in thread 77`.
     pub(super) text: String,
     pub(super) number: u32,
     pub(super) code: i64,
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) tid: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct IsolateReport {
     pub(super) number: usize,
+    #[schemars(with = "Hex")]
     pub(super) address: String,
+    #[schemars(with = "Hex")]
     pub(super) heap: String,
     pub(super) tid: u32,
     pub(super) gc: &'static str,
@@ -81,14 +86,17 @@ pub(super) struct IsolateReport {
     pub(super) allocation_areas: Vec<AreaReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct AreaReport {
+    #[schemars(with = "Hex")]
     pub(super) start: String,
+    #[schemars(with = "Hex")]
     pub(super) top: String,
+    #[schemars(with = "Hex")]
     pub(super) limit: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ThreadReport<'a> {
     pub(super) tid: u32,
     pub(super) name: &'a str,
@@ -96,7 +104,7 @@ pub(super) struct ThreadReport<'a> {
     pub(super) isolate: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SpaceReport {
     pub(super) space: &'static str,
     pub(super) pages: u64,
@@ -110,24 +118,25 @@ pub(super) struct SpaceReport {
     pub(super) missing_bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GapReport {
     pub(super) space: &'static str,
     pub(super) begins_with: String,
     pub(super) places: u64,
     pub(super) bytes: u64,
+    #[schemars(with = "Hex")]
     pub(super) largest_at: String,
     pub(super) largest_bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct MemoryReport<'a> {
     pub(super) kind: &'a str,
     pub(super) resident_bytes: u64,
     pub(super) mapped_bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct LayoutReport<'a> {
     pub(super) table: &'a str,
     pub(super) within_range: bool,

@@ -10,7 +10,8 @@ use super::output::{Outcome, Output};
 use super::session::{Query, Session};
 use crate::heap::PageSelection;
 
-use report::{IsolateReport, Report};
+use report::IsolateReport;
+pub(super) use report::Report;
 
 /// Shows what Node.js knows of the process: versions, arguments, open handles, requests, timers, event emitters, modules, pending
 /// promises

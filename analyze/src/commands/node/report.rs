@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Sections;
+use crate::commands::schema::Hex;
 use crate::commands::session::Session;
 use crate::inspect::{Options, describe, one_line};
 use crate::node::{
@@ -13,13 +15,13 @@ use crate::node::{
 };
 use crate::v8::{Address, Objects};
 
-#[derive(Serialize)]
-pub(super) struct Report {
+#[derive(Serialize, JsonSchema)]
+pub(in crate::commands) struct Report {
     pub(super) isolates: Vec<IsolateReport>,
 }
 
 /// What is known of one isolate; what was not asked for is left out.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct IsolateReport {
     pub(super) number: usize,
     /// Whether a `process` object was found.
@@ -40,8 +42,9 @@ pub(super) struct IsolateReport {
     pub(super) promises: Option<PromisesReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ProcessReport {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     /// As the process itself knows it.
     pub(super) pid: Option<u64>,
@@ -61,7 +64,7 @@ pub(super) struct ProcessReport {
     pub(super) exiting: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct HandlesReport {
     /// `inferred`: told by the objects, not by Node.js' own list.
     basis: &'static str,
@@ -72,25 +75,28 @@ pub(super) struct HandlesReport {
     pub(super) open: Vec<HandleReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct HandleReport {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) class: String,
     /// Address of the C++ object.
+    #[schemars(with = "Hex")]
     native: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) owner: Option<OwnerReport>,
     pub(super) summary: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct OwnerReport {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) class: String,
     pub(super) summary: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TimersReport {
     pub(super) count: u64,
     pub(super) lists: u64,
@@ -99,8 +105,9 @@ pub(super) struct TimersReport {
     pub(super) immediate_callbacks: Vec<ImmediateReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct TimerReport {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) class: String,
     pub(super) duration_ms: f64,
@@ -117,22 +124,24 @@ pub(super) struct TimerReport {
     pub(super) callback: Option<CallbackReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ImmediateReport {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) callback: Option<CallbackReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct CallbackReport {
+    #[schemars(with = "Hex")]
     function: String,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EmittersReport {
     /// Emitters that have listeners.
     pub(super) count: u64,
@@ -143,15 +152,16 @@ pub(super) struct EmittersReport {
     pub(super) top: Vec<EmitterReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EmitterClassReport {
     pub(super) class: String,
     pub(super) emitters: u64,
     pub(super) listeners: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EmitterReport {
+    #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) class: String,
     pub(super) listeners: u64,
@@ -161,13 +171,13 @@ pub(super) struct EmitterReport {
     pub(super) events: Vec<EventReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EventReport {
     pub(super) event: String,
     pub(super) listeners: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ModulesReport {
     pub(super) common_js_count: u64,
     pub(super) ecma_script_count: u64,
@@ -175,28 +185,30 @@ pub(super) struct ModulesReport {
     pub(super) ecma_script: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ModuleReport {
     pub(super) key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Hex>")]
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) loaded: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PromisesReport {
     pub(super) pending: u64,
     pub(super) groups: Vec<PromiseReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PromiseReport {
     pub(super) count: u64,
     /// `nobody`, `await`, `then`, `other`
     pub(super) waiting: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) callback: Option<CallbackReport>,
+    #[schemars(with = "Hex")]
     pub(super) example: String,
 }
 

@@ -1,10 +1,15 @@
 //! `v8mini export`: the heap in the formats of other programs.
 
+mod core;
+#[cfg(feature = "parquet")]
+mod parquet;
+
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::file::{FileArgs, InputArgs};
@@ -16,11 +21,18 @@ use super::verdict::Verdict;
 use crate::export::heapsnapshot::{self, Out, Source, Written};
 use crate::graph::Graph;
 
-/// Writes the live heap in the format of another program
+/// Writes the heap in the format of another program
 ///
 /// A heapsnapshot opens in Chrome DevTools (Memory, Load profile), in VS Code and in memlab. It has the objects that are alive
 /// under the classes, with the edges and the sizes that V8's own snapshots give them; what C++ holds besides is missing. The
 /// id that DevTools shows behind an @ leads back: v8mini inspect FILE @ID.
+///
+/// A core opens in gdb and lldb: memory, threads and registers as far as the capture has them; gdb -c FILE.core finds code in the
+/// binaries, if they are there. Every command of v8mini says the same of it as of the capture.
+///
+/// parquet writes the tables captures, types, objects, edges, strings, threads and frames below DIR, each capture in folders of its
+/// own, DIR/objects/host=…/service=…/pid=…/time=…: what DuckDB, Spark and others read as one table, of a whole fleet.
+/// spec/fleet.md has the columns, and queries.
 #[derive(Debug, Args)]
 pub(super) struct Export {
     #[command(flatten)]
@@ -30,8 +42,8 @@ pub(super) struct Export {
     #[arg(long, value_name = "FORMAT")]
     to: Format,
 
-    /// File to write; `-` for standard output. By default FILE with the format's extension.
-    #[arg(short, long, value_name = "FILE")]
+    /// File to write; `-` for standard output. By default FILE with the format's extension. For parquet, the folder of the tables.
+    #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
 
     /// Keep so many characters (UTF-16 code units) of a string.
@@ -41,23 +53,67 @@ pub(super) struct Export {
     /// Leave out objects that retain less, such as 1000 or 4K; their sizes are added to those of the objects that dominate them.
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = super::size::parse)]
     only_retained_above: u64,
+
+    /// For parquet: the machine or container that the process ran on. A capture does not say it.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+
+    /// For parquet: what the process is for. By default the name of its program.
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// V8's heap snapshot.
+    /// V8's heap snapshot: what is alive.
     Heapsnapshot,
+    /// An ELF core.
+    Core,
+    /// Tables of Apache Parquet: all objects, dead ones too.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Report<'a> {
+    /// The file or folder that was written; `-` for standard output.
     file: String,
     format: &'static str,
+    bytes: u64,
+    /// Of a heapsnapshot.
+    #[serde(flatten)]
+    snapshot: Option<SnapshotReport>,
+    /// Of a core.
+    #[serde(flatten)]
+    core: Option<core::CoreReport>,
+    /// Of Parquet.
+    #[cfg(feature = "parquet")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<parquet::TableReport>,
+    warnings: &'a [String],
+}
+
+/// What is in a heapsnapshot.
+#[derive(Serialize, JsonSchema)]
+struct SnapshotReport {
     nodes: u64,
     edges: u64,
     strings: u64,
-    bytes: u64,
-    warnings: &'a [String],
+}
+
+impl<'a> Report<'a> {
+    const fn new(format: &'static str, bytes: u64, warnings: &'a [String]) -> Self {
+        Self {
+            file: String::new(),
+            format,
+            bytes,
+            snapshot: None,
+            core: None,
+            #[cfg(feature = "parquet")]
+            tables: Vec::new(),
+            warnings,
+        }
+    }
 }
 
 impl Query for Export {
@@ -66,11 +122,25 @@ impl Query for Export {
     }
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
-        let path = self.output.clone().unwrap_or_else(|| {
-            let mut path = self.file.input.path.clone();
-            path.set_extension("heapsnapshot");
-            path
-        });
+        match self.to {
+            Format::Heapsnapshot => self.to_heapsnapshot(session, output),
+            Format::Core => self.to_core(session, output),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => self.to_parquet(session, output),
+        }
+    }
+}
+
+impl Export {
+    /// The file to write: by default FILE with another extension.
+    fn path_with(&self, extension: &str) -> PathBuf {
+        self.output
+            .clone()
+            .unwrap_or_else(|| self.file.input.path.with_extension(extension))
+    }
+
+    fn to_heapsnapshot(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
+        let path = self.path_with("heapsnapshot");
         let to_stdout = goes_to_stdout(&path, "a heap snapshot is long")?;
         let selection = self.file.selection(session)?;
         let graph = Graph::build(&session.objects, selection)?;
@@ -101,25 +171,25 @@ impl Query for Export {
         let verdict = Verdict::of_tree(session, selection, &tree);
         let report = Report {
             file: path.display().to_string(),
-            format: "heapsnapshot",
-            nodes: written.nodes,
-            edges: written.edges,
-            strings: written.strings,
-            bytes: written.bytes,
-            warnings: &verdict.warnings,
+            snapshot: Some(SnapshotReport {
+                nodes: written.nodes,
+                edges: written.edges,
+                strings: written.strings,
+            }),
+            ..Report::new("heapsnapshot", written.bytes, &verdict.warnings)
         };
-        output.summary(
-            &report,
-            self.file.json,
-            to_stdout,
-            &line(&report),
-            report.warnings,
-        )?;
+        let line = format!(
+            "{} nodes, {} edges, {} strings · {} in {}",
+            grouped(written.nodes),
+            grouped(written.edges),
+            grouped(written.strings),
+            human_bytes(report.bytes),
+            report.file
+        );
+        output.summary(&report, self.file.json, to_stdout, &line, report.warnings)?;
         Ok(verdict.outcome(true))
     }
-}
 
-impl Export {
     fn write(&self, source: &Source<'_>, out: Out<'_>) -> anyhow::Result<Written> {
         let options = heapsnapshot::Options {
             max_string: self.max_string,
@@ -132,16 +202,4 @@ impl Export {
         bar.finish_and_clear();
         Ok(written?)
     }
-}
-
-/// What was written, in one line for a person.
-fn line(report: &Report<'_>) -> String {
-    format!(
-        "{} nodes, {} edges, {} strings · {} in {}",
-        grouped(report.nodes),
-        grouped(report.edges),
-        grouped(report.strings),
-        human_bytes(report.bytes),
-        report.file
-    )
 }
