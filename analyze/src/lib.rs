@@ -11,6 +11,7 @@ pub mod image;
 pub mod inspect;
 pub mod layout;
 pub mod node;
+pub mod pack;
 mod report;
 pub mod self_check;
 mod shell;

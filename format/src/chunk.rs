@@ -51,6 +51,8 @@ impl ChunkKind {
     pub const SIGNAL: Self = Self(*b"sIGN");
     /// Bytes of memory.
     pub const MEMORY: Self = Self(*b"MEMY");
+    /// Bytes of memory, packed.
+    pub const PACKED: Self = Self(*b"PACK");
     /// What could not be captured.
     pub const PROBLEMS: Self = Self(*b"pROB");
     /// Figures of the capture.
@@ -61,7 +63,7 @@ impl ChunkKind {
     pub const END: Self = Self(*b"DONE");
 
     /// The kinds of this version of the format with their version and what messages call them.
-    pub(crate) const KNOWN: [(Self, u16, &'static str); 16] = [
+    pub(crate) const KNOWN: [(Self, u16, &'static str); 17] = [
         (Self::PROCESS, 1, "process record"),
         (Self::MODULES, 1, "list of modules"),
         (Self::CONSTANTS, 1, "list of V8 constants"),
@@ -74,6 +76,7 @@ impl ChunkKind {
         (Self::ACCOUNTING, 1, "memory accounting"),
         (Self::SIGNAL, 1, "signal record"),
         (Self::MEMORY, 1, "memory chunk"),
+        (Self::PACKED, 1, "segment of packed memory"),
         (Self::PROBLEMS, 1, "list of problems"),
         (Self::STATISTICS, 1, "statistics record"),
         (Self::INDEX, 1, "index"),

@@ -15,7 +15,7 @@ pub(crate) const SIGNATURE: [u8; 8] = [0x8E, b'V', b'8', b'M', b'\r', b'\n', 0x1
 pub(crate) const FILE_HEADER_LEN: u64 = RawFileHeader::LEN as u64;
 
 /// Version that this crate writes.
-pub const FORMAT_VERSION: FormatVersion = FormatVersion { major: 1, minor: 0 };
+pub const FORMAT_VERSION: FormatVersion = FormatVersion { major: 1, minor: 1 };
 
 fixed_layout! {
     /// The file header on disk.

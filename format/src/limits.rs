@@ -11,6 +11,15 @@ pub const MEMORY_CHUNK_MAX: u64 = 1024 * 1024;
 /// It is the page size of V8 today, hence one page is one chunk.
 pub const MEMORY_CHUNK_ALIGN: u64 = 256 * 1024;
 
+/// Most memory in a segment of packed memory, in bytes.
+pub const SEGMENT_MAX: u64 = 8 * 1024 * 1024;
+
+/// Most ranges of memory in a segment.
+pub const SEGMENT_RANGES_MAX: u64 = 4096;
+
+/// Largest payload of a segment, in bytes: somewhat more than the memory in it, for memory that does not get smaller.
+pub const SEGMENT_STORED_MAX: u64 = 12 * 1024 * 1024;
+
 /// Largest raw length of any other chunk that this version knows, in bytes.
 pub const RECORD_MAX: u64 = 8 * 1024 * 1024;
 
@@ -49,3 +58,6 @@ pub const DAMAGE_REPORTS_MAX: usize = 1024;
 
 /// Decoded memory chunks that a reader keeps, in bytes.
 pub const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Unpacked segments that a reader keeps, in bytes.
+pub const SEGMENT_CACHE_BYTES: u64 = 32 * 1024 * 1024;

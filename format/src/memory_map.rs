@@ -2,7 +2,6 @@
 
 use std::collections::BinaryHeap;
 
-use crate::chunk::Entry;
 use crate::memory::MemoryRange;
 
 /// A run of addresses whose bytes are all in one chunk.
@@ -27,16 +26,16 @@ pub(crate) struct MemoryMap {
 }
 
 impl MemoryMap {
-    /// Lays out memory chunks (number in the directory, entry); where two overlap, the one with the
+    /// Lays out what chunks hold (number in the directory, range); where two overlap, the one with the
     /// higher number, later in the file, holds. Lengths were checked against the limits, and ends
     /// against the address space.
-    pub(crate) fn new<'a>(chunks: impl Iterator<Item = (u32, &'a Entry)>) -> Self {
+    pub(crate) fn new(chunks: impl Iterator<Item = (u32, MemoryRange)>) -> Self {
         let mut segments: Vec<Segment> = chunks
-            .filter(|(_, entry)| entry.raw_len > 0)
-            .map(|(chunk, entry)| Segment {
-                start: entry.key,
+            .filter(|(_, range)| range.len > 0)
+            .map(|(chunk, range)| Segment {
+                start: range.start,
                 chunk,
-                len: entry.raw_len as u32,
+                len: range.len as u32,
             })
             .collect();
         segments.sort_unstable_by_key(|segment| (segment.start, segment.chunk));
@@ -132,29 +131,14 @@ fn push(out: &mut Vec<Segment>, piece: Segment) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::{ChunkKind, Encoding};
     use proptest::prelude::*;
 
-    fn entry(start: u64, len: u64) -> Entry {
-        Entry {
-            offset: 0,
-            stored_len: 0,
-            raw_len: len,
-            key: start,
-            payload_crc: 0,
-            sequence: 0,
-            kind: ChunkKind::MEMORY,
-            kind_version: 1,
-            encoding: Encoding::Raw,
-        }
-    }
-
     fn map(chunks: &[(u64, u64)]) -> MemoryMap {
-        let entries: Vec<Entry> = chunks
-            .iter()
-            .map(|(start, len)| entry(*start, *len))
-            .collect();
-        MemoryMap::new((0..).zip(&entries))
+        let ranges = chunks.iter().map(|(start, len)| MemoryRange {
+            start: *start,
+            len: *len,
+        });
+        MemoryMap::new((0..).zip(ranges))
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::error::WriteError;
 use crate::header::FileHeader;
 use crate::index::{EndRecord, Index};
 use crate::limits::{CHUNKS_MAX, INDEX_ENTRIES_MAX, RECORD_MAX};
+use crate::pack::Segment;
 use crate::records::RawRecord;
 use crate::seek_table::SeekTable;
 use crate::writer::{Written, compress_error};
@@ -34,6 +35,8 @@ pub(crate) struct Output<W: Write> {
     /// Over the payload CRCs of all chunks.
     payload_crcs: crc32fast::Hasher,
     written: Written,
+    /// Raw and stored bytes of memory chunks, without segments.
+    memory_chunks: (u64, u64),
 }
 
 impl<W: Write> Output<W> {
@@ -54,6 +57,7 @@ impl<W: Write> Output<W> {
             seek_table: SeekTable::new(),
             payload_crcs: crc32fast::Hasher::new(),
             written: Written::default(),
+            memory_chunks: (0, 0),
         };
         output.put(&header.to_bytes())?;
         Ok(output)
@@ -80,6 +84,23 @@ impl<W: Write> Output<W> {
         self.written.raw_bytes += job.raw_len;
         self.written.memory_stored_bytes += job.stored.len() as u64;
         self.written.memory_chunks += 1;
+        self.memory_chunks.0 += job.raw_len;
+        self.memory_chunks.1 += job.stored.len() as u64;
+        self.checkpoint()
+    }
+
+    pub(crate) fn put_segment(&mut self, segment: &Segment) -> Result<(), WriteError> {
+        let blank = self.blank(ChunkKind::PACKED, 1, Encoding::Raw);
+        let entry = Entry {
+            raw_len: segment.stored_len(),
+            key: segment.addr,
+            payload_crc: crc32fast::hash(&segment.payload),
+            ..blank
+        };
+        self.put_chunk(entry, &segment.payload)?;
+        self.written.raw_bytes += segment.memory_len;
+        self.written.memory_stored_bytes += segment.stored_len();
+        self.written.segments += 1;
         self.checkpoint()
     }
 
@@ -128,7 +149,7 @@ impl<W: Write> Output<W> {
             stored_len: payload.len() as u64,
             ..entry
         };
-        let reserve = if entry.kind == ChunkKind::MEMORY {
+        let reserve = if matches!(entry.kind, ChunkKind::MEMORY | ChunkKind::PACKED) {
             TAIL_RESERVE
         } else {
             0
@@ -179,8 +200,8 @@ impl<W: Write> Output<W> {
             last_index: self.last_index,
             chunk_count: self.written.chunks + 1,
             memory_chunk_count: self.written.memory_chunks,
-            memory_raw_bytes: self.written.raw_bytes,
-            memory_stored_bytes: self.written.memory_stored_bytes,
+            memory_raw_bytes: self.memory_chunks.0,
+            memory_stored_bytes: self.memory_chunks.1,
             end_offset: self.offset,
             payload_crcs: self.payload_crcs.clone().finalize(),
             complete: 1,

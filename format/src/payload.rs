@@ -7,7 +7,7 @@ use zstd::bulk::Decompressor;
 
 use crate::chunk::{ChunkKind, Encoding, Entry};
 use crate::integrity::Damage;
-use crate::limits::{MEMORY_CHUNK_MAX, RECORD_MAX, STORED_SLACK};
+use crate::limits::{MEMORY_CHUNK_MAX, RECORD_MAX, SEGMENT_STORED_MAX, STORED_SLACK};
 use crate::memory::MemoryRange;
 use crate::source::Source;
 
@@ -97,10 +97,10 @@ pub(crate) fn check_lengths(entry: &Entry) -> Result<(), String> {
         stored_len,
         ..
     } = *entry;
-    let max = if entry.kind == ChunkKind::MEMORY {
-        MEMORY_CHUNK_MAX
-    } else {
-        RECORD_MAX
+    let max = match entry.kind {
+        ChunkKind::MEMORY => MEMORY_CHUNK_MAX,
+        ChunkKind::PACKED => SEGMENT_STORED_MAX,
+        _ => RECORD_MAX,
     };
     if raw_len > max {
         return Err(format!(

@@ -1,5 +1,6 @@
 //! Opening a file and reading memory from it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
@@ -11,10 +12,11 @@ use crate::directory::{self, Directory, is_known};
 use crate::error::OpenError;
 use crate::header::{FILE_HEADER_LEN, FileHeader, SIGNATURE};
 use crate::integrity::{Damage, Integrity};
-use crate::limits::{CACHE_BYTES, METADATA_MAX};
+use crate::limits::{CACHE_BYTES, METADATA_MAX, SEGMENT_CACHE_BYTES};
 use crate::memory::{Memory, MemoryRange, ReadError};
 use crate::memory_map::{MemoryMap, Segment};
 use crate::model::{Metadata, Redaction};
+use crate::pack::{self, SegmentCache, SegmentHead, SegmentSpool, SegmentTables, Unspooled};
 use crate::payload::{self, Decoder, check_lengths};
 use crate::records;
 use crate::source::Source;
@@ -30,9 +32,13 @@ pub struct CaptureFile {
     pub(crate) header: FileHeader,
     pub(crate) entries: Vec<Entry>,
     map: MemoryMap,
+    /// The ranges of each segment of packed memory, by number of the chunk.
+    segments: HashMap<u32, Vec<MemoryRange>>,
     metadata: Metadata,
     integrity: Integrity,
     cache: Cache,
+    segment_cache: SegmentCache,
+    spool: Option<SegmentSpool>,
 }
 
 /// A chunk as tools list it.
@@ -107,20 +113,28 @@ impl CaptureFile {
         } = directory::read(&source, &decoder, &header)?;
         let mut metadata = read_metadata(&source, &decoder, &entries, &mut integrity)?;
         metadata.redaction = Redaction::from_code(header.redaction);
-        let map = MemoryMap::new(memory_chunks(&entries, &mut integrity));
+        let segments = segments(&source, &entries, &mut integrity);
+        let packed = segments
+            .iter()
+            .flat_map(|(chunk, ranges)| ranges.iter().map(|range| (*chunk, *range)));
+        let map = MemoryMap::new(memory_chunks(&entries, &mut integrity).chain(packed));
         if integrity.truncated_at.is_some() {
             integrity.missing = missing(&metadata, &map);
         }
         let cache = Cache::new(CACHE_BYTES);
+        let segment_cache = SegmentCache::new(SEGMENT_CACHE_BYTES);
         Ok(Self {
             source,
             decoder,
             header,
             entries,
             map,
+            segments,
             metadata,
             integrity,
             cache,
+            segment_cache,
+            spool: None,
         })
     }
 
@@ -129,6 +143,22 @@ impl CaptureFile {
     #[must_use]
     pub fn with_cache_bytes(mut self, bytes: u64) -> Self {
         self.cache = Cache::new(bytes);
+        self.segment_cache = SegmentCache::new(bytes.max(SEGMENT_CACHE_BYTES));
+        self
+    }
+
+    /// Whether some of the memory is packed.
+    pub fn is_packed(&self) -> bool {
+        !self.segments.is_empty()
+    }
+
+    /// Puts packed memory into an empty file when it is unpacked for the first time, and reads it from there: without that, only
+    /// [`SEGMENT_CACHE_BYTES`] of it are kept, too little for programs that follow pointers all over a large heap.
+    #[must_use]
+    pub fn with_spool(mut self, file: File) -> Self {
+        let mut chunks: Vec<u32> = self.segments.keys().copied().collect();
+        chunks.sort_unstable();
+        self.spool = Some(SegmentSpool::new(file, chunks.into_iter()));
         self
     }
 
@@ -179,6 +209,9 @@ impl CaptureFile {
         let Some(entry) = self.entries.get(segment.chunk as usize) else {
             return Err(unmapped);
         };
+        if entry.kind == ChunkKind::PACKED {
+            return self.read_packed(segment.chunk, entry, addr, buf);
+        }
         let whole = addr == entry.key && buf.len() as u64 == entry.raw_len;
         // Whoever reads whole chunks walks the heap and does not come back: no use in filling the
         // cache.
@@ -199,6 +232,54 @@ impl CaptureFile {
             .and_then(|start| raw.get(start..)?.get(..buf.len()));
         buf.copy_from_slice(bytes.ok_or(unmapped)?);
         Ok(())
+    }
+}
+
+impl CaptureFile {
+    /// Fills `buf`, which lies within one range of a segment of packed memory, with the bytes at `addr`.
+    fn read_packed(
+        &self,
+        chunk: u32,
+        entry: &Entry,
+        addr: u64,
+        buf: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let unpack = || self.unpack(entry).map_err(|damage| damage.to_string());
+        let damaged = |reason| ReadError::Damaged { addr, reason };
+        let unmapped = ReadError::Unmapped {
+            addr,
+            len: buf.len() as u64,
+        };
+        let ranges = self.segments.get(&chunk).map_or(&[][..], Vec::as_slice);
+        let mut before = 0;
+        let at = ranges.iter().find_map(|range| {
+            before += range.len;
+            range
+                .contains(addr)
+                .then(|| before - range.len + (addr - range.start))
+        });
+        let Some(at) = at else {
+            return Err(unmapped);
+        };
+        if let Some(spool) = &self.spool {
+            match spool.read(chunk, at, buf, unpack) {
+                Ok(()) => return Ok(()),
+                Err(Unspooled::Damaged(reason)) => return Err(damaged(reason)),
+                Err(Unspooled::NoRoom) => {}
+            }
+        }
+        let memory = self.segment_cache.get(chunk, unpack).map_err(damaged)?;
+        let bytes = usize::try_from(at)
+            .ok()
+            .and_then(|at| memory.get(at..)?.get(..buf.len()));
+        buf.copy_from_slice(bytes.ok_or(unmapped)?);
+        Ok(())
+    }
+
+    /// The memory of a segment, range after range.
+    pub(crate) fn unpack(&self, entry: &Entry) -> Result<Vec<u8>, Damage> {
+        let payload = self.decoder.decode(&self.source, entry)?;
+        pack::decode(&payload).map_err(|reason| payload::damage(entry, reason))
     }
 }
 
@@ -306,18 +387,61 @@ fn read_metadata(
 fn memory_chunks<'a>(
     entries: &'a [Entry],
     integrity: &'a mut Integrity,
-) -> impl Iterator<Item = (u32, &'a Entry)> {
+) -> impl Iterator<Item = (u32, MemoryRange)> + use<'a> {
     let memory = (0..)
         .zip(entries)
         .filter(|(_, entry)| entry.kind == ChunkKind::MEMORY);
-    memory.filter(|(_, entry)| {
+    let memory = memory.filter(|(_, entry)| {
         let fits = match entry.key.checked_add(entry.raw_len) {
             Some(_) => check_lengths(entry),
             None => Err("it would end behind the last address".to_owned()),
         };
         fits.map_err(|reason| integrity.report(payload::damage(entry, reason)))
             .is_ok()
+    });
+    memory.map(|(chunk, entry)| {
+        let range = MemoryRange {
+            start: entry.key,
+            len: entry.raw_len,
+        };
+        (chunk, range)
     })
+}
+
+/// The ranges of each segment of packed memory, by number of the chunk. A segment whose head is damaged is lost, and reported.
+fn segments(
+    source: &Source,
+    entries: &[Entry],
+    integrity: &mut Integrity,
+) -> HashMap<u32, Vec<MemoryRange>> {
+    let mut segments = HashMap::new();
+    for (chunk, entry) in (0..).zip(entries) {
+        if entry.kind != ChunkKind::PACKED {
+            continue;
+        }
+        match read_tables(source, entry) {
+            Ok(tables) => {
+                segments.insert(chunk, tables.ranges);
+            }
+            Err(reason) => integrity.report(payload::damage(entry, reason)),
+        }
+    }
+    segments
+}
+
+/// What a segment begins with.
+fn read_tables(source: &Source, entry: &Entry) -> Result<SegmentTables, String> {
+    check_lengths(entry)?;
+    if entry.encoding != Encoding::Raw {
+        return Err("its payload is compressed as a whole".to_owned());
+    }
+    let at = entry.payload_offset();
+    let head = source.read_array(at).map_err(|error| error.to_string())?;
+    let len = SegmentTables::len_of(&SegmentHead::from_bytes(&head))
+        .filter(|len| *len <= entry.stored_len)
+        .ok_or("it is shorter than its table of ranges")?;
+    let bytes = source.read(at, len).map_err(|error| error.to_string())?;
+    SegmentTables::from_bytes(&bytes)
 }
 
 /// The parts of V8 pages that are not stored.

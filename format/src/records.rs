@@ -185,7 +185,10 @@ pub(crate) fn apply(
 /// Whether a chunk of this kind is metadata that [`apply`] knows.
 pub(crate) fn is_metadata(kind: ChunkKind) -> bool {
     kind.known_version().is_some()
-        && !matches!(kind, ChunkKind::MEMORY | ChunkKind::INDEX | ChunkKind::END)
+        && !matches!(
+            kind,
+            ChunkKind::MEMORY | ChunkKind::PACKED | ChunkKind::INDEX | ChunkKind::END
+        )
 }
 
 fn list<R: Record>(payload: &[u8]) -> Result<(Vec<R>, u64), String> {

@@ -78,6 +78,28 @@ pub(crate) struct Positioned {
     len: u64,
 }
 
+/// A file to write to and to read from, by several threads.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    file: positioned::Handle,
+}
+
+impl Scratch {
+    pub(crate) fn new(file: File) -> Self {
+        Self {
+            file: positioned::wrap(file),
+        }
+    }
+
+    pub(crate) fn read(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        positioned::read_exact(&self.file, buf, offset)
+    }
+
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        positioned::write_all(&self.file, bytes, offset)
+    }
+}
+
 #[cfg(unix)]
 mod positioned {
     use std::fs::File;
@@ -93,12 +115,16 @@ mod positioned {
     pub(super) fn read_exact(file: &Handle, buf: &mut [u8], offset: u64) -> io::Result<()> {
         file.read_exact_at(buf, offset)
     }
+
+    pub(super) fn write_all(file: &Handle, bytes: &[u8], offset: u64) -> io::Result<()> {
+        file.write_all_at(bytes, offset)
+    }
 }
 
 #[cfg(not(unix))]
 mod positioned {
     use std::fs::File;
-    use std::io::{self, Read, Seek, SeekFrom};
+    use std::io::{self, Read, Seek, SeekFrom, Write};
     use std::sync::{Mutex, PoisonError};
 
     pub(super) type Handle = Mutex<File>;
@@ -111,5 +137,11 @@ mod positioned {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(offset))?;
         file.read_exact(buf)
+    }
+
+    pub(super) fn write_all(file: &Handle, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(bytes)
     }
 }

@@ -10,16 +10,20 @@ use crate::header::{FORMAT_VERSION, RawFileHeader, SIGNATURE};
 use crate::index::{END_CHUNK_LEN, EndRecord, IndexEntry, IndexHead};
 use crate::layout::Field;
 use crate::model::GcState;
+use crate::pack::{FrameRecord, GROUPS_MAX, RangeRecord, SegmentHead, Stream};
 use crate::wire::PageV1;
 use crate::{limits, seek_table};
 
 #[test]
 fn fixed_layouts_are_those_of_the_specification() {
     let text = spec::text();
-    let layouts: [(&str, &[Field], usize); 6] = [
+    let layouts: [(&str, &[Field], usize); 9] = [
         ("File header", RawFileHeader::FIELDS, RawFileHeader::LEN),
         ("Chunk header", ChunkHeader::FIELDS, ChunkHeader::LEN),
         ("Page record", PageV1::FIELDS, PageV1::LEN),
+        ("Segment head", SegmentHead::FIELDS, SegmentHead::LEN),
+        ("Range record", RangeRecord::FIELDS, RangeRecord::LEN),
+        ("Frame record", FrameRecord::FIELDS, FrameRecord::LEN),
         ("Index head", IndexHead::FIELDS, IndexHead::LEN),
         ("Index entry", IndexEntry::FIELDS, IndexEntry::LEN),
         ("DONE: end record", EndRecord::FIELDS, EndRecord::LEN),
@@ -48,6 +52,9 @@ fn limits_are_those_of_the_specification() {
     let code = [
         ("MEMORY_CHUNK_MAX", limits::MEMORY_CHUNK_MAX),
         ("MEMORY_CHUNK_ALIGN", limits::MEMORY_CHUNK_ALIGN),
+        ("SEGMENT_MAX", limits::SEGMENT_MAX),
+        ("SEGMENT_RANGES_MAX", limits::SEGMENT_RANGES_MAX),
+        ("SEGMENT_STORED_MAX", limits::SEGMENT_STORED_MAX),
         ("RECORD_MAX", limits::RECORD_MAX),
         ("RECORD_SPLIT", limits::RECORD_SPLIT),
         ("STORED_SLACK", limits::STORED_SLACK),
@@ -59,6 +66,7 @@ fn limits_are_those_of_the_specification() {
         ("CHECKPOINT_BYTES", limits::CHECKPOINT_BYTES),
         ("DAMAGE_REPORTS_MAX", limits::DAMAGE_REPORTS_MAX as u64),
         ("CACHE_BYTES", limits::CACHE_BYTES),
+        ("SEGMENT_CACHE_BYTES", limits::SEGMENT_CACHE_BYTES),
     ];
     let rows = spec::table(&spec::text(), "Limits");
     let text: Vec<(&str, u64)> = rows
@@ -109,6 +117,18 @@ fn numbers_are_those_of_the_specification() {
         };
         assert_eq!(row[1], name);
     }
+}
+
+#[test]
+fn streams_are_those_of_the_specification() {
+    let rows = spec::table(&spec::text(), "Streams");
+    assert_eq!(rows.len(), Stream::ALL.len());
+    for (row, stream) in rows.iter().zip(Stream::ALL) {
+        assert_eq!(row[0], (stream as u32).to_string());
+        assert_eq!(row[1], stream.name());
+    }
+    let head = spec::section(&spec::text(), "Segment head").to_owned();
+    assert!(head.contains("at most 12 496") && GROUPS_MAX == 12_496);
 }
 
 #[test]

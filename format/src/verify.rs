@@ -61,6 +61,9 @@ impl CaptureFile {
             return self.verify_unknown(entry);
         }
         crate::payload::check_lengths(entry).map_err(|reason| damage(entry, reason))?;
+        if entry.kind == ChunkKind::PACKED {
+            return self.unpack(entry).map(|_| ());
+        }
         buffer.resize(entry.raw_len as usize, 0);
         self.decoder.decode_into(&self.source, entry, buffer)
     }

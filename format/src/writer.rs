@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::num::NonZero;
 
+use crate::chunk::ChunkKind;
 use crate::codes::machine_code;
 use crate::compress::{Job, Queue};
 use crate::error::WriteError;
 use crate::frame::Frame;
 use crate::header::{FORMAT_VERSION, Features, FileHeader};
-use crate::limits::{CHECKPOINT_BYTES, MEMORY_CHUNK_ALIGN};
+use crate::limits::{CHECKPOINT_BYTES, MEMORY_CHUNK_ALIGN, SEGMENT_STORED_MAX};
 use crate::model::{Metadata, Problem, Statistics};
 use crate::output::Output;
+use crate::pack::Segment;
 use crate::records;
 use crate::wire::StatisticsV1;
 
@@ -56,6 +58,8 @@ pub struct Written {
     pub chunks: u64,
     /// Memory chunks.
     pub memory_chunks: u64,
+    /// Segments of packed memory.
+    pub segments: u64,
 }
 
 /// Writes one capture into anything that takes bytes: a file, a pipe, a socket.
@@ -178,6 +182,26 @@ impl<W: Write> Writer<W> {
             Some(done) => self.write(done),
             None => Ok(()),
         }
+    }
+
+    /// Stores a segment of packed memory. It comes behind all memory that was handed over before, so that it replaces what of
+    /// that is at its addresses.
+    ///
+    /// # Errors
+    /// If the output refuses bytes, or the segment is longer than [`crate::limits::SEGMENT_STORED_MAX`].
+    pub fn segment(&mut self, segment: &Segment) -> Result<(), WriteError> {
+        if segment.stored_len() > SEGMENT_STORED_MAX {
+            return Err(WriteError::RecordTooLarge {
+                kind: ChunkKind::PACKED,
+                len: segment.stored_len(),
+                max: SEGMENT_STORED_MAX,
+            });
+        }
+        self.submit()?;
+        while let Some(done) = self.queue.pop().map_err(compress_error("memory"))? {
+            self.write(done)?;
+        }
+        self.out.put_segment(segment)
     }
 
     /// Appends bytes that lie within one block to the pending chunk, or begins a new one.

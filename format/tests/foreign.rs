@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::foreign::{Fields, Foreign, tiny};
+use common::foreign::{Fields, Foreign, crc32, tiny, zstd_frame};
 use v8mini_format::model::{AllocationArea, GcState, Space, UnwindBase, UnwindRule, V8Version};
 use v8mini_format::{CaptureFile, ChunkKind, Encoding, Memory, MemoryExt, MemoryRange};
 
@@ -327,4 +327,67 @@ fn memory_may_be_stored_in_any_encoding() {
     let mut expected = vec![5; 64];
     expected.extend([7; 128]);
     assert_eq!(file.read_vec(0x1000, 192).unwrap(), expected);
+}
+
+/// The payload of a segment, as the specification has it: two objects that refer to each other and to one elsewhere, and 16 bytes.
+fn segment() -> Vec<u8> {
+    let structure = [
+        // Objects of three words: the first refers to target 0.
+        1, 3, 2, 0x80, //
+        // Bytes.
+        0, 0, 0, 4, //
+        // The constant: target 2.
+        2, //
+        // Second words: tags; references counted from the own number; integers of one byte each.
+        1, 2, 0, 0x10, //
+        // Third words: all have tag 4.
+        2, 4,
+    ];
+    let streams: [(u32, &[u8]); 8] = [
+        (0, &structure),
+        (1, &[0, 0, 1]),
+        (2, &[2]),
+        // 0x8000, in words.
+        (3, &[0x80, 0x20]),
+        (4, &[0, 2]),
+        // -1.
+        (5, &[1]),
+        (6, &[7]),
+        (9, b"sixteen bytes .."),
+    ];
+    let mut ranges = 0x1_0000_u64.to_le_bytes().to_vec();
+    ranges.extend(64_u64.to_le_bytes());
+    let mut head = 64_u64.to_le_bytes().to_vec();
+    for count in [1, streams.len() as u32, 2, 3, 1, 1, 0] {
+        head.extend(count.to_le_bytes());
+    }
+    let crc = crc32(&[head.as_slice(), &ranges].concat());
+    head.extend(crc.to_le_bytes());
+    let mut payload = [head, ranges].concat();
+    let frames: Vec<Vec<u8>> = streams.iter().map(|(_, raw)| zstd_frame(raw)).collect();
+    for ((stream, raw), frame) in streams.iter().zip(&frames) {
+        for number in [*stream, raw.len() as u32, frame.len() as u32] {
+            payload.extend(number.to_le_bytes());
+        }
+    }
+    payload.extend(frames.concat());
+    payload
+}
+
+#[test]
+fn packed_memory_is_read() {
+    let payload = segment();
+    let bytes = Foreign::new()
+        .chunk(*b"PACK", 1, 0, 0x1_0000, payload.len() as u64, &payload)
+        // What comes later holds.
+        .memory(0x1_0030, b"SIXTEEN")
+        .finish();
+    let file = CaptureFile::from_bytes(bytes).unwrap();
+    assert!(file.is_packed() && file.verify().is_intact());
+    let words = [0x8001, 7 << 32, 0x1_0019, 0x8001, 0x1_0001, 0x1_0019];
+    for (at, word) in (0x1_0000_u64..).step_by(8).zip(words) {
+        assert_eq!(file.read_u64(at).unwrap(), word, "{at:#x}");
+    }
+    assert_eq!(file.read_vec(0x1_0030, 16).unwrap(), b"SIXTEEN bytes ..");
+    assert!(file.read_u8(0x1_0040).is_err());
 }

@@ -22,6 +22,7 @@ mod mcp;
 mod new_file;
 mod node;
 mod output;
+mod pack;
 mod path;
 mod print;
 mod progress;
@@ -41,6 +42,7 @@ mod strings;
 mod suspects;
 mod tree;
 mod tui;
+mod unpack;
 mod value_schema;
 mod verdict;
 mod waste;
@@ -83,6 +85,8 @@ pub struct Cli {
 enum Command {
     Cache(cache::Cache),
     Convert(convert::Convert),
+    Pack(pack::Pack),
+    Unpack(unpack::Unpack),
     Diff(diff::Diff),
     Info(info::Info),
     Histogram(histogram::Histogram),
@@ -122,9 +126,11 @@ impl Command {
         Some(match self {
             Self::Cache(_)
             | Self::Convert(_)
+            | Self::Pack(_)
             | Self::Redact(_)
             | Self::Schema(_)
-            | Self::Shell(_) => return None,
+            | Self::Shell(_)
+            | Self::Unpack(_) => return None,
             #[cfg(feature = "mcp")]
             Self::Mcp(_) => return None,
             Self::Diff(diff) => diff,
@@ -164,12 +170,14 @@ impl Command {
             | Self::Convert(_)
             | Self::Diff(_)
             | Self::Export(_)
+            | Self::Pack(_)
             | Self::Redact(_)
             | Self::Report(_)
             | Self::Schema(_)
             | Self::Shell(_)
             | Self::Source(_)
-            | Self::Tui(_) => false,
+            | Self::Tui(_)
+            | Self::Unpack(_) => false,
             #[cfg(feature = "sql")]
             Self::Sql(_) => false,
             #[cfg(feature = "mcp")]
@@ -213,6 +221,8 @@ impl Command {
         match (self, self.query()) {
             (Self::Cache(cache), _) => cache.run(output),
             (Self::Convert(convert), _) => convert.run(output),
+            (Self::Pack(pack), _) => pack.run(output),
+            (Self::Unpack(unpack), _) => unpack.run(output),
             (Self::Redact(redact), _) => redact.run(output),
             (Self::Schema(schema), _) => schema.run(output),
             #[cfg(feature = "mcp")]

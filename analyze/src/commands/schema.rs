@@ -16,8 +16,8 @@ use super::output::{Outcome, Output};
 use super::sql;
 use super::{
     bt, cache, convert, diff, dominators, export, find, functions, garbage, histogram, info,
-    inspect, instances, node, path, redact, refs, report, scripts, source, strings, suspects, tree,
-    waste, what,
+    inspect, instances, node, pack, path, redact, refs, report, scripts, source, strings, suspects,
+    tree, unpack, waste, what,
 };
 
 /// Number of the version of all that is printed with `--json`; `spec/json-schema.md` says when it changes.
@@ -57,6 +57,7 @@ const SCHEMAS: &[(&str, Make)] = &[
     ("inspect", of::<inspect::Report>),
     ("instances", of::<instances::Report<'static>>),
     ("node", of::<node::Report>),
+    ("pack", of::<pack::Report>),
     ("path", of::<path::Report<'static>>),
     ("redact", of::<redact::Report>),
     ("refs", of::<refs::Report<'static>>),
@@ -68,6 +69,7 @@ const SCHEMAS: &[(&str, Make)] = &[
     ("strings", of::<strings::Report<'static>>),
     ("suspects", of::<suspects::Report<'static>>),
     ("tree", of::<tree::Report<'static>>),
+    ("unpack", of::<unpack::Report>),
     ("waste", of::<waste::Report<'static>>),
     ("what", of::<what::Report>),
 ];

@@ -23,4 +23,5 @@ pub use place::{Place, find_place};
 pub use population::{Population, Shape, objects_of_maps};
 pub(crate) use stored::{read_coverage, write_coverage};
 pub use tally::{Count, GapStart, Gaps, Sample, Tally};
+pub(crate) use walk::PageWalker;
 pub use walk::{PageSelection, Visitor, walk};

@@ -250,20 +250,22 @@ impl<'a> PageWalk<'a> {
         let tail = span.tail(at)?;
         let entry = self.entry(tail)?;
         let size = entry.size_of(objects, tail, span.limit.saturating_sub(at))?;
+        let object = HeapObject {
+            address: Address(at),
+            map: &entry.map,
+            map_index: entry.index,
+            size,
+            bytes: usize::try_from(size)
+                .ok()
+                .and_then(|size| tail.get(..size))
+                .unwrap_or(tail),
+        };
         if entry.is_free_space {
             coverage.free += size;
+            visitor.free(&object);
         } else {
             coverage.objects += size;
-            visitor.visit(&HeapObject {
-                address: Address(at),
-                map: &entry.map,
-                map_index: entry.index,
-                size,
-                bytes: usize::try_from(size)
-                    .ok()
-                    .and_then(|size| tail.get(..size))
-                    .unwrap_or(tail),
-            });
+            visitor.visit(&object);
         }
         Some(size)
     }

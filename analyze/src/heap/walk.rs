@@ -6,8 +6,8 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use rayon::prelude::*;
-use v8mini_format::MemoryRange;
 use v8mini_format::model::{Page, Space};
+use v8mini_format::{Memory, MemoryRange};
 
 use super::page_walk::{PageWalk, Span};
 use super::{Coverage, HeapObject, SpaceCoverage};
@@ -27,6 +27,9 @@ const PAGES_PER_TASK: usize = 16;
 pub trait Visitor: Send {
     /// Called for each object, in address order within a visitor.
     fn visit(&mut self, object: &HeapObject<'_>);
+
+    /// Called for each free-list entry and filler, in address order with the objects.
+    fn free(&mut self, _entry: &HeapObject<'_>) {}
 
     /// Called for each range in which no object was recognised, with the word that it begins with.
     fn gap(&mut self, _page: &Page, _range: Range<u64>, _first_word: u64) {}
@@ -84,6 +87,7 @@ pub(super) fn walk_pages<V: Visitor>(
                     let space = coverage.spaces.entry(page.space).or_default();
                     walk_page(
                         objects,
+                        objects.memory(),
                         page,
                         &stored,
                         &areas,
@@ -108,12 +112,55 @@ pub(super) fn walk_pages<V: Visitor>(
     (visitors, total)
 }
 
+/// Walks pages that the caller chooses, on the caller's thread: for whoever works page by page, and has their memory at hand.
+pub(crate) struct PageWalker<'a> {
+    objects: &'a Objects,
+    stored: Vec<MemoryRange>,
+    areas: Vec<Range<u64>>,
+}
+
+impl<'a> PageWalker<'a> {
+    pub(crate) fn new(objects: &'a Objects) -> Self {
+        Self {
+            objects,
+            stored: objects.memory().ranges(),
+            areas: unallocated_areas(objects),
+        }
+    }
+
+    /// What is stored, sorted by address.
+    pub(crate) fn stored(&self) -> &[MemoryRange] {
+        &self.stored
+    }
+
+    /// Walks pages, whose memory is read from `memory`.
+    pub(crate) fn walk<V: Visitor>(&self, memory: &dyn Memory, pages: &[&Page], visitor: &mut V) {
+        let mut walk = PageWalk::new(self.objects);
+        let mut buffer = Vec::new();
+        let mut coverage = SpaceCoverage::default();
+        for page in pages {
+            walk_page(
+                self.objects,
+                memory,
+                page,
+                &self.stored,
+                &self.areas,
+                &mut walk,
+                &mut buffer,
+                visitor,
+                &mut coverage,
+            );
+        }
+    }
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "the state of one worker, borrowed apart"
 )]
 fn walk_page<'a, V: Visitor>(
     objects: &'a Objects,
+    memory: &dyn Memory,
     page: &Page,
     stored: &[MemoryRange],
     areas: &[Range<u64>],
@@ -133,7 +180,7 @@ fn walk_page<'a, V: Visitor>(
     coverage.overhead += page.size - (area_end - area_start);
     if objects.pages().is_large(page) {
         walk_large_page(
-            objects,
+            memory,
             page,
             area_start..area_end,
             walk,
@@ -159,7 +206,7 @@ fn walk_page<'a, V: Visitor>(
         in_step &= start == at;
         coverage.absent(objects.pages(), at..start);
         at = end;
-        if !read_into(objects, start, end - start, buffer) {
+        if !read_into(memory, start, end - start, buffer) {
             coverage.missing += end - start;
             in_step = false;
             continue;
@@ -184,17 +231,17 @@ fn walk_page<'a, V: Visitor>(
     }
 }
 
-fn walk_large_page<'a, V: Visitor>(
-    objects: &'a Objects,
+fn walk_large_page<V: Visitor>(
+    memory: &dyn Memory,
     page: &Page,
     area: Range<u64>,
-    walk: &mut PageWalk<'a>,
+    walk: &mut PageWalk<'_>,
     buffer: &mut Vec<u8>,
     visitor: &mut V,
     coverage: &mut SpaceCoverage,
 ) {
     let room = area.end - area.start;
-    if !read_into(objects, area.start, room.min(LARGE_PAGE_PREFIX), buffer) {
+    if !read_into(memory, area.start, room.min(LARGE_PAGE_PREFIX), buffer) {
         coverage.missing += room;
         return;
     }
@@ -213,13 +260,13 @@ fn walk_large_page<'a, V: Visitor>(
     }
 }
 
-fn read_into(objects: &Objects, start: u64, len: u64, buffer: &mut Vec<u8>) -> bool {
+fn read_into(memory: &dyn Memory, start: u64, len: u64, buffer: &mut Vec<u8>) -> bool {
     let Ok(len) = usize::try_from(len) else {
         return false;
     };
     buffer.clear();
     buffer.resize(len, 0);
-    objects.memory().read_at(start, buffer).is_ok()
+    memory.read_at(start, buffer).is_ok()
 }
 
 /// Where the isolates' allocation areas are still empty, sorted, one for each address that they begin at: a hostile capture

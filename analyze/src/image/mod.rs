@@ -1,5 +1,6 @@
 //! The image that all analysis starts from: an address space and what is known about the process.
 
+mod edited;
 mod open;
 mod page_index;
 mod ranges;
@@ -7,6 +8,7 @@ mod spool;
 
 use v8mini_format::{Memory, Metadata};
 
+pub(crate) use edited::Edited;
 pub use open::{OpenError, OpenOptions, Opened, open};
 pub use page_index::PageIndex;
 pub(crate) use ranges::disjoint;

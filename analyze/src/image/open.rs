@@ -138,7 +138,14 @@ fn open_file(file: File, options: &CoreOptions) -> Result<Opened, OpenError> {
     if elf_core::is_elf(&head) {
         Ok(Opened::Core(Box::new(elf_core::open(&file, options)?)))
     } else {
-        Ok(Opened::Capture(Box::new(CaptureFile::from_file(file)?)))
+        let mut capture = CaptureFile::from_file(file)?;
+        // Without a temporary file it takes longer, but it works.
+        if capture.is_packed()
+            && let Ok(spool) = tempfile::tempfile()
+        {
+            capture = capture.with_spool(spool);
+        }
+        Ok(Opened::Capture(Box::new(capture)))
     }
 }
 

@@ -118,6 +118,11 @@ impl Objects {
         name
     }
 
+    /// Gives the image back.
+    pub fn into_image(self) -> Image {
+        self.image
+    }
+
     /// The image.
     pub fn image(&self) -> &Image {
         &self.image

@@ -7,9 +7,10 @@ use v8mini_fuzz::mutation::Random;
 use v8mini_fuzz::{TARGETS, Target};
 
 /// How often each target runs: a second or two.
-const COUNTS: [(&str, usize); 8] = [
+const COUNTS: [(&str, usize); 9] = [
     ("capture", 60),
     ("record", 300),
+    ("packed", 2000),
     ("heap", 60),
     ("locate", 200),
     ("symbols", 3000),
@@ -95,6 +96,15 @@ fn captures_are_survived() {
 #[test]
 fn records_are_survived() {
     survives("record");
+}
+
+#[test]
+fn packed_segments_are_survived() {
+    let target = TARGETS.iter().find(|target| target.name == "packed");
+    for seed in (target.unwrap().seeds)() {
+        assert!(v8mini_fuzz::targets::is_sound(&seed));
+    }
+    survives("packed");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod graph;
 mod heap;
 mod heap_report;
 mod measure;
+mod pack;
 mod pause;
 mod size;
 
@@ -23,6 +24,7 @@ pub(crate) struct Arguments {
 enum Benchmark {
     Graph(graph::Arguments),
     Heap(heap::Arguments),
+    Pack(pack::Arguments),
     Pause(pause::Arguments),
     Size(size::Arguments),
 }
@@ -31,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.benchmark {
         Benchmark::Graph(arguments) => graph::run(arguments),
         Benchmark::Heap(arguments) => heap::run(arguments),
+        Benchmark::Pack(arguments) => pack::run(arguments),
         Benchmark::Pause(arguments) => pause::run(arguments),
         Benchmark::Size(arguments) => size::run(arguments),
     }

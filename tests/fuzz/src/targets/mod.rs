@@ -7,6 +7,7 @@ mod core;
 mod expression;
 mod heap;
 mod locate;
+mod packed;
 mod record;
 mod symbols;
 
@@ -16,6 +17,7 @@ pub use core::core;
 pub use expression::expression;
 pub use heap::heap;
 pub use locate::locate;
+pub use packed::{is_sound, packed};
 pub use record::record;
 pub use symbols::symbols;
 
@@ -50,6 +52,12 @@ pub const TARGETS: &[Target] = &[
         run: record,
         seeds: record::seeds,
         max_len: 1 << 14,
+    },
+    Target {
+        name: "packed",
+        run: packed,
+        seeds: packed::seeds,
+        max_len: 1 << 15,
     },
     Target {
         name: "heap",

@@ -1,0 +1,63 @@
+//! Unpacked segments, kept as long as they are used and fit.
+
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::limits::SEGMENT_MAX;
+
+/// The memory of a segment, or why there is none.
+type Unpacked = Result<Arc<Vec<u8>>, String>;
+
+/// A cache of whole segments, least recently used first out.
+///
+/// Each is unpacked once, however many threads ask for it at a time: the others wait.
+#[derive(Debug)]
+pub(crate) struct SegmentCache {
+    /// The most recently used last.
+    slots: Mutex<Vec<Arc<Slot>>>,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    chunk: u32,
+    memory: OnceLock<Unpacked>,
+}
+
+impl SegmentCache {
+    /// A cache of about so many bytes; never so few that threads that walk over memory take each other's segments away.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let fit = usize::try_from(bytes / SEGMENT_MAX).unwrap_or(usize::MAX);
+        Self {
+            slots: Mutex::default(),
+            most: fit.max(threads + 1),
+        }
+    }
+
+    /// The memory of a segment; by `unpack` if it is not here.
+    pub(crate) fn get(
+        &self,
+        chunk: u32,
+        unpack: impl FnOnce() -> Result<Vec<u8>, String>,
+    ) -> Unpacked {
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = match slots.iter().position(|slot| slot.chunk == chunk) {
+                Some(index) => slots.remove(index),
+                None => {
+                    if slots.len() >= self.most {
+                        slots.remove(0);
+                    }
+                    Arc::new(Slot {
+                        chunk,
+                        memory: OnceLock::new(),
+                    })
+                }
+            };
+            slots.push(Arc::clone(&slot));
+            slot
+        };
+        slot.memory.get_or_init(|| unpack().map(Arc::new)).clone()
+    }
+}

@@ -1,0 +1,220 @@
+//! Which way of writing numbers makes them small: estimated on samples.
+
+use super::super::column::{Code32, From32};
+use super::super::cursor::zigzag;
+
+/// Numbers that are looked at.
+const SAMPLE: usize = 1024;
+/// They are taken in so many runs.
+const RUNS: usize = 4;
+/// Places of the table that counts numbers; a power of two, twice the sample.
+const PLACES: usize = 2 * SAMPLE;
+
+/// Counts how often numbers occur.
+#[derive(Debug)]
+pub(super) struct Estimator {
+    places: Vec<Place>,
+    round: u32,
+    used: Vec<u32>,
+    logs: Vec<f32>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    round: u32,
+    number: u32,
+    count: u32,
+}
+
+impl Default for Estimator {
+    fn default() -> Self {
+        let log = |number: usize| {
+            if number == 0 {
+                0.0
+            } else {
+                (number as f32).log2()
+            }
+        };
+        Self {
+            places: vec![Place::default(); PLACES],
+            round: 0,
+            used: Vec::with_capacity(SAMPLE),
+            logs: (0..=SAMPLE).map(log).collect(),
+        }
+    }
+}
+
+/// The runs of a column that are looked at.
+fn runs(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let (count, run) = if len <= SAMPLE {
+        (1, len)
+    } else {
+        (RUNS, SAMPLE / RUNS)
+    };
+    let step = (len - run) / count.max(2).saturating_sub(1);
+    (0..count).map(move |index| index * step..index * step + run)
+}
+
+impl Estimator {
+    fn log(&self, number: usize) -> f32 {
+        self.logs.get(number).copied().unwrap_or(0.0)
+    }
+
+    /// Bits that a sample of numbers takes as written by `planes` (0: variable length).
+    ///
+    /// For numbers of variable length, one that comes again is a match for the compressor, whatever its length; for planes, each byte counts by itself.
+    fn cost(&mut self, numbers: &[u32]) -> (f32, u8) {
+        let len = numbers.len();
+        self.round += 1;
+        self.used.clear();
+        let mut all = 0;
+        for number in numbers {
+            all |= *number;
+            let hash = number.wrapping_mul(0x9E37_79B9) >> 16;
+            let mut at = hash as usize % PLACES;
+            while let Some(place) = self.places.get_mut(at) {
+                if place.round != self.round {
+                    *place = Place {
+                        round: self.round,
+                        number: *number,
+                        count: 1,
+                    };
+                    self.used.push(at as u32);
+                    break;
+                }
+                if place.number == *number {
+                    place.count += 1;
+                    break;
+                }
+                at = (at + 1) % PLACES;
+            }
+        }
+        let mut variable = 0.0;
+        for at in &self.used {
+            let Some(place) = self.places.get(*at as usize) else {
+                continue;
+            };
+            let first = 8.0 * bytes_of(place.number) as f32;
+            let again = self.log(len) - self.log(place.count as usize);
+            variable += first + (place.count - 1) as f32 * again.max(0.05);
+        }
+        let planes = (4 - all.leading_zeros() / 8) as u8;
+        let planes = planes.max(1);
+        let planar: f32 = (0..planes).map(|plane| self.entropy(numbers, plane)).sum();
+        if planar < variable * 0.98 {
+            (planar, planes)
+        } else {
+            (variable, 0)
+        }
+    }
+
+    /// Bits of one byte of each number.
+    fn entropy(&self, numbers: &[u32], plane: u8) -> f32 {
+        let mut counts = [0_u16; 256];
+        for number in numbers {
+            let byte = (number >> (8 * plane)) as u8;
+            if let Some(count) = counts.get_mut(usize::from(byte)) {
+                *count += 1;
+            }
+        }
+        let len = self.log(numbers.len());
+        let bits = counts.iter().map(|count| {
+            let count = usize::from(*count);
+            count as f32 * (len - self.log(count))
+        });
+        bits.sum()
+    }
+
+    /// The best way to write numbers, among some. `base` has what each number can be counted from, for every candidate that
+    /// needs it: pairs of candidate and numbers.
+    pub(super) fn choose(&mut self, numbers: &[u32], candidates: &[Candidate<'_>]) -> Chosen {
+        let mut best = (f32::INFINITY, Candidate::new(From32::Zero), 0);
+        let mut sample = Vec::with_capacity(SAMPLE);
+        for candidate in candidates {
+            sample.clear();
+            for run in runs(numbers.len()) {
+                let run_numbers = numbers.get(run.clone()).unwrap_or_default();
+                let bases = candidate.bases.and_then(|bases| bases.get(run));
+                candidate.transform(run_numbers, bases, &mut sample);
+            }
+            let (cost, planes) = self.cost(&sample);
+            if cost < best.0 {
+                best = (cost, *candidate, planes);
+            }
+        }
+        let (_, candidate, planes) = best;
+        let mut written = Vec::with_capacity(numbers.len());
+        candidate.transform(numbers, candidate.bases, &mut written);
+        let all = written.iter().fold(0, |all, number| all | number);
+        let planes = if planes == 0 {
+            0
+        } else {
+            (4 - all.leading_zeros() / 8).max(1) as u8
+        };
+        Chosen {
+            code: Code32 {
+                from: candidate.from,
+                planes,
+            },
+            written,
+        }
+    }
+}
+
+const fn bytes_of(number: u32) -> u32 {
+    (32 - (number | 1).leading_zeros()).div_ceil(7)
+}
+
+/// A way to write numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub(super) from: From32,
+    /// What each number is counted from.
+    pub(super) bases: Option<&'a [u32]>,
+}
+
+/// The way that was chosen, and the numbers as it writes them.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) code: Code32,
+    pub(super) written: Vec<u32>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) const fn new(from: From32) -> Self {
+        Self { from, bases: None }
+    }
+
+    pub(super) const fn with(from: From32, bases: &'a [u32]) -> Self {
+        Self {
+            from,
+            bases: Some(bases),
+        }
+    }
+
+    fn transform(&self, numbers: &[u32], bases: Option<&[u32]>, out: &mut Vec<u32>) {
+        let bases = bases.unwrap_or_default();
+        let pairs = || numbers.iter().zip(bases);
+        let mut last = 0_u32;
+        match self.from {
+            From32::Zero => out.extend_from_slice(numbers),
+            From32::Last => out.extend(numbers.iter().map(|number| {
+                let delta = number.wrapping_sub(last);
+                last = *number;
+                zigzag(delta)
+            })),
+            From32::Own(_) => {
+                out.extend(pairs().map(|(number, base)| zigzag(number.wrapping_sub(*base))));
+            }
+            From32::OwnLast(_) => out.extend(pairs().map(|(number, base)| {
+                let distance = number.wrapping_sub(*base);
+                let delta = distance.wrapping_sub(last);
+                last = distance;
+                zigzag(delta)
+            })),
+            From32::Size(_) => {
+                out.extend(pairs().map(|(number, base)| zigzag(base.wrapping_sub(*number))));
+            }
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! Groups and columns into streams.
+
+use super::super::column::{Code32, Code64, Column, From32};
+use super::super::cursor::put_number;
+use super::super::group::{Class, Group, Tail};
+use super::super::{BASES, SHORT_GROUPS, Stream, tag};
+use super::choose::{Candidate, Estimator};
+use super::classify::{Codes, INTEGER, REFERENCE, WORD};
+use super::groups::Grouping;
+use super::streams::Streams;
+use super::{RawItem, word};
+
+/// What packing the columns needs.
+pub(super) struct Packer<'a> {
+    pub(super) memory: &'a [u8],
+    pub(super) items: &'a [RawItem],
+    pub(super) classes: &'a [Class],
+    pub(super) grouping: &'a Grouping,
+    pub(super) codes: &'a Codes,
+    pub(super) streams: &'a mut Streams,
+    pub(super) scratch: Scratch,
+}
+
+/// Room that is used again for each column.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    estimator: Estimator,
+    tags: Vec<u8>,
+    references: Vec<u32>,
+    own: Vec<u32>,
+    integers: Vec<u32>,
+    /// Numbers of the rows that are integers.
+    integer_rows: Vec<u32>,
+    words: Vec<u64>,
+}
+
+/// A word of a column: where it is, and of what.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    at: u32,
+    target: u32,
+    size: u32,
+}
+
+/// What is known of a column beforehand.
+#[derive(Debug, Clone, Copy)]
+struct Hint {
+    /// What the items' sizes are to be multiplied with to be near to a count in the column; 0 if they all have one size.
+    factor: u8,
+    /// Whether it has 64-bit numbers.
+    numbers: bool,
+    /// Whether later columns may count from its upper halves.
+    is_base: bool,
+}
+
+impl Packer<'_> {
+    /// Packs everything; returns the number of constants.
+    pub(super) fn pack(mut self) -> u32 {
+        let grouping = self.grouping;
+        for (group, head) in grouping.groups.iter().zip(&grouping.heads) {
+            let number = (*head != 0)
+                .then(|| self.codes.number_of(head & !7))
+                .flatten();
+            let group = Group {
+                head: number.map_or(0, |number| number + 1),
+                ..*group
+            };
+            group.put(self.streams.of(Stream::Structure));
+        }
+        for constant in &self.codes.constants {
+            put_number(self.streams.of(Stream::Structure), u64::from(*constant));
+        }
+        self.sequence();
+        let mut last = 0;
+        for far in &self.codes.far {
+            put_number(self.streams.of(Stream::Far), (far - last) / 8);
+            last = *far;
+        }
+        for (index, group) in grouping.groups.iter().enumerate() {
+            self.group(index, group);
+        }
+        self.codes.constants.len() as u32
+    }
+
+    fn sequence(&mut self) {
+        let sequence = self.streams.of(Stream::Sequence);
+        for group in &self.grouping.of_item {
+            let group = usize::from(*group);
+            match group.checked_sub(SHORT_GROUPS) {
+                None => sequence.push(group as u8),
+                Some(rest) => {
+                    sequence.extend([(SHORT_GROUPS + (rest >> 8)) as u8, rest as u8]);
+                }
+            }
+        }
+    }
+
+    /// The items of a group.
+    fn items(&self, group: usize) -> impl Iterator<Item = Row> + use<'_> {
+        let numbers = self.grouping.items(group).iter();
+        numbers.filter_map(|number| {
+            let RawItem { at, size, .. } = *self.items.get(*number as usize)?;
+            let target = *self.codes.targets.get(*number as usize)?;
+            Some(Row { at, target, size })
+        })
+    }
+
+    fn group(&mut self, index: usize, group: &Group) {
+        let items: Vec<Row> = self.items(index).collect();
+        let first = u32::from(group.head > 0);
+        let lead = group.lead_words();
+        if group.size == 0 {
+            let sizes = self.streams.of(Stream::Sizes);
+            for item in &items {
+                put_number(sizes, u64::from(item.size - lead));
+            }
+        }
+        let class = self.grouping.classes.get(index).copied().unwrap_or(0);
+        let class = self
+            .classes
+            .get(class as usize)
+            .copied()
+            .unwrap_or_default();
+        let factor = match group.tail {
+            _ if group.size > 0 && !matches!(group.tail, Tail::Text8(_) | Tail::Text16(_)) => 0,
+            Tail::Text8(_) | Tail::Bytes => 8,
+            Tail::Text16(_) => 4,
+            _ => 1,
+        };
+        let hint = Hint {
+            factor,
+            numbers: class.tail == Tail::Numbers,
+            is_base: true,
+        };
+        let mut bases: Vec<Vec<u32>> = Vec::new();
+        let mut rows = Vec::with_capacity(items.len());
+        for column in 0..group.lead {
+            rows.clear();
+            rows.extend(items.iter().map(|item| Row {
+                at: item.at + first + column,
+                ..*item
+            }));
+            if let Some(uppers) = self.column(&rows, &bases, hint) {
+                if bases.len() == BASES {
+                    bases.remove(0);
+                }
+                bases.push(uppers);
+            }
+        }
+        drop(rows);
+        drop(bases);
+        self.tail(group, &items, hint);
+    }
+
+    fn tail(&mut self, group: &Group, items: &[Row], hint: Hint) {
+        let lead = group.lead_words();
+        let hint = Hint {
+            factor: 0,
+            is_base: false,
+            ..hint
+        };
+        match group.tail {
+            Tail::None => {}
+            Tail::Values => {
+                let phases = self.phases(items, lead);
+                self.streams.of(Stream::Structure).push(phases as u8);
+                for phase in 0..phases {
+                    self.column(&tail_rows(items, lead, phases, phase), &[], hint);
+                }
+            }
+            Tail::Numbers => {
+                self.column(&tail_rows(items, lead, 1, 0), &[], hint);
+            }
+            Tail::Bytes => {
+                let start = self.streams.of(Stream::Bytes).len();
+                for item in items {
+                    let bytes = bytes(self.memory, item.at + lead, item.at + item.size);
+                    self.streams.of(Stream::Bytes).extend_from_slice(bytes);
+                }
+                self.streams.seal(Stream::Bytes, start);
+            }
+            Tail::Text8(word) => self.text(items, lead, word, 1),
+            Tail::Text16(word) => self.text(items, lead, word, 2),
+        }
+    }
+
+    fn text(&mut self, items: &[Row], lead: u32, count_word: u8, width: u64) {
+        let memory = self.memory;
+        let parts = || {
+            items.iter().map(|item| {
+                let all = bytes(memory, item.at + lead, item.at + item.size);
+                let count = word(memory, item.at + u32::from(count_word)) >> 32;
+                let len = match count_word {
+                    0 => all.len(),
+                    _ => usize::try_from(count * width).unwrap_or(usize::MAX),
+                };
+                all.split_at_checked(len)
+            })
+        };
+        let start = self.streams.of(Stream::Text).len();
+        let padded = parts()
+            .flatten()
+            .any(|(_, rest)| rest.iter().any(|byte| *byte != 0));
+        self.streams.of(Stream::Structure).push(u8::from(padded));
+        // Of characters of two bytes, all lower bytes come first: the upper ones are mostly 0.
+        for plane in 0..width as usize {
+            for (text, _) in parts().flatten() {
+                let out = self.streams.of(Stream::Text);
+                match width {
+                    1 => out.extend_from_slice(text),
+                    _ => out.extend(text.iter().skip(plane).step_by(2)),
+                }
+            }
+        }
+        if padded {
+            for (_, rest) in parts().flatten() {
+                self.streams.of(Stream::Bytes).extend_from_slice(rest);
+            }
+        }
+        self.streams.seal(Stream::Text, start);
+    }
+
+    /// In how many columns arrays are best written: those of pairs and triples in two or three.
+    fn phases(&self, items: &[Row], lead: u32) -> u32 {
+        let mut best = (f32::INFINITY, 1);
+        for phases in 1..=3_u32 {
+            // Integer, word, constant or reference, by phase.
+            let mut counts = [[0_u32; 64]; 3];
+            let mut seen = 0;
+            for item in items {
+                for at in lead..item.size {
+                    let kind = self.kind(item.at + at);
+                    let phase = ((item.size - at) % phases) as usize;
+                    if let Some(count) = counts
+                        .get_mut(phase)
+                        .and_then(|counts| counts.get_mut(usize::from(kind)))
+                    {
+                        *count += 1;
+                    }
+                }
+                seen += item.size;
+                if seen > 4096 {
+                    break;
+                }
+            }
+            let bits: f32 = counts.iter().map(|counts| entropy(counts)).sum();
+            // Columns of their own cost something.
+            let bits = bits * (1.0 + 0.03 * (phases - 1) as f32);
+            if bits < best.0 {
+                best = (bits, phases);
+            }
+        }
+        best.1
+    }
+
+    /// What a word is, roughly.
+    fn kind(&self, at: u32) -> u8 {
+        match self.codes.codes.get(at as usize).copied().unwrap_or(WORD) {
+            INTEGER => 0,
+            WORD => 1,
+            code => {
+                let number = ((code - REFERENCE) / 2) as usize;
+                match self.codes.tags.get(number).copied().unwrap_or(0) {
+                    0 => 2,
+                    tag => 3 + tag % 61,
+                }
+            }
+        }
+    }
+
+    /// Packs a column; returns its upper halves if later ones may count from them.
+    fn column(&mut self, rows: &[Row], bases: &[Vec<u32>], hint: Hint) -> Option<Vec<u32>> {
+        let mut raw = 0;
+        let mut same = true;
+        let first = rows.first().map_or(0, |row| word(self.memory, row.at));
+        for row in rows {
+            same &= word(self.memory, row.at) == first;
+            let code = self.codes.codes.get(row.at as usize);
+            raw += usize::from(code == Some(&WORD));
+        }
+        if hint.numbers && !hint.is_base {
+            // Their words were not coded: nothing in them is a reference.
+            raw = rows.len();
+        }
+        let is_reference = first & 1 == 1 && raw == 0;
+        if same && !is_reference {
+            Column::Constant(first).put(self.streams.of(Stream::Structure));
+            return None;
+        }
+        if raw * 2 <= rows.len() && !(hint.numbers && raw > 0) {
+            return self.values(rows, bases, hint);
+        }
+        if hint.numbers {
+            Column::Words.put(self.streams.of(Stream::Structure));
+            let words: Vec<u64> = rows.iter().map(|row| word(self.memory, row.at)).collect();
+            self.words(&words);
+            return None;
+        }
+        Column::Halves.put(self.streams.of(Stream::Structure));
+        let mut lower = Vec::with_capacity(rows.len());
+        let mut upper = Vec::with_capacity(rows.len());
+        for row in rows {
+            let word = word(self.memory, row.at);
+            lower.push(word as u32);
+            upper.push((word >> 32) as u32);
+        }
+        let numbers = 0..rows.len() as u32;
+        self.integers(&lower, numbers.clone(), rows, bases, 0);
+        self.integers(&upper, numbers, rows, bases, hint.factor);
+        hint.is_base.then_some(upper)
+    }
+
+    fn values(&mut self, rows: &[Row], bases: &[Vec<u32>], hint: Hint) -> Option<Vec<u32>> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let Scratch {
+            estimator,
+            tags,
+            references,
+            own,
+            integers,
+            integer_rows,
+            words,
+        } = &mut scratch;
+        tags.clear();
+        references.clear();
+        own.clear();
+        integers.clear();
+        integer_rows.clear();
+        words.clear();
+        for (number, row) in (0..).zip(rows) {
+            let code = self.codes.codes.get(row.at as usize).copied();
+            let tag = match code.unwrap_or(WORD) {
+                INTEGER => {
+                    integers.push((word(self.memory, row.at) >> 32) as u32);
+                    integer_rows.push(number);
+                    tag::INTEGER
+                }
+                WORD => {
+                    words.push(word(self.memory, row.at));
+                    tag::WORD
+                }
+                code => {
+                    let target = ((code - REFERENCE) / 2) as usize;
+                    let is_weak = (code - REFERENCE) & 1 == 1;
+                    let constant = self.codes.tags.get(target).copied().unwrap_or(0);
+                    if constant != 0 && !is_weak {
+                        constant
+                    } else {
+                        references.push(self.codes.numbers.get(target).copied().unwrap_or(0));
+                        own.push(row.target);
+                        if is_weak { tag::WEAK } else { tag::STRONG }
+                    }
+                }
+            };
+            tags.push(tag);
+        }
+        let first = tags
+            .first()
+            .copied()
+            .filter(|first| tags.iter().all(|tag| tag == first));
+        Column::Values { tag: first }.put(self.streams.of(Stream::Structure));
+        if first.is_none() {
+            let start = self.streams.of(Stream::Tags).len();
+            self.streams.of(Stream::Tags).extend_from_slice(tags);
+            self.streams.seal(Stream::Tags, start);
+        }
+        if !references.is_empty() {
+            let candidates = [
+                Candidate::new(From32::Zero),
+                Candidate::new(From32::Last),
+                Candidate::with(From32::Own(0), own),
+                Candidate::with(From32::OwnLast(0), own),
+            ];
+            let chosen = estimator.choose(references, &candidates);
+            self.write(chosen.code, &chosen.written, Stream::References);
+        }
+        let (integers, integer_rows) = (
+            std::mem::take(&mut scratch.integers),
+            std::mem::take(&mut scratch.integer_rows),
+        );
+        let words = std::mem::take(&mut scratch.words);
+        self.scratch = scratch;
+        if !integers.is_empty() {
+            self.integers(
+                &integers,
+                integer_rows.iter().copied(),
+                rows,
+                bases,
+                hint.factor,
+            );
+        }
+        if !words.is_empty() {
+            self.words(&words);
+        }
+        let uppers = (hint.is_base && !integers.is_empty()).then(|| {
+            let mut uppers = vec![0; rows.len()];
+            for (integer, row) in integers.iter().zip(&integer_rows) {
+                if let Some(upper) = uppers.get_mut(*row as usize) {
+                    *upper = *integer;
+                }
+            }
+            uppers
+        });
+        self.scratch.integers = integers;
+        self.scratch.integer_rows = integer_rows;
+        self.scratch.words = words;
+        uppers
+    }
+
+    /// Packs integers, those of the rows with the numbers `of`.
+    fn integers(
+        &mut self,
+        integers: &[u32],
+        of: impl Iterator<Item = u32> + Clone,
+        rows: &[Row],
+        bases: &[Vec<u32>],
+        factor: u8,
+    ) {
+        let picked: Vec<Vec<u32>> = bases
+            .iter()
+            .rev()
+            .map(|base| {
+                let base = of.clone().map(|row| base.get(row as usize).copied());
+                base.map(Option::unwrap_or_default).collect()
+            })
+            .collect();
+        let sizes: Vec<u32> = if factor > 0 {
+            of.map(|row| rows.get(row as usize).map_or(0, |row| row.size))
+                .map(|size| size.wrapping_mul(u32::from(factor)))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let mut candidates = vec![Candidate::new(From32::Zero), Candidate::new(From32::Last)];
+        if factor > 0 {
+            candidates.push(Candidate::with(From32::Size(factor), &sizes));
+        }
+        for (back, base) in (0..).zip(&picked) {
+            candidates.push(Candidate::with(From32::Own(back), base));
+            candidates.push(Candidate::with(From32::OwnLast(back), base));
+        }
+        let chosen = self.scratch.estimator.choose(integers, &candidates);
+        self.write(chosen.code, &chosen.written, Stream::Integers);
+    }
+
+    fn write(&mut self, code: Code32, numbers: &[u32], stream: Stream) {
+        code.put(self.streams.of(Stream::Structure));
+        let start = self.streams.of(stream).len();
+        let out = self.streams.of(stream);
+        if code.planes == 0 {
+            for number in numbers {
+                put_number(out, u64::from(*number));
+            }
+        }
+        for plane in 0..code.planes {
+            out.extend(numbers.iter().map(|number| (number >> (8 * plane)) as u8));
+        }
+        self.streams.seal(stream, start);
+    }
+
+    fn words(&mut self, words: &[u64]) {
+        let code = Code64 {
+            is_delta: false,
+            is_planar: words.len() >= 16,
+        };
+        code.put(self.streams.of(Stream::Structure));
+        let start = self.streams.of(Stream::Words).len();
+        let out = self.streams.of(Stream::Words);
+        if code.is_planar {
+            for plane in 0..8 {
+                out.extend(words.iter().map(|word| (word >> (8 * plane)) as u8));
+            }
+        } else {
+            out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        self.streams.seal(Stream::Words, start);
+    }
+}
+
+/// The words of items behind the first `lead`: those of one of `phases` columns, counted from the items' ends.
+fn tail_rows(items: &[Row], lead: u32, phases: u32, phase: u32) -> Vec<Row> {
+    let of = |item: &Row| {
+        let item = *item;
+        let first = (lead..item.size).find(move |word| (item.size - word) % phases == phase);
+        let words = first.into_iter().flat_map(move |first| first..item.size);
+        words.step_by(phases as usize).map(move |word| Row {
+            at: item.at + word,
+            ..item
+        })
+    };
+    items.iter().flat_map(of).collect()
+}
+
+fn bytes(memory: &[u8], from: u32, to: u32) -> &[u8] {
+    memory
+        .get(from as usize * 8..to as usize * 8)
+        .unwrap_or_default()
+}
+
+/// Bits that symbols take which occur so often.
+fn entropy(counts: &[u32]) -> f32 {
+    let sum: u32 = counts.iter().sum();
+    let bits = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| *count as f32 * (sum as f32 / *count as f32).log2());
+    bits.sum()
+}

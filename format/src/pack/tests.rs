@@ -1,0 +1,309 @@
+//! What is packed comes back, whatever it is.
+
+use proptest::prelude::*;
+
+use super::encode::{Blocks, PackOptions, SegmentBuilder};
+use super::{Class, Segment, SegmentTables, Tail, decode};
+use crate::memory::MemoryRange;
+
+/// A heap of two ranges in which objects of several kinds refer to each other.
+struct Heap {
+    ranges: Vec<(u64, Vec<u8>)>,
+    objects: Vec<(u64, u64, Class)>,
+}
+
+const BASE: u64 = 0x7f00_0004_0000;
+
+fn words(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// So many points, arrays of them, names, numbers and gaps; `seed` varies what is in them.
+fn heap(count: u64, seed: u64) -> Heap {
+    let map = |kind: u64| BASE + kind * 64 + 1;
+    let smi = |value: u64| value << 32;
+    let (mut memory, mut objects) = (words(&[0; 64]), Vec::new());
+    let mut random = seed | 1;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    let mut last = BASE + 0x200;
+    for i in 0..count {
+        let at = BASE + memory.len() as u64;
+        let (class, object) = match next() % 7 {
+            0 | 1 => (
+                Class {
+                    head: map(0),
+                    lead: 1,
+                    tail: Tail::None,
+                    is_gap: false,
+                },
+                vec![
+                    map(0),
+                    smi(i),
+                    smi(i * 3 + next() % 2),
+                    last + 1,
+                    BASE + 0x201,
+                ],
+            ),
+            2 => {
+                let len = next() % 9;
+                let mut array = vec![map(1), smi(len)];
+                array.extend((0..len).map(|k| match (k + next()) % 5 {
+                    0 => last + 1,
+                    1 => last + 3,
+                    2 => next(),
+                    _ => smi(k),
+                }));
+                (
+                    Class {
+                        head: map(1),
+                        lead: 2,
+                        tail: Tail::Values,
+                        is_gap: false,
+                    },
+                    array,
+                )
+            }
+            3 => {
+                let text = format!("name {i} {}", next() % 10);
+                let mut bytes = words(&[map(2), (text.len() as u64) << 32 | next() & 0xffff_ffff]);
+                bytes.extend(text.bytes());
+                bytes.resize(bytes.len().next_multiple_of(8), u8::from(next() % 50 == 0));
+                let object = bytes
+                    .as_chunks::<8>()
+                    .0
+                    .iter()
+                    .map(|w| u64::from_le_bytes(*w))
+                    .collect();
+                (
+                    Class {
+                        head: map(2),
+                        lead: 2,
+                        tail: Tail::Text8(1),
+                        is_gap: false,
+                    },
+                    object,
+                )
+            }
+            4 => (
+                Class {
+                    head: map(3),
+                    lead: 1,
+                    tail: Tail::Numbers,
+                    is_gap: false,
+                },
+                vec![map(3), (i as f64 / 7.0).to_bits()],
+            ),
+            5 => (
+                Class {
+                    head: map(4),
+                    lead: 3,
+                    tail: Tail::Bytes,
+                    is_gap: false,
+                },
+                vec![map(4), smi(16), 0x5555_1234_5678, next(), next()],
+            ),
+            _ => (
+                Class {
+                    is_gap: true,
+                    tail: Tail::Values,
+                    ..Class::default()
+                },
+                vec![next(), 0, last + 1],
+            ),
+        };
+        if next() % 11 != 0 {
+            objects.push((at, object.len() as u64 * 8, class));
+        }
+        last = at;
+        memory.extend(words(&object));
+    }
+    let far = BASE + 0x400_0000;
+    let second = words(&[map(0), smi(1), smi(2), last + 1, far + 1, 0, 1, 2]);
+    objects.push((
+        far,
+        40,
+        Class {
+            head: map(0),
+            lead: 1,
+            tail: Tail::None,
+            is_gap: false,
+        },
+    ));
+    Heap {
+        ranges: vec![(BASE, memory), (far, second)],
+        objects,
+    }
+}
+
+fn pack(heap: &Heap) -> Segment {
+    let mut builder = SegmentBuilder::new();
+    for (start, bytes) in &heap.ranges {
+        assert!(builder.range(*start, bytes));
+        for (address, size, class) in &heap.objects {
+            let number = builder.class(*class);
+            builder.object(*address, *size, number);
+        }
+    }
+    let blocks = Blocks::new(&[MemoryRange {
+        start: BASE,
+        len: 0x1000_0000,
+    }]);
+    builder.finish(&blocks, PackOptions::default()).unwrap()
+}
+
+fn memory_of(heap: &Heap) -> Vec<u8> {
+    heap.ranges
+        .iter()
+        .flat_map(|(_, bytes)| bytes.clone())
+        .collect()
+}
+
+#[test]
+fn heaps_come_back() {
+    for (count, seed) in [
+        (0, 1),
+        (1, 2),
+        (10, 3),
+        (500, 4),
+        (20_000, 5),
+        (20_000, 0x1234_5678_9abc),
+    ] {
+        let heap = heap(count, seed);
+        let segment = pack(&heap);
+        let found = decode(&segment.payload).unwrap();
+        assert!(found == memory_of(&heap), "{count} objects");
+        if count > 1000 {
+            assert!(
+                segment.payload.len() * 2 < found.len(),
+                "{} of {}",
+                segment.payload.len(),
+                found.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn damage_is_told() {
+    let segment = pack(&heap(300, 7));
+    let memory = decode(&segment.payload).unwrap();
+    for len in 0..segment.payload.len() {
+        assert!(decode(&segment.payload[..len]).is_err(), "cut at {len}");
+    }
+    // A flipped bit is told, or does no more than change the memory.
+    for bit in 0..segment.payload.len() * 8 {
+        let mut payload = segment.payload.clone();
+        payload[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(found) = decode(&payload) {
+            assert_eq!(found.len(), memory.len());
+        }
+    }
+}
+
+#[test]
+fn lying_counts_allocate_nothing() {
+    let segment = pack(&heap(300, 7));
+    let tables = SegmentTables::from_bytes(&segment.payload).unwrap();
+    let tables_len = SegmentTables::len_of(&tables.head).unwrap() as usize;
+    let rest = &segment.payload[tables_len..];
+    for index in 0..7 {
+        for value in [0, 1, 1 << 16, 1 << 30, u32::MAX] {
+            let mut lie = tables.clone();
+            let head = &mut lie.head;
+            let field = match index {
+                0 => &mut head.frame_count,
+                1 => &mut head.group_count,
+                2 => &mut head.item_count,
+                3 => &mut head.far_count,
+                4 => &mut head.constant_count,
+                5 => &mut head.range_count,
+                _ => {
+                    head.memory_len = u64::from(value);
+                    &mut head.unused
+                }
+            };
+            if index != 6 && *field == value {
+                continue;
+            }
+            *field = value;
+            let mut payload = lie.to_bytes();
+            payload.extend_from_slice(rest);
+            assert!(
+                index == 6 && value == 0 || decode(&payload).is_err(),
+                "field {index} = {value}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_left_out() {
+    let mut builder = SegmentBuilder::new();
+    assert!(
+        !builder.range(0x1004, &[0; 8])
+            && !builder.range(0x1000, &[0; 7])
+            && !builder.range(0x1000, &[])
+    );
+    assert!(builder.range(0x1000, &[1; 64]));
+    assert!(!builder.range(0x1020, &[1; 64]));
+    let class = builder.class(Class {
+        lead: 60,
+        tail: Tail::Text16(59),
+        ..Class::default()
+    });
+    for (address, size) in [
+        (0x0ff8, 16),
+        (0x1038, 16),
+        (0x1001, 16),
+        (u64::MAX - 7, 16),
+        (0x1008, u64::MAX),
+        (0x1000, 0),
+        (0x1000, 64),
+    ] {
+        builder.object(address, size, class);
+    }
+    builder.object(0x1000, 16, 99);
+    let segment = builder
+        .finish(&Blocks::new(&[]), PackOptions::default())
+        .unwrap();
+    assert_eq!(decode(&segment.payload).unwrap(), [1; 64]);
+}
+
+proptest! {
+    #[test]
+    fn any_words_come_back(
+        all in prop::collection::vec(prop_oneof![
+            any::<u64>(),
+            (0_u64..64).prop_map(|word| BASE + word * 8 + 1),
+            (0_u64..64).prop_map(|word| BASE + word * 8 + 3),
+            any::<u32>().prop_map(|value| u64::from(value) << 32),
+            Just(BASE + 1),
+        ], 1..200),
+        cuts in prop::collection::vec((0_usize..200, 1_u64..12, 0_usize..7), 0..40),
+    ) {
+        let mut builder = SegmentBuilder::new();
+        let memory = words(&all);
+        prop_assert!(builder.range(BASE, &memory));
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        for (at, size, kind) in cuts {
+            let tail = [Tail::None, Tail::Values, Tail::Text8(1), Tail::Text16(1), Tail::Bytes, Tail::Numbers, Tail::Text8(0)][kind];
+            let head = if at % 2 == 0 { all.get(at).copied().unwrap_or(0) } else { 0 };
+            let class = builder.class(Class { head, lead: (size / 2) as u8, tail, is_gap: at % 5 == 0 });
+            builder.object(BASE + at as u64 * 8, size * 8, class);
+        }
+        let blocks = Blocks::new(&[MemoryRange { start: BASE, len: 512 }]);
+        let segment = builder.finish(&blocks, PackOptions::default()).unwrap();
+        prop_assert_eq!(decode(&segment.payload).unwrap(), memory);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decode(&bytes);
+    }
+}
