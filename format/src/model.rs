@@ -489,7 +489,8 @@ impl Problem {
 /// Figures of the capture itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// How long the threads were stopped, in nanoseconds: from the first interrupt to the last detach.
+    /// How long the process stood still, in nanoseconds: from when the first thread stopped that did something, until all of those ran
+    /// again. Threads that waited for something are stopped a moment before, and let go a moment after.
     pub pause_ns: u64,
     /// How long the whole capture took, in nanoseconds.
     pub total_ns: u64,

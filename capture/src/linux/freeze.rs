@@ -25,7 +25,19 @@ pub struct StopReport {
 #[derive(Debug)]
 struct Tracee {
     tid: pid_t,
+    /// Whether it waited for something when the process was stopped.
+    is_idle: bool,
     event: ThreadEvent,
+    /// Whether it was asked to stop.
+    is_asked: bool,
+    /// Whether it did not, in time.
+    is_stuck: bool,
+}
+
+impl Tracee {
+    fn is_awaited(&self) -> bool {
+        self.is_asked && !self.is_stuck && self.event == ThreadEvent::None
+    }
 }
 
 /// A process whose threads are all stopped. Dropping it lets them go.
@@ -67,20 +79,16 @@ impl Frozen {
         };
         // Seizing does not disturb a thread; only the interrupts begin the pause.
         frozen.seize_new_threads()?;
+        let began = Instant::now();
+        // Threads that sleep stop when they get a processor, one after the other: the program need not wait for that.
+        frozen.find_idle_threads();
+        frozen.interrupt(|tracee| tracee.is_idle, limit);
         frozen.stopped_at = Instant::now();
-        let mut interrupted = 0;
         for _ in 0..MAX_SCANS {
-            // The main thread last: it is the one that everybody waits for.
-            for tracee in frozen.tracees.iter_mut().skip(interrupted).rev() {
-                if ptrace::interrupt(tracee.tid) == Err(Errno::ESRCH) {
-                    tracee.event = ThreadEvent::Exited;
-                }
-            }
-            frozen.wait_from(interrupted, limit.unwrap_or(STOP_BUDGET).min(STOP_BUDGET));
-            if let Some(limit) = limit.filter(|limit| frozen.stopped_at.elapsed() > *limit) {
+            frozen.interrupt(|_| true, limit);
+            if let Some(limit) = limit.filter(|limit| began.elapsed() > *limit) {
                 return Err(CaptureError::PauseTooLong { pid, limit });
             }
-            interrupted = frozen.tracees.len();
             // A thread that ran until now may have made another; once a scan finds none, nobody is left to make one.
             if !frozen.seize_new_threads()? {
                 return frozen.check();
@@ -102,7 +110,31 @@ impl Frozen {
         }
     }
 
-    /// When the pause began.
+    /// Finds the threads that wait for something, the main thread aside: what the program does goes on without them for a moment.
+    fn find_idle_threads(&mut self) {
+        for tracee in &mut self.tracees {
+            tracee.is_idle = tracee.tid != self.pid
+                && procfs::Stat::read(self.pid, Some(tracee.tid))
+                    .is_ok_and(|stat| stat.state != 'R');
+        }
+    }
+
+    /// Asks threads to stop that were not asked yet, and waits until they have.
+    fn interrupt(&mut self, which: impl Fn(&Tracee) -> bool, limit: Option<Duration>) {
+        // The main thread, which comes first, last: it is the one that everybody waits for.
+        for tracee in self.tracees.iter_mut().rev() {
+            if tracee.is_asked || !which(tracee) {
+                continue;
+            }
+            tracee.is_asked = true;
+            if ptrace::interrupt(tracee.tid) == Err(Errno::ESRCH) {
+                tracee.event = ThreadEvent::Exited;
+            }
+        }
+        self.wait(limit.unwrap_or(STOP_BUDGET).min(STOP_BUDGET));
+    }
+
+    /// When the pause began: when the first stopped of those threads that did not wait for something anyway.
     pub fn stopped_at(&self) -> Instant {
         self.stopped_at
     }
@@ -128,10 +160,18 @@ impl Frozen {
             .any(|t| t.event == ThreadEvent::GroupStop)
     }
 
-    /// Lets all threads go; returns how long they were stopped and what could not be stopped.
+    /// Lets all threads go; returns how long those were stopped that did something, and what could not be stopped.
     pub fn thaw(mut self) -> (Duration, StopReport) {
+        // Those that waited are let go after them: the first that runs may take the processor from this program.
+        let (idle, busy) = std::mem::take(&mut self.tracees)
+            .into_iter()
+            .partition(|tracee| tracee.is_idle);
+        self.tracees = busy;
         self.detach_all();
-        (self.stopped_at.elapsed(), std::mem::take(&mut self.report))
+        let pause = self.stopped_at.elapsed();
+        self.tracees = idle;
+        self.detach_all();
+        (pause, std::mem::take(&mut self.report))
     }
 
     /// Attaches to threads that are not attached yet; whether there were any.
@@ -149,6 +189,9 @@ impl Frozen {
                     self.tracees.push(Tracee {
                         tid,
                         event: ThreadEvent::None,
+                        is_idle: false,
+                        is_asked: false,
+                        is_stuck: false,
                     });
                 }
                 // It ended between the listing and now; or it is a zombie leader, which answers EPERM.
@@ -167,6 +210,9 @@ impl Frozen {
                         self.tracees.push(Tracee {
                             tid,
                             event: ThreadEvent::Exited,
+                            is_idle: false,
+                            is_asked: true,
+                            is_stuck: false,
                         });
                     }
                 }
@@ -175,16 +221,20 @@ impl Frozen {
         Ok(any)
     }
 
-    /// Waits until every tracee from `first` on has stopped or ended.
-    fn wait_from(&mut self, first: usize, budget: Duration) {
+    /// Waits until every thread that was asked to has stopped or ended.
+    fn wait(&mut self, budget: Duration) {
         let deadline = Instant::now() + budget;
         let mut spins = 0_u32;
         loop {
+            // A thread that waits for a processor, and would do so without us, is not stopped yet.
+            if !self.has_stopped_busy() {
+                self.stopped_at = Instant::now();
+            }
             let mut running = false;
-            for tracee in self.tracees.iter_mut().skip(first) {
-                if tracee.event == ThreadEvent::None {
+            for tracee in &mut self.tracees {
+                if tracee.is_awaited() {
                     tracee.event = ptrace::poll(tracee.tid).unwrap_or(ThreadEvent::Exited);
-                    running |= tracee.event == ThreadEvent::None;
+                    running |= tracee.is_awaited();
                 }
             }
             if !running {
@@ -201,12 +251,11 @@ impl Frozen {
                 std::thread::sleep(Duration::from_micros(20));
             }
         }
-        let stuck: Vec<pid_t> = self
-            .tracees
-            .iter()
-            .filter(|t| t.event == ThreadEvent::None)
-            .map(|t| t.tid)
-            .collect();
+        let mut stuck = Vec::new();
+        for tracee in self.tracees.iter_mut().filter(|tracee| tracee.is_awaited()) {
+            tracee.is_stuck = true;
+            stuck.push(tracee.tid);
+        }
         for tid in stuck {
             let state = procfs::Stat::read(self.pid, Some(tid)).map_or('?', |stat| stat.state);
             self.problem(
@@ -219,6 +268,12 @@ impl Frozen {
         }
     }
 
+    /// Whether a thread stands that did something.
+    fn has_stopped_busy(&self) -> bool {
+        let busy = |tracee: &Tracee| !tracee.is_idle && !tracee.is_stuck;
+        (self.tracees.iter()).any(|tracee| busy(tracee) && tracee.event != ThreadEvent::None)
+    }
+
     fn problem(&mut self, stage: &str, message: String) {
         self.report.problems.push(Problem {
             stage: stage.to_owned(),
@@ -229,7 +284,8 @@ impl Frozen {
     }
 
     fn detach_all(&mut self) {
-        for tracee in self.tracees.drain(..).rev() {
+        // The main thread, which comes first, first: for the same reason as it stops last.
+        for tracee in self.tracees.drain(..) {
             // A signal that was about to be handled is handed over. A thread that never stopped cannot be detached;
             // the kernel does it when this thread ends, which is why stopping is done on a thread of its own.
             let signal = if let ThreadEvent::Signal(signal) = tracee.event {

@@ -10,7 +10,7 @@ use super::live::Target;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
 use crate::locate::{
-    Pages, ReadPlan, checked_stack_bottom, find_handles, isolate_block, likely_isolate,
+    Holders, Pages, ReadPlan, checked_stack_bottom, find_handles, isolate_block, likely_isolate,
     pair_isolates,
 };
 
@@ -27,8 +27,9 @@ pub(super) struct HeapPlanner<'a> {
     target: &'a Target,
     /// One page of each heap: enough to find the isolates in the stop.
     heaps: Pages,
-    /// What leads to the isolates' handles.
-    holders: BTreeSet<u64>,
+    /// What leads to the isolates' handles, and the pages that it and they were in.
+    holders: Holders,
+    handle_pages: BTreeSet<u64>,
     /// Whether the unused semispace is wanted.
     full: bool,
     /// Contents of buffers that are wanted.
@@ -41,24 +42,30 @@ impl<'a> HeapPlanner<'a> {
         Self {
             target,
             heaps: one_of_each_heap(&target.pages),
-            holders: BTreeSet::new(),
+            holders: Holders::default(),
+            handle_pages: BTreeSet::new(),
             full: false,
             buffers: Vec::new(),
         }
     }
 
     /// Looks for the isolates' handles while the process runs, so that the stop need not look long.
-    fn find_holders(&self, live: FrozenView<'_>) -> BTreeSet<u64> {
-        let mut holders = BTreeSet::new();
+    fn find_holders(&mut self, live: FrozenView<'_>) {
+        let (mut holders, mut pages) = (Holders::default(), BTreeSet::new());
         for &heap in &self.heaps.heaps() {
             let Some(isolate) = likely_isolate(live.memory, heap) else {
                 continue;
             };
             let block = isolate_block(live.memory, isolate, heap);
-            let memory = Prefetched::around(&self.target.memory, live.regions, block);
-            holders.extend(find_handles(&memory, isolate, block).holders);
+            let memory =
+                Prefetched::around(&self.target.memory, live.regions, block, &BTreeSet::new());
+            let handles = find_handles(&memory, isolate, block);
+            holders.extend(handles.holders);
+            for range in handles.memory {
+                pages.extend((page_of(range.start)..range.end()).step_by(PAGE_LEN));
+            }
         }
-        holders
+        (self.holders, self.handle_pages) = (holders, pages);
     }
 
     /// Wants the heap as it is, with the unused semispace.
@@ -112,7 +119,7 @@ impl Planner for HeapPlanner<'_> {
             plan.add(range.start, range.end());
         }
         self.heaps = one_of_each_heap(&pages);
-        self.holders = self.find_holders(live);
+        self.find_holders(live);
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
         let extents = pages.pages.iter().map(extent).chain(self.buffers.clone());
@@ -130,7 +137,12 @@ impl Planner for HeapPlanner<'_> {
         let mut plan = ReadPlan::default();
         for isolate in &isolates {
             let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
-            let memory = Prefetched::around(&self.target.memory, frozen.regions, block);
+            let memory = Prefetched::around(
+                &self.target.memory,
+                frozen.regions,
+                block,
+                &self.handle_pages,
+            );
             plan.add_isolate_again(&memory, isolate, &self.holders);
         }
         let (bottom, threads) = self.threads(frozen);
@@ -183,9 +195,20 @@ struct Prefetched<'a> {
 
 /// What is read at once of what pointers lead to.
 const PAGE_BYTES: u64 = 4096;
+const PAGE_LEN: usize = 4096;
+
+const fn page_of(address: u64) -> u64 {
+    address & !(PAGE_BYTES - 1)
+}
 
 impl<'a> Prefetched<'a> {
-    fn around(memory: &'a RemoteMemory, regions: &[Region], block: MemoryRange) -> Self {
+    /// Reads a block, and the pages where handles were found before; if none were, those that the block points to.
+    fn around(
+        memory: &'a RemoteMemory,
+        regions: &[Region],
+        block: MemoryRange,
+        known: &BTreeSet<u64>,
+    ) -> Self {
         let writable = regions.iter().filter(|region| region.permissions.write);
         let writable = writable.map(|region| MemoryRange {
             start: region.start,
@@ -204,14 +227,16 @@ impl<'a> Prefetched<'a> {
             new.block_bytes.clear();
             return new;
         }
-        let words = new.block_bytes.as_chunks::<8>().0.iter();
-        let mut starts: Vec<u64> = words
-            .map(|word| u64::from_le_bytes(*word))
-            .filter(|word| word.is_multiple_of(8) && !block.contains(*word))
-            .map(|word| word & !(PAGE_BYTES - 1))
-            .collect();
-        starts.sort_unstable();
-        starts.dedup();
+        let mut starts: Vec<u64> = known.iter().copied().collect();
+        if starts.is_empty() {
+            let words = new.block_bytes.as_chunks::<8>().0.iter();
+            let pointers = words
+                .map(|word| u64::from_le_bytes(*word))
+                .filter(|word| word.is_multiple_of(8) && !block.contains(*word));
+            starts.extend(pointers.map(page_of));
+            starts.sort_unstable();
+            starts.dedup();
+        }
         starts.retain(|start| new.is_writable(*start));
         let len = PAGE_BYTES;
         new.pages = starts
@@ -242,7 +267,7 @@ impl<'a> Prefetched<'a> {
         }
         let page = self
             .pages
-            .binary_search_by_key(&(addr & !(PAGE_BYTES - 1)), |page| page.start);
+            .binary_search_by_key(&(page_of(addr)), |page| page.start);
         let in_page = usize::try_from(addr % PAGE_BYTES).ok()?;
         let page_len = usize::try_from(PAGE_BYTES).ok()?;
         let at = page.ok()? * page_len + in_page;
@@ -253,7 +278,7 @@ impl<'a> Prefetched<'a> {
 impl Prefetched<'_> {
     /// Reads within a page, which is kept.
     fn read_in_page(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
-        let page = addr & !(PAGE_BYTES - 1);
+        let page = page_of(addr);
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = others.entry(page).or_insert_with(|| {
             if !self.is_writable(page) {

@@ -54,25 +54,59 @@ pub struct Handles {
     pub caches: Vec<u64>,
     /// The memory that all of this was read from: an image that has it can be asked the same.
     pub memory: Vec<MemoryRange>,
-    /// The objects that led there. They stay where they are, so that the next search may begin with them.
-    pub holders: BTreeSet<u64>,
+    /// The objects that led there.
+    pub holders: Holders,
+}
+
+/// What the isolate points to and leads to handles: it stays where it is, so that the next search may do with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// `GlobalHandles`, and what the blocks hang on if that is another object.
+    global: Vec<u64>,
+    /// `HandleScopeImplementer`.
+    scopes: Vec<u64>,
+    /// `EternalHandles`, which lies in the isolate or is pointed to.
+    eternal: Vec<u64>,
+    /// The other objects that belong to the isolate.
+    others: BTreeSet<u64>,
+}
+
+impl Holders {
+    /// Adds those of another isolate.
+    pub fn extend(&mut self, other: Self) {
+        self.global.extend(other.global);
+        self.scopes.extend(other.scopes);
+        self.eternal.extend(other.eternal);
+        self.others.extend(other.others);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.global.is_empty() || self.scopes.is_empty() || self.eternal.is_empty()
+    }
+}
+
+impl Handles {
+    /// Whether all kinds were found.
+    const fn are_complete(&self) -> bool {
+        self.global.is_some() && self.scopes.is_some() && self.eternal.is_some()
+    }
 }
 
 /// Finds the handles of the isolate at `isolate`, which lies in `block`.
 pub fn find_handles(memory: &dyn Memory, isolate: u64, block: MemoryRange) -> Handles {
-    let holders = BTreeSet::new();
-    Search::new(memory, &holders, false).of(isolate, block)
+    Search::new(memory, false).of(isolate, block)
 }
 
-/// The same, quicker: knowing the [`Handles::holders`] of an earlier search, and of a process, whose memory exists by whole pages. Most of
-/// what is looked at in vain comes before the holders, or is code.
+/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Everything else that the isolate points to
+/// is only looked at if they do not lead to all kinds of handles any more.
 pub fn find_handles_again(
     memory: &dyn Memory,
     isolate: u64,
     block: MemoryRange,
-    holders: &BTreeSet<u64>,
+    holders: &Holders,
 ) -> Handles {
-    Search::new(memory, holders, true).of(isolate, block)
+    let again = Search::new(memory, true).again(isolate, block, holders);
+    again.unwrap_or_else(|| Search::new(memory, true).of(isolate, block))
 }
 
 struct Search<'a> {
@@ -80,19 +114,16 @@ struct Search<'a> {
     handles: Handles,
     /// What was peeked at: the isolate has thousands of pointers, most of them to few pages, and a live process may be waiting.
     pages: BTreeMap<u64, Option<Vec<u8>>>,
-    /// What led to handles before.
-    holders: &'a BTreeSet<u64>,
     /// Whether nothing of a page can be read if not all of it can.
     has_whole_pages: bool,
 }
 
 impl<'a> Search<'a> {
-    fn new(memory: &'a dyn Memory, holders: &'a BTreeSet<u64>, has_whole_pages: bool) -> Self {
+    fn new(memory: &'a dyn Memory, has_whole_pages: bool) -> Self {
         Self {
             memory,
             handles: Handles::default(),
             pages: BTreeMap::new(),
-            holders,
             has_whole_pages,
         }
     }
@@ -110,10 +141,7 @@ impl<'a> Search<'a> {
         let mut pointers: Vec<u64> = words.iter().copied().filter(is_outside).collect();
         pointers.sort_unstable();
         pointers.dedup();
-        let (known, others): (Vec<u64>, Vec<u64>) = pointers
-            .into_iter()
-            .partition(|pointer| self.holders.contains(pointer));
-        for pointer in known.into_iter().chain(others) {
+        for pointer in pointers {
             match self.peek(pointer) {
                 Some(first) if first == isolate => self.object_of_isolate(pointer, &words),
                 Some(first) if self.handles.eternal.is_none() => self.eternal(pointer, first),
@@ -121,6 +149,42 @@ impl<'a> Search<'a> {
             }
         }
         self.handles
+    }
+
+    /// The same by what led to handles before; `None` if it does not lead to all kinds of them.
+    fn again(mut self, isolate: u64, block: MemoryRange, holders: &Holders) -> Option<Handles> {
+        if holders.is_empty() {
+            return None;
+        }
+        let words = self.words(block.start, block.len)?;
+        // Nothing in them says whose they are.
+        for object in holders.eternal.iter().filter(|it| words.contains(it)) {
+            if let Some(first) = self
+                .peek(*object)
+                .filter(|_| self.handles.eternal.is_none())
+            {
+                self.eternal(*object, first);
+            }
+        }
+        let of_isolate = |search: &mut Self, object: u64| {
+            (search.peek(object) == Some(isolate)).then(|| search.fields(object))
+        };
+        for &object in &holders.global {
+            if let Some(fields) = of_isolate(&mut self, object) {
+                self.global(object, &fields, &holders.global);
+            }
+        }
+        for &object in &holders.scopes {
+            if let Some(fields) = of_isolate(&mut self, object) {
+                self.scopes(object, &fields, &words);
+            }
+        }
+        for &object in &holders.others {
+            if let Some(fields) = of_isolate(&mut self, object) {
+                self.other(object, &fields);
+            }
+        }
+        self.handles.are_complete().then_some(self.handles)
     }
 
     /// The words of a range, if all of it can be read.
@@ -170,31 +234,40 @@ impl<'a> Search<'a> {
 
     /// Something that begins with a pointer to the isolate.
     fn object_of_isolate(&mut self, object: u64, isolate: &[u64]) {
-        let words = self.some_words(object, OBJECT_BYTES);
-        self.keep(object, words.len() as u64 * 8);
-        if (self.handles.global.is_none() && self.global(&words))
-            || (self.handles.scopes.is_none() && self.scopes(&words, isolate))
-        {
-            self.handles.holders.insert(object);
-            return;
+        let fields = self.fields(object);
+        let leads_to_handles = (self.handles.global.is_none() && self.global(object, &fields, &[]))
+            || (self.handles.scopes.is_none() && self.scopes(object, &fields, isolate));
+        if !leads_to_handles {
+            self.other(object, &fields);
         }
-        let tagged = words.iter().copied().filter(|word| word & 3 == 1);
-        self.handles.caches.extend(tagged);
     }
 
-    /// Global handles: blocks of nodes, up to V8 7 right from `GlobalHandles`, later from a `NodeSpace`.
-    fn global(&mut self, words: &[u64]) -> bool {
-        let mut blocks: Vec<u64> = self.blocks_among(words);
+    fn fields(&mut self, object: u64) -> Vec<u64> {
+        let fields = self.some_words(object, OBJECT_BYTES);
+        self.keep(object, fields.len() as u64 * 8);
+        fields
+    }
+
+    /// An object that leads to no handles, but may to others: the compilation cache is one.
+    fn other(&mut self, object: u64, fields: &[u64]) {
+        let tagged = fields.iter().copied().filter(|word| word & 3 == 1);
+        self.handles.caches.extend(tagged);
+        self.handles.holders.others.insert(object);
+    }
+
+    /// Global handles: blocks of nodes, up to V8 7 right from `GlobalHandles`, later from a `NodeSpace`: one of `known` if there are any.
+    fn global(&mut self, object: u64, fields: &[u64], known: &[u64]) -> bool {
+        let mut blocks: Vec<u64> = self.blocks_among(fields);
+        let mut space = None;
         if blocks.is_empty() {
-            let pointers = words.iter().copied().filter(|word| is_pointer(*word));
-            let (known, others): (Vec<u64>, Vec<u64>) =
-                pointers.partition(|pointer| self.holders.contains(pointer));
-            for pointer in known.into_iter().chain(others) {
-                let space = self.some_words(pointer, SPACE_BYTES);
-                blocks = self.blocks_among(&space);
+            let is_wanted =
+                |word: &u64| is_pointer(*word) && (known.is_empty() || known.contains(word));
+            for pointer in fields.iter().copied().filter(is_wanted) {
+                let words = self.some_words(pointer, SPACE_BYTES);
+                blocks = self.blocks_among(&words);
                 if !blocks.is_empty() {
-                    self.handles.holders.insert(pointer);
-                    self.keep(pointer, space.len() as u64 * 8);
+                    space = Some(pointer);
+                    self.keep(pointer, words.len() as u64 * 8);
                     break;
                 }
             }
@@ -202,6 +275,8 @@ impl<'a> Search<'a> {
         if blocks.is_empty() {
             return false;
         }
+        self.handles.holders.global.push(object);
+        self.handles.holders.global.extend(space);
         let mut seen: BTreeSet<u64> = blocks.iter().copied().collect();
         let mut strong = Vec::new();
         while let Some(block) = blocks.pop() {
@@ -265,7 +340,7 @@ impl<'a> Search<'a> {
     }
 
     /// Handle scopes: a vector of blocks, of which the isolate allocates from the last.
-    fn scopes(&mut self, words: &[u64], isolate: &[u64]) -> bool {
+    fn scopes(&mut self, object: u64, words: &[u64], isolate: &[u64]) -> bool {
         for triple in words.windows(3) {
             let &[data, second, third] = triple else {
                 break;
@@ -302,6 +377,7 @@ impl<'a> Search<'a> {
             self.keep(*last, used);
             self.keep(data, size * 8);
             self.handles.scopes = Some(found);
+            self.handles.holders.scopes.push(object);
             return true;
         }
         false
@@ -340,7 +416,7 @@ impl<'a> Search<'a> {
             self.keep(block, ETERNALS * 8);
         }
         self.handles.eternal = Some(found);
-        self.handles.holders.insert(object);
+        self.handles.holders.eternal.push(object);
     }
 }
 

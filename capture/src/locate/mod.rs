@@ -17,7 +17,7 @@ mod words;
 
 pub(crate) use external_strings::CharactersOutside;
 pub use external_strings::{ExternalStringShape, find_external_strings};
-pub use handles::{Handles, find_handles, find_handles_again};
+pub use handles::{Handles, Holders, find_handles, find_handles_again};
 pub use header::{HEADER_KINDS, HeaderKind};
 pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{GcState, Isolate, Page, Region, Space, Thread};
 
-use super::handles::find_handles_again;
+use super::handles::{Holders, find_handles_again};
 use super::header::HEADER_BYTES;
 use super::isolate::{IsolateClues, isolate_block, pair_isolates};
 use super::scan::Pages;
@@ -60,16 +60,11 @@ impl ReadPlan {
 
     /// Adds an isolate, and the memory of its handles.
     pub fn add_isolate(&mut self, memory: &dyn Memory, isolate: &Isolate) {
-        self.add_isolate_again(memory, isolate, &BTreeSet::new());
+        self.add_isolate_again(memory, isolate, &Holders::default());
     }
 
     /// The same, knowing the [`Handles::holders`](super::Handles::holders) of an earlier search.
-    pub fn add_isolate_again(
-        &mut self,
-        memory: &dyn Memory,
-        isolate: &Isolate,
-        holders: &BTreeSet<u64>,
-    ) {
+    pub fn add_isolate_again(&mut self, memory: &dyn Memory, isolate: &Isolate, holders: &Holders) {
         let block = isolate_block(memory, isolate.address, isolate.heap);
         // The allocator's word in front tells an isolate from other things without symbols.
         self.add(block.start.saturating_sub(8), block.end());
