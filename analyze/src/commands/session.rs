@@ -1,7 +1,7 @@
 //! An opened file, and what was found out about it: several commands may ask, and the costly is done once.
 
 use std::fmt::Debug;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use rustc_hash::FxHashSet;
@@ -15,6 +15,7 @@ use super::output::{Outcome, Output};
 use crate::graph::{DominatorTree, Graph, Nodes, Paths, References, TooManyObjects};
 use crate::heap::{Functions, PageSelection, Population, Shape, Tally, objects_of_maps};
 use crate::node::{Census, Environment};
+use crate::strings::{self, Order, StringReport};
 use crate::v8::{Address, Objects};
 
 /// A question that a session answers: a command without the opening of its file.
@@ -44,7 +45,11 @@ pub(crate) struct Session {
     graphs: Known<Graph>,
     trees: Known<DominatorTree>,
     paths: Known<Paths>,
+    strings: Mutex<Option<KnownStrings>>,
 }
+
+/// What is known of all strings: of which pages, and how many rows of each finding.
+type KnownStrings = (PageSelection, usize, Arc<StringReport>);
 
 impl Session {
     /// A file of which nothing was asked yet, at least by this process: `keeper` has what earlier ones found out.
@@ -63,6 +68,7 @@ impl Session {
             graphs: Known::default(),
             trees: Known::default(),
             paths: Known::default(),
+            strings: Mutex::default(),
         }
     }
 
@@ -107,6 +113,33 @@ impl Session {
         self.tallies.find_plain(&self.keeper, selection, || {
             Tally::count(&self.objects, selection)
         })
+    }
+
+    /// What all strings of the selected pages take, ranked by what is wasted: `limit` rows of each finding, or as many as were asked for
+    /// before if that number suits.
+    ///
+    /// The last answer is kept: a report asks for it twice.
+    pub(crate) fn strings(
+        &self,
+        selection: PageSelection,
+        limit: usize,
+        suits: impl Fn(usize) -> bool,
+    ) -> Arc<StringReport> {
+        let mut known = (self.strings.lock()).unwrap_or_else(PoisonError::into_inner);
+        if let Some((pages, rows, found)) = &*known
+            && *pages == selection
+            && suits(*rows)
+        {
+            return Arc::clone(found);
+        }
+        let options = strings::Options {
+            filter: None,
+            limit,
+            order: Order::Wasted,
+        };
+        let found = Arc::new(StringReport::of(&self.objects, selection, &options));
+        *known = Some((selection, limit, Arc::clone(&found)));
+        found
     }
 
     /// The functions and scripts of the selected pages. The first call walks the heap.

@@ -1,6 +1,7 @@
 //! `v8mini strings`: where the memory of strings goes.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -174,23 +175,25 @@ impl Query for Strings {
             None => None,
         };
         let selection = self.file.selection(session)?;
-        let found = StringReport::of(
-            &session.objects,
-            selection,
-            &Options {
+        let limit = match self.limit {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        let order = match self.sort {
+            Sort::Wasted => Order::Wasted,
+            Sort::Count => Order::Count,
+            Sort::Length => Order::Length,
+        };
+        let found = if filter.is_none() && order == Order::Wasted {
+            session.strings(selection, limit, |rows| rows == limit)
+        } else {
+            let options = Options {
                 filter: filter.as_ref(),
-                limit: if self.limit == 0 {
-                    usize::MAX
-                } else {
-                    self.limit
-                },
-                order: match self.sort {
-                    Sort::Wasted => Order::Wasted,
-                    Sort::Count => Order::Count,
-                    Sort::Length => Order::Length,
-                },
-            },
-        );
+                limit,
+                order,
+            };
+            Arc::new(StringReport::of(&session.objects, selection, &options))
+        };
         let tally = session.tally(selection);
         let mut verdict = Verdict::of(session, selection, &tally);
         let redaction = session.objects.image().metadata.redaction;

@@ -13,7 +13,7 @@ use super::schema::Hex;
 use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::heap::{Classifier, Sample};
-use crate::strings::{self, Order, StringReport};
+use crate::strings::StringReport;
 use crate::v8::{Address, Objects};
 use crate::waste::{self, Category, Finding};
 
@@ -83,12 +83,8 @@ impl Query for Waste {
             .collect();
         // Where texts were replaced, those of one length are equal.
         if objects.image().metadata.redaction == Redaction::None {
-            let options = strings::Options {
-                filter: None,
-                limit,
-                order: Order::Wasted,
-            };
-            categories.push(self.strings(&StringReport::of(objects, selection, &options)));
+            let strings = session.strings(selection, limit, |rows| rows >= limit);
+            categories.push(self.strings(&strings, limit));
         }
         categories.retain(|category| category.count > 0);
         categories.sort_by_key(|category| std::cmp::Reverse(category.wasted_bytes));
@@ -136,7 +132,7 @@ impl Waste {
         }
     }
 
-    fn strings(&self, report: &StringReport) -> CategoryReport {
+    fn strings(&self, report: &StringReport, limit: usize) -> CategoryReport {
         let duplicates = &report.duplicates;
         CategoryReport {
             category: "duplicate-strings",
@@ -146,6 +142,7 @@ impl Waste {
             examples: duplicates
                 .first
                 .iter()
+                .take(limit)
                 .filter_map(|same| {
                     Some(ExampleReport {
                         address: same.examples.first()?.to_string(),
