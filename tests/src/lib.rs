@@ -8,6 +8,8 @@
 pub mod assassin;
 pub mod battery;
 pub mod clients;
+#[cfg(target_os = "linux")]
+pub mod control_group;
 pub mod core_dump;
 pub mod dist;
 pub mod engines;

@@ -7,11 +7,10 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use v8mini_tests::control_group::ControlGroup;
 use v8mini_tests::patience::Patient;
 use v8mini_tests::vitals::Vitals;
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes};
@@ -64,6 +63,37 @@ fn the_limit_of_processes() -> Result<()> {
     vitals.check_after_capture()
 }
 
+#[test]
+fn the_limit_of_processes_of_a_control_group() -> Result<()> {
+    let Some(group) = ControlGroup::new("pids") else {
+        println!("not tested: no control group can be made here");
+        return Ok(());
+    };
+    let mut process = Workload::new("blocked.js", nodes::USUAL)?
+        .with(|command| group.begin_in(command))
+        .spawn()?;
+    let vitals = Vitals::of(process.pid())?;
+    let summary = capture(&process, "fork")?;
+    ensure!(summary["mode"] == "fork", "without a limit: {summary}");
+    group.limit_to(group.usage()?)?;
+    for mode in ["auto", "log", "precopy", "fork", "stop"] {
+        let summary = capture(&process, mode)?;
+        ensure!(summary["mode"] != "fork", "{mode}: {summary}");
+        if mode == "fork" {
+            let declined = summary["declined"].to_string();
+            ensure!(
+                declined.contains("EAGAIN") && declined.contains("limit of processes"),
+                "{summary}"
+            );
+        }
+        vitals.check_after_capture()?;
+    }
+    process.ask("signals")?;
+    drop(process);
+    drop(group);
+    Ok(())
+}
+
 /// Sets the limit of processes of a running process of [`NOBODY`] to 1, less than there are.
 fn limit_processes(pid: u32) -> Result<()> {
     let mut command = Command::new("true");
@@ -108,80 +138,19 @@ fn copied_for_everybody(file: &Path, dir: &Path) -> Result<PathBuf> {
     Ok(copy)
 }
 
-/// A control group of the memory controller; it is removed when this is dropped.
-struct MemoryGroup {
-    path: PathBuf,
-    limit: &'static str,
-    usage: &'static str,
-    /// The file that counts how often a process was killed.
-    events: &'static str,
-}
-
-impl MemoryGroup {
-    /// A group below this test's own; `None` where none can be made.
-    fn new() -> Option<Self> {
-        let name = format!("v8mini-test-{}", std::process::id());
-        let version_1 = Self {
-            path: Path::new("/sys/fs/cgroup/memory").join(&name),
-            limit: "memory.limit_in_bytes",
-            usage: "memory.usage_in_bytes",
-            events: "memory.oom_control",
-        };
-        let version_2 = Self {
-            path: Path::new("/sys/fs/cgroup").join(&name),
-            limit: "memory.max",
-            usage: "memory.current",
-            events: "memory.events",
-        };
-        [version_1, version_2].into_iter().find(|group| {
-            fs::create_dir(&group.path).is_ok() && group.path.join(group.limit).exists()
-        })
-    }
-
-    fn read(&self, name: &str) -> Result<String> {
-        fs::read_to_string(self.path.join(name)).with_context(|| name.to_owned())
-    }
-
-    fn killed(&self) -> Result<u64> {
-        let events = self.read(self.events)?;
-        let line = events
-            .lines()
-            .find_map(|line| line.strip_prefix("oom_kill "));
-        Ok(line.context("no count of kills")?.parse()?)
-    }
-}
-
-impl Drop for MemoryGroup {
-    fn drop(&mut self) {
-        // The kernel needs a moment to forget the last process.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.path).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
 #[test]
 fn the_limit_of_memory() -> Result<()> {
-    let Some(group) = MemoryGroup::new() else {
+    let Some(group) = ControlGroup::new("memory") else {
         println!("not tested: no control group can be made here");
         return Ok(());
     };
     // Built before the program runs: its heap grows by itself, and would meet the limit meanwhile.
     Tools::get();
-    let processes = group.path.join("cgroup.procs");
     let mut process = Workload::new("http-service.js", nodes::USUAL)?
-        .with(|command| {
-            let processes = processes.clone();
-            // SAFETY: opening and writing a file is async-signal-safe, and the path was made before.
-            unsafe { command.pre_exec(move || fs::write(&processes, "0")) };
-        })
+        .with(|command| group.begin_in(command))
         .spawn_with(&["--clients", "2"])?;
-    let usage: u64 = group.read(group.usage)?.trim().parse()?;
-    let limit = usage + (48 << 20);
-    fs::write(group.path.join(group.limit), limit.to_string())?;
+    let limit = group.usage()? + (48 << 20);
+    group.limit_to(limit)?;
     for mode in ["auto", "log", "precopy", "fork", "stop"] {
         let summary = capture(&process, mode)?;
         ensure!(summary["mode"] != "fork", "{mode}: {summary}");
