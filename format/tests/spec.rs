@@ -532,6 +532,7 @@ fn both_writers_write_the_same_bytes() {
     let (bytes, _) = writer
         .finish(&[], &foreign.metadata().statistics.unwrap())
         .unwrap();
-    let expected = Foreign::new().process().finish();
-    assert_eq!(bytes, expected);
+    // The example and the vectors are of version 1.0, which nothing in them is too new for.
+    let this_version = Foreign::with_header(|header| header[18] = 1);
+    assert_eq!(bytes, this_version.process().finish());
 }

@@ -162,6 +162,8 @@ fn ask_everything(answers: &mut Answers, file: &Path, object: &str) -> Result<()
         ("suspects", &[file_name]),
         ("diff", &[file_name]),
         ("diff", &[file_name, "--objects", "Socket"]),
+        ("diff", &[file_name, "--retained"]),
+        ("bt", &["--async"]),
         ("bt", &["--all", "--args", "--source", "--native"]),
         ("bt", &[]),
         ("dominators", &small),
@@ -179,7 +181,7 @@ fn ask_everything(answers: &mut Answers, file: &Path, object: &str) -> Result<()
 }
 
 /// Commands that need a live heap's answers, and those that write files.
-const ALL: [&str; 26] = [
+const ALL: [&str; 28] = [
     "bt",
     "cache",
     "convert",
@@ -194,6 +196,7 @@ const ALL: [&str; 26] = [
     "inspect",
     "instances",
     "node",
+    "pack",
     "path",
     "redact",
     "refs",
@@ -204,6 +207,7 @@ const ALL: [&str; 26] = [
     "strings",
     "suspects",
     "tree",
+    "unpack",
     "waste",
     "what",
 ];
@@ -223,11 +227,15 @@ fn every_answer_is_what_the_schema_says() -> Result<()> {
     let redacted = dir.path().join("redacted.v8mini");
     let snapshot = dir.path().join("out.heapsnapshot");
     let path = |path: &Path| path.to_string_lossy().into_owned();
-    let outputs: [(&str, &[&str]); 6] = [
+    let packed = dir.path().join("packed.v8mini");
+    let unpacked = dir.path().join("unpacked.v8mini");
+    let outputs: [(&str, &[&str]); 8] = [
         ("cache", &[]),
         ("report", &["-o", &path(&dir.path().join("report.html"))]),
         ("redact", &["-o", &path(&redacted)]),
         ("export", &["--to", "heapsnapshot", "-o", &path(&snapshot)]),
+        ("pack", &["-o", &path(&packed)]),
+        ("unpack", &["-o", &path(&unpacked)]),
         (
             "export",
             &["--to", "core", "-o", &path(&dir.path().join("out.core"))],

@@ -6,6 +6,7 @@
 
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
 
 use super::schema::Hex;
 
@@ -18,7 +19,7 @@ pub(super) struct ValueSchema {
     /// Of the object's map.
     map: Hex,
     #[serde(flatten)]
-    value: Value,
+    value: AnyValue,
 }
 
 /// Which fields there are depends on what could be read.
@@ -28,6 +29,26 @@ fn only_kind_is_required(schema: &mut Schema) {
         if required.is_empty() {
             schema.remove("required");
         }
+    }
+}
+
+/// Makes it quick to hold a value against the schema: of 36 kinds, validators try one after the other, and what is inside of a value before
+/// its kind, so that each level of depth takes 36 times as long. What is in `allOf` they look at first.
+fn kind_comes_first(schema: &mut Schema) {
+    let kinds = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    for kind in kinds.into_iter().flatten() {
+        let Some(kind) = kind.as_object_mut() else {
+            continue;
+        };
+        let properties = kind.get_mut("properties").and_then(Value::as_object_mut);
+        let Some(tag) = properties.and_then(|properties| properties.remove("kind")) else {
+            continue;
+        };
+        kind.remove("required");
+        kind.insert(
+            "allOf".to_owned(),
+            json!([{"type": "object", "properties": {"kind": tag}, "required": ["kind"]}]),
+        );
     }
 }
 
@@ -148,6 +169,7 @@ struct Reaction {
 }
 
 #[derive(JsonSchema)]
+#[schemars(transform = RecursiveTransform(only_kind_is_required))]
 struct Entries {
     #[serde(flatten)]
     object: Object,
@@ -158,6 +180,7 @@ struct Entries {
 }
 
 #[derive(JsonSchema)]
+#[schemars(transform = RecursiveTransform(only_kind_is_required))]
 struct Members {
     #[serde(flatten)]
     object: Object,
@@ -168,6 +191,7 @@ struct Members {
 }
 
 #[derive(JsonSchema)]
+#[schemars(transform = RecursiveTransform(only_kind_is_required))]
 struct View {
     #[serde(flatten)]
     object: Object,
@@ -183,7 +207,8 @@ struct View {
 /// A value by its kind.
 #[derive(JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Value {
+#[schemars(transform = RecursiveTransform(only_kind_is_required), transform = kind_comes_first)]
+enum AnyValue {
     Number(Number),
     Bigint {
         /// In decimal; null if it has more than 65,536 bits.

@@ -68,7 +68,8 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     let destination = if arguments.dry_run {
         Destination::Nowhere
     } else {
-        Destination::open(arguments.output.as_deref(), pid)?
+        let packer = arguments.how.packer()?;
+        Destination::open(arguments.output.as_deref(), pid, packer)?
     };
     be_the_first_to_go();
     let bar = progress_bar();
@@ -85,16 +86,14 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     bar.set_length(captured.memory_bytes());
     bar.set_message("writing");
     let place = destination.name();
-    let json_to_stdout = arguments.json && !matches!(destination, Destination::Stdout);
-    let (written, statistics) =
-        destination.write(&captured, arguments.how.write_options(), &mut |done| {
-            bar.set_position(done);
-        })?;
+    let json_to_stdout = arguments.json && !destination.is_stdout();
+    let output = destination.write(&captured, arguments.how.write_options(), &mut |done| {
+        bar.set_position(done);
+    })?;
     bar.finish_and_clear();
     let summary = Summary {
         captured: &captured,
-        written,
-        statistics,
+        output: &output,
         place,
     };
     let text = if arguments.json {
@@ -119,6 +118,12 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Outcome> {
     }
     for note in &captured.notes {
         let _unheard = writeln!(io::stderr(), "v8mini-capture: note: {note}");
+    }
+    if let Some(error) = &output.unpacked {
+        let _unheard = writeln!(
+            io::stderr(),
+            "v8mini-capture: warning: not packed: {error:#}"
+        );
     }
     for problem in captured.metadata.problems.iter().take(MAX_PROBLEMS) {
         let _unheard = writeln!(io::stderr(), "v8mini-capture: warning: {}", problem.message);

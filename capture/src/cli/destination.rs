@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use v8mini_format::model::Statistics;
 use v8mini_format::{WriteOptions, Written};
 
+use super::packer::{PackedStdout, Packer};
+
 /// Where a capture goes.
 #[derive(Debug)]
 pub(super) enum Destination {
@@ -15,13 +17,26 @@ pub(super) enum Destination {
     Nowhere,
     /// Standard output.
     Stdout,
+    /// Standard output, packed.
+    PackedStdout(PackedStdout),
     /// A file.
     File {
         /// The open file.
         file: OutputFile,
         /// Its name to be.
         path: PathBuf,
+        /// What packs it, when it is written.
+        packer: Option<Packer>,
     },
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) written: Written,
+    pub(super) statistics: Statistics,
+    /// Why the capture is not packed, although it was to be.
+    pub(super) unpacked: Option<anyhow::Error>,
 }
 
 impl Destination {
@@ -29,14 +44,24 @@ impl Destination {
     ///
     /// The default is `node.PID.TIME.v8mini` in the current directory, with the time in UTC:
     /// `node.4711.20261122T181500Z.v8mini`.
-    pub(super) fn open(output: Option<&Path>, pid: i32) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// If there can be no such file.
+    pub(super) fn open(
+        output: Option<&Path>,
+        pid: i32,
+        packer: Option<Packer>,
+    ) -> anyhow::Result<Self> {
         if output == Some(Path::new("-")) {
             if io::stdout().is_terminal() {
                 anyhow::bail!(
                     "standard output is a terminal, and a capture is binary: redirect it, or name a file with -o FILE"
                 );
             }
-            return Ok(Self::Stdout);
+            return match packer {
+                Some(packer) => packer.pack_to_stdout().map(Self::PackedStdout),
+                None => Ok(Self::Stdout),
+            };
         }
         let path = output.map_or_else(
             || {
@@ -46,7 +71,7 @@ impl Destination {
             Path::to_owned,
         );
         match OutputFile::create(&path) {
-            Ok(file) => Ok(Self::File { file, path }),
+            Ok(file) => Ok(Self::File { file, path, packer }),
             Err(error) => Err(no_file(&path, error.into())),
         }
     }
@@ -55,9 +80,14 @@ impl Destination {
     pub(super) fn name(&self) -> Option<String> {
         match self {
             Self::Nowhere => None,
-            Self::Stdout => Some("-".to_owned()),
+            Self::Stdout | Self::PackedStdout(_) => Some("-".to_owned()),
             Self::File { path, .. } => Some(path.display().to_string()),
         }
+    }
+
+    /// Whether it is standard output.
+    pub(super) const fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout | Self::PackedStdout(_))
     }
 
     /// Writes the capture, to the last byte and beyond: a file is durable afterwards.
@@ -66,24 +96,43 @@ impl Destination {
         captured: &Captured,
         options: WriteOptions,
         progress: &mut dyn FnMut(u64),
-    ) -> anyhow::Result<(Written, Statistics)> {
+    ) -> anyhow::Result<Output> {
+        let output = |(written, statistics)| Output {
+            written,
+            statistics,
+            unpacked: None,
+        };
         match self {
             Self::Nowhere => {
                 let (_, written, statistics) = captured.write(io::sink(), options, progress)?;
-                Ok((written, statistics))
+                Ok(output((written, statistics)))
             }
             Self::Stdout => {
                 let (_, written, statistics) =
                     captured.write(io::stdout().lock(), options, progress)?;
-                Ok((written, statistics))
+                Ok(output((written, statistics)))
             }
-            Self::File { file, path } => {
+            Self::PackedStdout(packed) => {
+                let (packed, mut written, statistics) =
+                    captured.write(packed, options, progress)?;
+                written.stored_bytes = packed.finish()?;
+                Ok(output((written, statistics)))
+            }
+            Self::File { file, path, packer } => {
                 let write = || -> anyhow::Result<_> {
                     let (file, written, statistics) = captured.write(file, options, progress)?;
                     file.commit()?;
                     Ok((written, statistics))
                 };
-                write().map_err(|error| no_file(&path, error))
+                let mut output = write().map(output).map_err(|error| no_file(&path, error))?;
+                // From here on there is a capture, whatever becomes of it.
+                match packer.map(|packer| packer.pack(&path)).transpose() {
+                    Ok(size) => {
+                        output.written.stored_bytes = size.unwrap_or(output.written.stored_bytes);
+                    }
+                    Err(error) => output.unpacked = Some(error),
+                }
+                Ok(output)
             }
         }
     }

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use v8mini_format::WriteOptions;
 use v8mini_format::model::Redaction;
 
+use super::packer::Packer;
 use super::size::Size;
 
 /// How to capture.
@@ -56,6 +57,11 @@ pub(super) struct HowArguments {
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     include: Vec<Include>,
 
+    /// Pack the file as soon as the process runs again, to half of its size and less: by the program `v8mini`, which must be beside this one or on `PATH`.
+    /// It needs some seconds per GB of heap, and takes the processors only while nobody else wants them. If it fails, the capture stays as it is.
+    #[arg(long)]
+    pack: bool,
+
     /// With `--include buffers`: store no more than so many bytes of them, the smallest buffers first.
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     buffer_limit: Size,
@@ -74,6 +80,14 @@ pub(super) struct HowArguments {
 }
 
 impl HowArguments {
+    /// The program that packs, if captures are to be packed.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub(super) fn packer(&self) -> anyhow::Result<Option<Packer>> {
+        self.pack.then(|| Packer::find(self.max_cpu)).transpose()
+    }
+
     /// The options, for an output that lies beside `temporary`.
     pub(super) fn options(&self, temporary: PathBuf) -> Options {
         let buffers = self.include.contains(&Include::Buffers);

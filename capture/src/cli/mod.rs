@@ -5,6 +5,7 @@ mod core_handler;
 mod destination;
 mod how;
 mod list;
+mod packer;
 mod size;
 mod summary;
 mod watch;

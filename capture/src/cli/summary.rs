@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::linux::Captured;
 use indicatif::HumanBytes;
-use v8mini_format::Written;
 use v8mini_format::model::{Isolate, Statistics};
+
+use super::destination::Output;
 
 /// What is said at the end.
 pub(super) struct Summary<'a> {
     pub(super) captured: &'a Captured,
-    pub(super) written: Written,
-    pub(super) statistics: Statistics,
+    pub(super) output: &'a Output,
     /// The file's name; `None` if none was written.
     pub(super) place: Option<String>,
 }
@@ -26,7 +26,7 @@ fn milliseconds(nanoseconds: u64) -> String {
 impl Summary<'_> {
     /// Whether nothing is missing or doubtful.
     pub(super) fn is_complete(&self) -> bool {
-        self.captured.metadata.problems.is_empty()
+        self.captured.metadata.problems.is_empty() && self.output.unpacked.is_none()
     }
 
     /// One line for a person.
@@ -37,13 +37,13 @@ impl Summary<'_> {
             wanted_bytes,
             captured_bytes,
             ..
-        } = self.statistics;
+        } = self.output.statistics;
         let coverage = 100.0 * captured_bytes as f64 / wanted_bytes.max(1) as f64;
         format!(
             "paused {} ms ({}) · {} in {} isolate{}, {} pages · coverage {coverage:.1} % · {}{}",
             milliseconds(pause_ns),
             metadata.process.mode,
-            HumanBytes(self.written.raw_bytes),
+            HumanBytes(self.output.written.raw_bytes),
             metadata.isolates.len(),
             if metadata.isolates.len() == 1 {
                 ""
@@ -51,7 +51,7 @@ impl Summary<'_> {
                 "s"
             },
             metadata.pages.len(),
-            HumanBytes(self.written.stored_bytes),
+            HumanBytes(self.output.written.stored_bytes),
             match &self.place {
                 Some(place) => format!(" in {place}"),
                 None => " would be written".to_owned(),
@@ -94,13 +94,18 @@ impl Summary<'_> {
     /// The same and more for a program.
     pub(super) fn json(&self) -> serde_json::Value {
         let metadata = &self.captured.metadata;
-        let problems: Vec<_> = metadata
+        let mut problems: Vec<_> = metadata
             .problems
             .iter()
             .map(
                 |problem| serde_json::json!({ "stage": problem.stage, "message": problem.message }),
             )
             .collect();
+        if let Some(error) = &self.output.unpacked {
+            problems.push(
+                serde_json::json!({ "stage": "pack", "message": format!("not packed: {error:#}") }),
+            );
+        }
         let declined: Vec<_> = self
             .captured
             .declined
@@ -116,12 +121,12 @@ impl Summary<'_> {
             "declined": declined,
             "redaction": metadata.redaction.to_string(),
             "monotonic_ns": metadata.process.monotonic_ns,
-            "pause_ns": self.statistics.pause_ns,
-            "total_ns": self.statistics.total_ns,
-            "wanted_bytes": self.statistics.wanted_bytes,
-            "captured_bytes": self.statistics.captured_bytes,
-            "raw_bytes": self.written.raw_bytes,
-            "stored_bytes": self.written.stored_bytes,
+            "pause_ns": self.output.statistics.pause_ns,
+            "total_ns": self.output.statistics.total_ns,
+            "wanted_bytes": self.output.statistics.wanted_bytes,
+            "captured_bytes": self.output.statistics.captured_bytes,
+            "raw_bytes": self.output.written.raw_bytes,
+            "stored_bytes": self.output.written.stored_bytes,
             "isolates": metadata.isolates.iter().map(|isolate| self.isolate_json(isolate)).collect::<Vec<_>>(),
             "pages": metadata.pages.len(),
             "threads": metadata.threads.len(),

@@ -90,6 +90,7 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Outcome> {
     // Whoever watches for the moment before trouble wants to know now that nothing could be written then.
     free_bytes(&arguments.dir)
         .with_context(|| format!("no capture can go to {}", arguments.dir.display()))?;
+    arguments.how.packer()?;
     let monitor = Monitor::open(arguments.pid)?;
     be_the_first_to_go();
     let mut watch = Watch {
@@ -200,16 +201,15 @@ impl Watch<'_> {
         let path = arguments
             .dir
             .join(format!("node.{}.{time}.v8mini", arguments.pid));
-        let destination = Destination::open(Some(&path), arguments.pid)?;
+        let packer = arguments.how.packer()?;
+        let destination = Destination::open(Some(&path), arguments.pid, packer)?;
         let place = destination.name();
         let options = arguments.how.options(arguments.dir.clone());
         let captured = capture(arguments.pid, &options, &mut |_| {})?;
-        let (written, statistics) =
-            destination.write(&captured, arguments.how.write_options(), &mut |_| {})?;
+        let output = destination.write(&captured, arguments.how.write_options(), &mut |_| {})?;
         let summary = Summary {
             captured: &captured,
-            written,
-            statistics,
+            output: &output,
             place,
         };
         let said = Said {
