@@ -533,6 +533,6 @@ fn both_writers_write_the_same_bytes() {
         .finish(&[], &foreign.metadata().statistics.unwrap())
         .unwrap();
     // The example and the vectors are of version 1.0, which nothing in them is too new for.
-    let this_version = Foreign::with_header(|header| header[18] = 1);
+    let mut this_version = Foreign::with_header(|header| header[18] = 1);
     assert_eq!(bytes, this_version.process().finish());
 }

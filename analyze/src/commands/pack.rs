@@ -18,7 +18,7 @@ use super::output::{Outcome, Output, human_bytes};
 use super::progress;
 use crate::image::{Edited, Image, Opened};
 use crate::layout::Layout;
-use crate::pack::{cut_strings, free_memory, write_packed};
+use crate::pack::{cut_strings, free_memory, write_packed, zero_numbers};
 use crate::v8::Objects;
 
 /// The level at which texts are compressed at least: most of what is left of a heap is text.
@@ -50,6 +50,11 @@ pub(super) struct Pack {
     /// source of functions.
     #[arg(long)]
     no_strings: bool,
+
+    /// For sharing: keep only what there is, how large it is, and what refers to what: no text, no names (as `v8mini redact --level all`), and no
+    /// numbers, but those that are keys or values of a `Map` or `Set`, in objects and arrays that are dictionaries, or variables of closures.
+    #[arg(long, conflicts_with_all = ["strings", "no_strings"])]
+    graph_only: bool,
 
     /// Compression level of zstd; texts are compressed at 9 at least.
     #[arg(
@@ -93,8 +98,17 @@ impl Pack {
             &source.metadata.process.architecture,
             &source.metadata.constants,
         )?;
-        if self.no_strings {
-            source = without_strings(source)?;
+        // Numbers are found by their objects, of which redaction would take what they are understood by.
+        if self.graph_only {
+            source = without_numbers(source, &layout);
+        }
+        if self.no_strings || self.graph_only {
+            let level = if self.graph_only {
+                Redaction::All
+            } else {
+                Redaction::Strings
+            };
+            source = redacted(source, level)?;
         }
         let mut objects = Objects::new(source, layout.clone());
         if let Some(limit) = self.strings {
@@ -183,14 +197,29 @@ pub(super) fn source(input: &InputArgs) -> anyhow::Result<Image> {
     Ok(Image { memory, metadata })
 }
 
+/// An image with the numbers of the program zeroed, which says so.
+fn without_numbers(image: Image, layout: &Layout) -> Image {
+    let spinner = progress::spinner("looking for numbers");
+    let objects = Objects::new(image, layout.clone());
+    let edits = zero_numbers(&objects);
+    spinner.finish_and_clear();
+    let message = "numbers were left out: they are shown as 0";
+    edited(
+        objects.into_image(),
+        edits,
+        "graph-only",
+        message.to_owned(),
+    )
+}
+
 /// An image with its texts replaced, those outside of the heap, too.
-fn without_strings(image: Image) -> anyhow::Result<Image> {
+fn redacted(image: Image, level: Redaction) -> anyhow::Result<Image> {
     let Image {
         memory,
         mut metadata,
     } = image;
     let stored = memory.ranges();
-    let level = Redaction::Strings.max(metadata.redaction);
+    let level = level.max(metadata.redaction);
     let spinner = progress::spinner("redacting");
     let edits = redact(&memory, &stored, &mut metadata, level);
     spinner.finish_and_clear();
@@ -203,13 +232,19 @@ fn without_strings(image: Image) -> anyhow::Result<Image> {
 
 /// An image with its texts cut, which says so.
 fn cut(image: Image, edits: Edits, limit: u64) -> Image {
+    let message = format!("texts are cut after {limit} characters: what follows is shown as dots");
+    edited(image, edits, "cut-strings", message)
+}
+
+/// An image with changes, which says why.
+fn edited(image: Image, edits: Edits, stage: &str, message: String) -> Image {
     let Image {
         memory,
         mut metadata,
     } = image;
     metadata.problems.push(Problem {
-        stage: "cut-strings".to_owned(),
-        message: format!("texts are cut after {limit} characters: what follows is shown as dots"),
+        stage: stage.to_owned(),
+        message,
         bytes: edits.len_bytes(),
         ..Problem::default()
     });

@@ -45,10 +45,10 @@ fn kind_comes_first(schema: &mut Schema) {
             continue;
         };
         kind.remove("required");
-        kind.insert(
-            "allOf".to_owned(),
-            json!([{"type": "object", "properties": {"kind": tag}, "required": ["kind"]}]),
-        );
+        let mut all =
+            vec![json!({"type": "object", "properties": {"kind": tag}, "required": ["kind"]})];
+        all.extend(kind.remove("$ref").map(|shape| json!({"$ref": shape})));
+        kind.insert("allOf".to_owned(), all.into());
     }
 }
 

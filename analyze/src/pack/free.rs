@@ -10,7 +10,7 @@ use v8mini_capture::content::{Edit, Edits, Fill};
 use v8mini_format::{MemoryExt, MemoryRange};
 
 use crate::heap::{HeapObject, PageSelection, Visitor, walk};
-use crate::v8::{Kind, Objects};
+use crate::v8::{Kind, MapInfo, Objects};
 
 /// What stays of an entry: its map, its size, and the link to the next.
 const HEADER_BYTES: u64 = 24;
@@ -26,6 +26,7 @@ pub(super) fn unneeded(objects: &Objects) -> Edits {
         objects,
         entries: &entries,
         needed: FxHashSet::default(),
+        explains: Vec::new(),
         descriptors: objects.layout().types.number("DESCRIPTOR_ARRAY_TYPE"),
     };
     let (parts, _) = walk(objects, PageSelection::default(), make);
@@ -99,12 +100,22 @@ struct Needs<'a> {
     objects: &'a Objects,
     entries: &'a [MemoryRange],
     needed: FxHashSet<usize>,
+    /// By the number of the map: whether its objects explain others. `None` until one was met.
+    explains: Vec<Option<bool>>,
     descriptors: Option<u16>,
 }
 
-impl Visitor for Needs<'_> {
-    fn visit(&mut self, object: &HeapObject<'_>) {
-        let map = object.map;
+impl Needs<'_> {
+    /// Whether other objects are understood by the objects of a map.
+    fn explains(&mut self, map: &MapInfo, index: usize) -> bool {
+        if index >= self.explains.len() {
+            self.explains.resize(index + 1, None);
+        }
+        let place = self.explains.get_mut(index);
+        if let Some(known) = place.as_deref().copied().flatten() {
+            return known;
+        }
+        // What refers to its map from elsewhere in this run of pages says nothing new.
         self.needed
             .extend(entry_of(self.entries, map.address.tagged().0));
         let explains = match self.objects.kind(map.instance_type) {
@@ -112,7 +123,16 @@ impl Visitor for Needs<'_> {
             Kind::Internal => map.instance_size != 0 || Some(map.instance_type) == self.descriptors,
             _ => false,
         };
-        if explains {
+        if let Some(place) = self.explains.get_mut(index) {
+            *place = Some(explains);
+        }
+        explains
+    }
+}
+
+impl Visitor for Needs<'_> {
+    fn visit(&mut self, object: &HeapObject<'_>) {
+        if self.explains(object.map, object.map_index) {
             for word in object.bytes.as_chunks::<8>().0.iter().skip(1) {
                 self.needed
                     .extend(entry_of(self.entries, u64::from_le_bytes(*word)));

@@ -6,6 +6,7 @@
 mod classes;
 mod cut;
 mod free;
+mod numbers;
 mod plan;
 mod segment;
 
@@ -21,6 +22,7 @@ use crate::heap::PageWalker;
 use crate::v8::Objects;
 use classes::Classes;
 pub use cut::cut_strings;
+pub use numbers::zero_numbers;
 use plan::Plan;
 use segment::Packing;
 

@@ -30,8 +30,11 @@ pub enum QueryError {
     /// There was no room for the tables.
     #[error("cannot make a temporary file for the tables")]
     File(#[from] std::io::Error),
+    /// It is wrong.
+    #[error("{0}; v8mini sql FILE, without a query, names the tables and their columns")]
+    Wrong(String),
     /// It is no question.
-    #[error("the query would write; only SELECT is answered")]
+    #[error("only what reads the tables is answered: SELECT … FROM objects")]
     Writes,
 }
 
@@ -137,9 +140,10 @@ impl<'a> Database<'a> {
             .authorizer(Some(move |context: AuthContext<'_>| {
                 authorize(&context, &seen)
             }))?;
-        let is_read_only = self.connection.prepare(query)?.readonly();
-        if !is_read_only {
-            return Err(QueryError::Writes);
+        match self.connection.prepare(query) {
+            Ok(statement) if statement.readonly() => {}
+            Ok(_) => return Err(QueryError::Writes),
+            Err(error) => return Err(refusal(error)),
         }
         let names = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
         // Nobody but this program writes, and not while it is asked.
@@ -189,6 +193,20 @@ fn authorize(context: &AuthContext<'_>, read: &Mutex<BTreeSet<String>>) -> Autho
             Authorization::Allow
         }
         _ => Authorization::Deny,
+    }
+}
+
+/// What SQLite has against a query.
+fn refusal(error: rusqlite::Error) -> QueryError {
+    let message = match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message,
+        other => return other.into(),
+    };
+    if message.starts_with("cannot modify") || message == "not authorized" {
+        QueryError::Writes
+    } else {
+        QueryError::Wrong(message)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use v8mini_format::model::Metadata;
 
 use super::{Export, Report};
 use crate::commands::new_file::{goes_to_stdout, write_new};
-use crate::commands::output::{Outcome, Output, grouped, human_bytes};
+use crate::commands::output::{DIM, Outcome, Output, grouped, human_bytes};
 use crate::commands::progress;
 use crate::commands::session::Session;
 use crate::export::core::{self, Written};
@@ -68,12 +69,40 @@ impl Export {
             ..Report::new("core", written.bytes, &warnings)
         };
         output.summary(&report, self.file.json, to_stdout, &line, report.warnings)?;
+        if !self.file.json && !to_stdout {
+            writeln!(
+                anstream::stderr(),
+                "{DIM}open it on a machine that has these files: {}{DIM:#}",
+                gdb_line(metadata, &path)
+            )?;
+        }
         Ok(if warnings.is_empty() {
             session.outcome_without_walk()
         } else {
             Outcome::Incomplete
         })
     }
+}
+
+/// How gdb is started so that it finds all code. It would find libraries in the memory of the dynamic linker, which a capture does not have.
+fn gdb_line(metadata: &Metadata, core: &Path) -> String {
+    let mut line = "gdb".to_owned();
+    let files = || {
+        let modules = metadata.modules.iter();
+        modules.filter(|module| module.path.starts_with('/'))
+    };
+    // What does not lie where its file says, gdb has to be told about.
+    for module in files().filter(|module| module.load_bias == 0) {
+        line.extend([" ", &module.path]);
+    }
+    line.extend([" -c ", &core.display().to_string()]);
+    for module in files().filter(|module| module.load_bias != 0) {
+        line.extend([format!(
+            " -ex 'add-symbol-file {} -o {:#x}'",
+            module.path, module.load_bias
+        )]);
+    }
+    line
 }
 
 fn write(session: &Session, metadata: &Metadata, out: &mut dyn Write) -> anyhow::Result<Written> {

@@ -27,8 +27,8 @@ use crate::graph::Graph;
 /// under the classes, with the edges and the sizes that V8's own snapshots give them; what C++ holds besides is missing. The
 /// id that DevTools shows behind an @ leads back: v8mini inspect FILE @ID.
 ///
-/// A core opens in gdb and lldb: memory, threads and registers as far as the capture has them; gdb -c FILE.core finds code in the
-/// binaries, if they are there. Every command of v8mini says the same of it as of the capture.
+/// A core opens in gdb and lldb: memory, threads and registers as far as the capture has them. The line of gdb that is printed
+/// names the binaries, for the names of native functions. Every command of v8mini says the same of it as of the capture.
 ///
 /// parquet writes the tables captures, types, objects, edges, strings, threads and frames below DIR, each capture in folders of its
 /// own, DIR/objects/host=…/service=…/pid=…/time=…: what DuckDB, Spark and others read as one table, of a whole fleet.

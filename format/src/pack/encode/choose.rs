@@ -1,22 +1,34 @@
 //! Which way of writing numbers makes them small: estimated on samples.
 
 use super::super::column::{Code32, From32};
-use super::super::cursor::zigzag;
+use super::super::cursor::{put_number, zigzag};
 
 /// Numbers that are looked at.
 const SAMPLE: usize = 1024;
 /// They are taken in so many runs.
 const RUNS: usize = 4;
+/// Of a column of so many numbers, the compressor is asked…
+const TRIAL_FROM: usize = 2048;
+/// …about so many of them…
+const TRIAL: usize = 16 * 1024;
+/// …written in so many ways…
+const TRIALS: usize = 4;
+/// …none of which seems to be so many times as long as the best.
+const TRIAL_WITHIN: f32 = 1.5;
 /// Places of the table that counts numbers; a power of two, twice the sample.
 const PLACES: usize = 2 * SAMPLE;
 
 /// Counts how often numbers occur.
-#[derive(Debug)]
 pub(super) struct Estimator {
     places: Vec<Place>,
     round: u32,
     used: Vec<u32>,
     logs: Vec<f32>,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    /// Numbers as one of the ways writes them, the bytes of these, and those compressed.
+    trial: Vec<u32>,
+    bytes: Vec<u8>,
+    compressed: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +52,10 @@ impl Default for Estimator {
             round: 0,
             used: Vec::with_capacity(SAMPLE),
             logs: (0..=SAMPLE).map(log).collect(),
+            compressor: None,
+            trial: Vec::new(),
+            bytes: Vec::new(),
+            compressed: Vec::new(),
         }
     }
 }
@@ -60,10 +76,10 @@ impl Estimator {
         self.logs.get(number).copied().unwrap_or(0.0)
     }
 
-    /// Bits that a sample of numbers takes as written by `planes` (0: variable length).
+    /// Bits that a sample of numbers takes, written with variable length, and in so many planes.
     ///
     /// For numbers of variable length, one that comes again is a match for the compressor, whatever its length; for planes, each byte counts by itself.
-    fn cost(&mut self, numbers: &[u32]) -> (f32, u8) {
+    fn cost(&mut self, numbers: &[u32]) -> [(f32, u8); 2] {
         let len = numbers.len();
         self.round += 1;
         self.used.clear();
@@ -101,11 +117,8 @@ impl Estimator {
         let planes = (4 - all.leading_zeros() / 8) as u8;
         let planes = planes.max(1);
         let planar: f32 = (0..planes).map(|plane| self.entropy(numbers, plane)).sum();
-        if planar < variable * 0.98 {
-            (planar, planes)
-        } else {
-            (variable, 0)
-        }
+        // What is written in planes is slower to read.
+        [(variable * 0.98, 0), (planar, planes)]
     }
 
     /// Bits of one byte of each number.
@@ -125,10 +138,9 @@ impl Estimator {
         bits.sum()
     }
 
-    /// The best way to write numbers, among some. `base` has what each number can be counted from, for every candidate that
-    /// needs it: pairs of candidate and numbers.
+    /// The best way to write numbers, among some.
     pub(super) fn choose(&mut self, numbers: &[u32], candidates: &[Candidate<'_>]) -> Chosen {
-        let mut best = (f32::INFINITY, Candidate::new(From32::Zero), 0);
+        let mut ways = Vec::with_capacity(2 * candidates.len());
         let mut sample = Vec::with_capacity(SAMPLE);
         for candidate in candidates {
             sample.clear();
@@ -137,12 +149,17 @@ impl Estimator {
                 let bases = candidate.bases.and_then(|bases| bases.get(run));
                 candidate.transform(run_numbers, bases, &mut sample);
             }
-            let (cost, planes) = self.cost(&sample);
-            if cost < best.0 {
-                best = (cost, *candidate, planes);
-            }
+            let costs = self.cost(&sample);
+            ways.extend(costs.map(|(cost, planes)| (cost, *candidate, planes)));
         }
-        let (_, candidate, planes) = best;
+        ways.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+        let best = if numbers.len() >= TRIAL_FROM {
+            self.try_out(numbers, &ways)
+        } else {
+            ways.first()
+                .map(|(_, candidate, planes)| (*candidate, *planes))
+        };
+        let (candidate, planes) = best.unwrap_or((Candidate::new(From32::Zero), 0));
         let mut written = Vec::with_capacity(numbers.len());
         candidate.transform(numbers, candidate.bases, &mut written);
         let all = written.iter().fold(0, |all, number| all | number);
@@ -158,6 +175,68 @@ impl Estimator {
             },
             written,
         }
+    }
+
+    /// Of the ways that seem to be the best, the one that the compressor makes least of.
+    fn try_out<'a>(
+        &mut self,
+        numbers: &[u32],
+        ways: &[(f32, Candidate<'a>, u8)],
+    ) -> Option<(Candidate<'a>, u8)> {
+        let middle = numbers.len().saturating_sub(TRIAL) / 2;
+        let range = middle..numbers.len().min(middle + TRIAL);
+        let run = numbers.get(range.clone()).unwrap_or_default();
+        let least = ways.first()?.0;
+        let close = ways
+            .iter()
+            .take_while(|(cost, ..)| *cost <= least * TRIAL_WITHIN);
+        let mut best: Option<(usize, Candidate<'a>, u8)> = None;
+        let mut close = close.take(TRIALS).peekable();
+        let (_, only, planes) = **close.peek()?;
+        let mut tried = 0;
+        for (_, candidate, planes) in close {
+            let bases = candidate.bases.and_then(|bases| bases.get(range.clone()));
+            self.trial.clear();
+            candidate.transform(run, bases, &mut self.trial);
+            self.bytes.clear();
+            put_all(&mut self.bytes, &self.trial, *planes);
+            let Some(size) = self.compressed_len() else {
+                break;
+            };
+            tried += 1;
+            if best.is_none_or(|(least, ..)| size < least) {
+                best = Some((size, *candidate, *planes));
+            }
+        }
+        match best {
+            Some((_, candidate, planes)) if tried > 1 => Some((candidate, planes)),
+            _ => Some((only, planes)),
+        }
+    }
+
+    /// What the bytes are compressed to; `None` if zstd fails, as when memory is short.
+    fn compressed_len(&mut self) -> Option<usize> {
+        if self.compressor.is_none() {
+            self.compressor = zstd::bulk::Compressor::new(1).ok();
+        }
+        self.compressed
+            .resize(zstd::zstd_safe::compress_bound(self.bytes.len()), 0);
+        let compressor = self.compressor.as_mut()?;
+        compressor
+            .compress_to_buffer(&self.bytes, self.compressed.as_mut_slice())
+            .ok()
+    }
+}
+
+/// Writes numbers in planes; 0: with variable length.
+pub(super) fn put_all(out: &mut Vec<u8>, numbers: &[u32], planes: u8) {
+    if planes == 0 {
+        for number in numbers {
+            put_number(out, u64::from(*number));
+        }
+    }
+    for plane in 0..planes {
+        out.extend(numbers.iter().map(|number| (number >> (8 * plane)) as u8));
     }
 }
 

@@ -6,6 +6,7 @@ mod classify;
 mod columns;
 mod groups;
 mod streams;
+mod words;
 
 use crate::limits::{SEGMENT_MAX, SEGMENT_RANGES_MAX};
 use crate::memory::MemoryRange;
@@ -33,7 +34,7 @@ impl Default for PackOptions {
     fn default() -> Self {
         Self {
             text_level: 9,
-            level: 3,
+            level: 6,
         }
     }
 }
