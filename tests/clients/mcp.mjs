@@ -32,6 +32,7 @@ const given = {
   source: {what: 'leaky-service.js:44'},
   suspects: {all: true},
   tree: {limit: 3},
+  sql: {query: "SELECT printf('0x%x', address) AS object, class FROM objects WHERE class = 'Session' LIMIT 2"},
 };
 const answers = {};
 for (const {name} of tools) answers[name] = await call(name, given[name]);

@@ -9,7 +9,7 @@ TABLES = ["captures", "types", "objects", "edges", "strings", "threads", "frames
 def duckdb_rows(lake, queries):
     import duckdb
 
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"memory_limit": "2GB", "threads": 2})
     for table in TABLES:
         connection.execute(
             f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{lake}/{table}/**/*.parquet', hive_partitioning = true)"

@@ -89,6 +89,7 @@ fn a_client_initializes_lists_the_tools_and_calls_each() -> Result<()> {
         "path",
         "refs",
         "source",
+        "sql",
         "strings",
         "suspects",
         "tree",
@@ -124,6 +125,17 @@ fn a_client_initializes_lists_the_tools_and_calls_each() -> Result<()> {
     ensure!(text(&found, "/answers/inspect/text")?.starts_with("Session 0x"));
     ensure!(text(&found, "/answers/source/text")?.contains("onPrice"));
     ensure!(text(&found, "/answers/diff/text")?.contains("IncomingMessage"));
+    let sessions = text(&found, "/answers/sql/text")?;
+    ensure!(
+        sessions.contains("0x") && sessions.contains("Session"),
+        "{sessions}"
+    );
+    // An agent has tools, and maybe no shell.
+    let suspects = text(&found, "/answers/suspects/text")?;
+    ensure!(
+        suspects.contains("inspect 0x") && !suspects.contains("v8mini "),
+        "{suspects}"
+    );
     Ok(())
 }
 

@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use v8mini_format::{CaptureFile, Memory};
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes, target_dir, workspace_root};
 
 use super::measure::{Usage, run_measured};
@@ -43,6 +45,8 @@ struct Row {
     exact: Packed,
     hard: Packed,
     unpack: Usage,
+    /// Time on one core for unpacking all memory, and nothing else.
+    decode: Duration,
 }
 
 /// A packed file.
@@ -156,6 +160,7 @@ fn measure(
         .arg(&packed)
         .args(["-o", "/dev/null", "--level", "-7"]);
     let unpack = run_measured(line.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    let decode = decode(&packed)?;
     let row = Row {
         program: program.to_owned(),
         node: node.to_owned(),
@@ -166,11 +171,27 @@ fn measure(
         exact,
         hard,
         unpack,
+        decode,
     };
     for file in [compressed, pages, packed] {
         fs::remove_file(file)?;
     }
     Ok(row)
+}
+
+/// How long one core takes to read all memory of a file.
+fn decode(path: &Path) -> Result<Duration> {
+    const PIECE: u64 = 1 << 20;
+    let file = CaptureFile::open(path)?;
+    let mut bytes = vec![0; PIECE as usize];
+    let start = Instant::now();
+    for range in file.ranges() {
+        for at in (range.start..range.end()).step_by(PIECE as usize) {
+            let len = (range.end() - at).min(PIECE) as usize;
+            file.read_at(at, &mut bytes[..len])?;
+        }
+    }
+    Ok(start.elapsed())
 }
 
 fn markdown(rows: &[Row]) -> String {
@@ -185,10 +206,10 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
 - *pages*: a capture as `v8mini convert` writes it.
 - *packed*: `v8mini pack` of that; *exact* with `--exact`, *hard* with `--level 19`.
 - *pack*, *unpack*: MB of memory in a second of one core, everything included: reading, looking for objects and free memory, compressing; unpacking goes on to
-  write an ordinary capture at level -7. *peak*: most memory that `pack` takes, on all cores.
+  write an ordinary capture at level -7. *decode*: MB of memory in a second of one core, for reading all of a packed file. *peak*: most memory that `pack` takes, on all cores.
 
-| program | Node.js | memory | core, zstd -3 | pages | packed | exact | hard | pack, MB/s | unpack, MB/s | peak |
-| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+| program | Node.js | memory | core, zstd -3 | pages | packed | exact | hard | pack, MB/s | unpack, MB/s | decode, MB/s | peak |
+| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
 "
     );
     for row in rows {
@@ -200,7 +221,7 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {:.0} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {} |",
             row.program,
             row.node,
             megabytes(row.raw),
@@ -211,6 +232,7 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
             part(row.hard.bytes),
             rate(&row.packed.usage),
             rate(&row.unpack),
+            row.raw as f64 / 1e6 / row.decode.as_secs_f64(),
             megabytes(row.packed.usage.peak_bytes),
         );
     }

@@ -64,10 +64,16 @@ impl Server {
 }
 
 /// Asks a command, and says what comes of it.
-fn answer(session: &Session, tool: &Tool, line: &[String], number: usize) -> CallToolResult {
+fn answer(
+    session: &Session,
+    files: &[String],
+    tool: &Tool,
+    line: &[String],
+    number: usize,
+) -> CallToolResult {
     let mut output = Output::buffer();
     let result = Cli::answer(session, line, &mut output);
-    let text = output.into_text().plain();
+    let text = without_shell(output.into_text().plain(), files);
     let error = |text: String| CallToolResult::error(vec![ContentBlock::text(text)]);
     let outcome = match result {
         Ok(outcome) => outcome,
@@ -101,6 +107,16 @@ fn answer(session: &Session, tool: &Tool, line: &[String], number: usize) -> Cal
     CallToolResult::success(vec![ContentBlock::text(
         answer.trim_start_matches('\n').to_owned(),
     )])
+}
+
+/// An answer in which what to ask next is no command line of a shell, which the client may not have.
+fn without_shell(mut text: String, files: &[String]) -> String {
+    for file in files {
+        for Tool { command, .. } in TOOLS {
+            text = text.replace(&format!("v8mini {command} {file} "), &format!("{command} "));
+        }
+    }
+    text
 }
 
 impl ServerHandler for Server {
@@ -159,9 +175,11 @@ impl ServerHandler for Server {
             }
         };
         let session = Arc::clone(&self.session);
+        let files = Arc::clone(&self.files);
         // On another thread, so that the connection is served meanwhile.
         let answered =
-            tokio::task::spawn_blocking(move || answer(&session, tool, &line, number)).await;
+            tokio::task::spawn_blocking(move || answer(&session, &files, tool, &line, number))
+                .await;
         answered.map(Into::into).map_err(|error| {
             ErrorData::internal_error(format!("the command failed: {error}"), None)
         })

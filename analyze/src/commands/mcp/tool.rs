@@ -11,7 +11,10 @@ use serde_json::{Map, Value, json};
 const PAGE: &str = "page";
 
 /// Options that are none of a tool's business: which files are read and written, and how a terminal is served.
-const HIDDEN: [&str; 13] = [
+const HIDDEN: [&str; 16] = [
+    "csv",
+    "host",
+    "service",
     "cache",
     "include",
     "no_cache",
@@ -50,7 +53,7 @@ const fn tool(command: &'static str, next: &'static str) -> Tool {
 }
 
 /// The commands that are offered: those that only read the FILE.
-pub(super) const TOOLS: [Tool; 21] = [
+pub(super) const TOOLS: [Tool; 22] = [
     tool(
         "info",
         "suspects names what looks like a leak; histogram shows what fills the heap; bt where the threads are",
@@ -120,6 +123,10 @@ pub(super) const TOOLS: [Tool; 21] = [
     tool("node", "inspect a handle, timer or emitter by its address"),
     tool("what", "inspect the object that the address lies in"),
     tool("print", "inspect shows all of it"),
+    tool(
+        "sql",
+        "without query, sql names the tables and their columns; printf('0x%x', address) is what inspect takes",
+    ),
 ];
 
 impl Tool {
