@@ -76,9 +76,12 @@ fn survives(name: &str) {
     let _turn = common::turn();
     let target: &Target = TARGETS.iter().find(|target| target.name == name).unwrap();
     let (_, count) = COUNTS.iter().find(|(other, _)| *other == name).unwrap();
+    // For a longer look without a fuzzer: V8MINI_MUTATIONS=100 makes it so many times as many.
+    let times = std::env::var("V8MINI_MUTATIONS").ok();
+    let count = count * times.map_or(1, |times| times.parse().unwrap());
     let seeds = (target.seeds)();
     let mut random = Random(0x5eed);
-    for number in 0..*count {
+    for number in 0..count {
         let mut input = seeds[number % seeds.len()].clone();
         // The first round is the seeds as they are.
         if number >= seeds.len() {

@@ -9,6 +9,8 @@ const CRC_AT: usize = 36;
 /// Length of the head, and of a range record.
 const HEAD_LEN: usize = 40;
 const RANGE_LEN: usize = 16;
+/// Length of a frame record.
+const RECORD_LEN: usize = 12;
 
 /// The bytes as the payload of a segment of packed memory, as they are and with a right checksum of the head: an intact file
 /// around it is opened and read.
@@ -17,6 +19,61 @@ pub fn packed(data: &[u8]) {
     let mut sealed = data.to_vec();
     seal_head(&mut sealed);
     capture::open(seal::file_with(*b"PACK", &sealed));
+    if let Some(framed) = framed(data) {
+        capture::open(seal::file_with(*b"PACK", &framed));
+    }
+}
+
+/// The payload of a segment of which `data` has the streams as they are: each becomes a frame, so that what is changed in a stream is
+/// read as it was changed, and not refused by zstd.
+fn framed(data: &[u8]) -> Option<Vec<u8>> {
+    let (tables_end, frames) = frame_records(data)?;
+    let mut rest = data.get(tables_end + frames.len() * RECORD_LEN..)?;
+    let mut payload = data.get(..tables_end)?.to_vec();
+    let mut stored = Vec::new();
+    for [stream, raw_len, _] in frames {
+        let (raw, after) = rest.split_at(rest.len().min(raw_len as usize));
+        rest = after;
+        let frame = zstd::bulk::compress(raw, 1).ok()?;
+        for number in [stream, raw.len() as u32, frame.len() as u32] {
+            payload.extend(number.to_le_bytes());
+        }
+        stored.extend(frame);
+    }
+    payload.extend(stored);
+    seal_head(&mut payload);
+    Some(payload)
+}
+
+/// A payload with its streams as they are, for [`framed`].
+fn unframed(payload: &[u8]) -> Option<Vec<u8>> {
+    let (tables_end, frames) = frame_records(payload)?;
+    let records_end = tables_end + frames.len() * RECORD_LEN;
+    let mut rest = payload.get(records_end..)?;
+    let mut out = payload.get(..records_end)?.to_vec();
+    for [_, raw_len, stored_len] in frames {
+        let (stored, after) = rest.split_at_checked(stored_len as usize)?;
+        rest = after;
+        out.extend(zstd::bulk::decompress(stored, raw_len as usize).ok()?);
+    }
+    Some(out)
+}
+
+/// Where the ranges end, and the records of frames behind them: stream, length, stored length. No more than can be there.
+fn frame_records(payload: &[u8]) -> Option<(usize, Vec<[u32; 3]>)> {
+    let count = |at: usize| -> Option<usize> {
+        let bytes = payload.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes) as usize)
+    };
+    let tables_end = HEAD_LEN.checked_add(count(8)?.checked_mul(RANGE_LEN)?)?;
+    let len = count(12)?.checked_mul(RECORD_LEN)?;
+    let records = payload.get(tables_end..tables_end.checked_add(len)?)?;
+    let records = records.as_chunks::<RECORD_LEN>().0.iter().map(|record| {
+        let (numbers, _) = record.as_chunks::<4>();
+        let number = |index: usize| numbers.get(index).map_or(0, |it| u32::from_le_bytes(*it));
+        [number(0), number(1), number(2)]
+    });
+    Some((tables_end, records.collect()))
 }
 
 fn seal_head(payload: &mut [u8]) {
@@ -41,10 +98,13 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         Tail::Bytes,
         Tail::Numbers,
     ];
-    [1, 40, 300]
+    let segments: Vec<Vec<u8>> = [1, 40, 300]
         .into_iter()
         .filter_map(|count| segment(&tails, count))
-        .collect()
+        .collect();
+    let streams = segments.iter().filter_map(|segment| unframed(segment));
+    let streams: Vec<Vec<u8>> = streams.collect();
+    [segments, streams].concat()
 }
 
 /// The payload of a segment with so many objects.
@@ -81,6 +141,9 @@ fn segment(tails: &[Tail], count: u64) -> Option<Vec<u8>> {
 
 /// Whether the seeds are what they are taken for: for the test that runs them.
 pub fn is_sound(payload: &[u8]) -> bool {
-    let file = CaptureFile::from_bytes(seal::file_with(*b"PACK", payload));
-    file.is_ok_and(|file| file.is_packed() && file.verify().damage.is_empty())
+    let is_whole = |payload: &[u8]| {
+        let file = CaptureFile::from_bytes(seal::file_with(*b"PACK", payload));
+        file.is_ok_and(|file| file.is_packed() && file.verify().damage.is_empty())
+    };
+    is_whole(payload) || framed(payload).is_some_and(|payload| is_whole(&payload))
 }
