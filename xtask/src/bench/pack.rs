@@ -23,6 +23,9 @@ pub(super) struct Arguments {
     /// Programs of tests/workloads/programs
     #[arg(long, value_delimiter = ',', default_values_t = PROGRAMS.map(str::to_owned))]
     programs: Vec<String>,
+    /// How v8mini is built; sizes are the same, speeds are not
+    #[arg(long, default_value = "release")]
+    profile: String,
     /// Write spec/packed-sizes.md
     #[arg(long)]
     write: bool,
@@ -59,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for program in ["gcore", "zstd", "npm"] {
         ensure!(found(program), "{program} is not installed");
     }
-    let tools = Tools::build("release")?;
+    let tools = Tools::build(&arguments.profile)?;
     let packages = packages()?;
     let dir = target_dir().join("bench");
     fs::create_dir_all(&dir)?;
@@ -73,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             rows.push(measure(&tools, program, node, process, &dir)?);
         }
     }
-    let table = markdown(&rows);
+    let table = markdown(&rows, &arguments.profile);
     if arguments.write {
         fs::write(workspace_root().join("spec/packed-sizes.md"), &table)?;
     }
@@ -194,7 +197,7 @@ fn decode(path: &Path) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-fn markdown(rows: &[Row]) -> String {
+fn markdown(rows: &[Row], profile: &str) -> String {
     let mut out = format!(
         "\
 # Packed files
@@ -206,7 +209,7 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
 - *pages*: a capture as `v8mini convert` writes it.
 - *packed*: `v8mini pack` of that; *exact* with `--exact`, *hard* with `--level 19`.
 - *pack*, *unpack*: MB of memory in a second of one core, everything included: reading, looking for objects and free memory, compressing; unpacking goes on to
-  write an ordinary capture at level -7. *decode*: MB of memory in a second of one core, for reading all of a packed file. *peak*: most memory that `pack` takes, on all cores.
+  write an ordinary capture at level -7. Built with the profile `{profile}`. *decode*: MB of memory in a second of one core, for reading all of a packed file. *peak*: most memory that `pack` takes, on all cores.
 
 | program | Node.js | memory | core, zstd -3 | pages | packed | exact | hard | pack, MB/s | unpack, MB/s | decode, MB/s | peak |
 | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
