@@ -167,11 +167,13 @@ mod tests {
         );
     }
 
-    /// The section of a command in the page for people.
+    /// The section of a command in the page for people. Some have one together.
     fn section<'a>(page: &'a str, command: &str) -> Option<&'a str> {
-        let start = page.find(&format!("\n## `{command}`\n"))?;
-        let rest = page.get(start + 1..)?;
-        rest.get(..rest.find("\n## ").unwrap_or(rest.len()))
+        let quoted = format!("`{command}`");
+        page.split("\n## ").skip(1).find(|section| {
+            let heading = section.lines().next().unwrap_or_default();
+            heading.split(", ").any(|name| name == quoted)
+        })
     }
 
     fn property_names(value: &serde_json::Value, names: &mut Vec<String>) {

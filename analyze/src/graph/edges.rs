@@ -4,18 +4,25 @@
 //! (`V8HeapExplorer::ExtractReferences`, `IndexedReferencesExtractor`). So does this: the words come from [`References`],
 //! the names from the object's shape, its scope, or the constants of the binary. No reference is lost for want of a name.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::edge::{Edge, EdgeKind, EdgeName, Target};
 use super::{Reference, References, Strength, for_each_reference, is_weak_in_code};
 use crate::layout::{Field, SlotKind};
-use crate::v8::{Address, Kind, MapInfo, ObjectError, Objects, PropertyValue, Storage, Tagged};
+use crate::v8::{
+    Address, FieldPlace, Kind, MapField, MapInfo, ObjectError, Objects, PropertyValue, Storage,
+    Tagged,
+};
 
 /// Objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
 const PART: u64 = 1 << 20;
 /// So many property keys are remembered.
 const KEYS: usize = 1 << 14;
+/// So many maps are remembered.
+const SHAPES: usize = 1 << 14;
 /// Of a key of a `Map`, so many characters are shown.
 const KEY_UNITS: usize = 60;
 
@@ -65,7 +72,22 @@ pub struct EdgeReader<'a> {
     references: &'a References,
     /// What property keys say.
     keys: FxHashMap<Address, SmolStr>,
+    /// What is known of the objects of each map.
+    shapes: FxHashMap<Address, Arc<Shape>>,
     buffer: Vec<u8>,
+    names: FxHashMap<u64, Option<(EdgeKind, EdgeName)>>,
+}
+
+/// What all objects of a map have in common.
+#[derive(Debug)]
+struct Shape {
+    is_receiver: bool,
+    is_proxy: bool,
+    is_function: bool,
+    kind: Kind,
+    is_code: bool,
+    /// The places of named properties, if they are no dictionary's.
+    fields: Option<Vec<(SmolStr, MapField)>>,
 }
 
 impl<'a> EdgeReader<'a> {
@@ -75,8 +97,54 @@ impl<'a> EdgeReader<'a> {
             objects,
             references,
             keys: FxHashMap::default(),
+            shapes: FxHashMap::default(),
             buffer: Vec::new(),
+            names: FxHashMap::default(),
         }
+    }
+
+    fn shape(&mut self, object: Address, map: &MapInfo) -> Arc<Shape> {
+        if let Some(known) = self.shapes.get(&map.address) {
+            return Arc::clone(known);
+        }
+        let objects = self.objects;
+        let instance_type = map.instance_type;
+        let is_receiver = objects.is_receiver_type(instance_type);
+        let fields = is_receiver.then(|| objects.map_fields(map)).flatten();
+        let fields = fields.map(|fields| {
+            let named = |field: MapField| (self.property_name(field.key), field);
+            fields.into_iter().map(named).collect()
+        });
+        let slots = self.references.slots(instance_type);
+        let shape = Arc::new(Shape {
+            is_receiver,
+            is_proxy: objects.is_type(instance_type, "JS_PROXY_TYPE"),
+            is_function: objects.is_function_type(instance_type),
+            kind: objects.kind_of(object, map),
+            is_code: !slots.is_none()
+                && slots
+                    .runs(objects.size_of(object, map).unwrap_or(0))
+                    .any(|(kind, _)| kind == SlotKind::Code),
+            fields,
+        });
+        if self.shapes.len() < SHAPES {
+            self.shapes.insert(map.address, Arc::clone(&shape));
+        }
+        shape
+    }
+
+    fn property_name(&mut self, key: Address) -> SmolStr {
+        if let Some(known) = self.keys.get(&key) {
+            return known.clone();
+        }
+        let name = self.objects.read_name(key);
+        let name: SmolStr = name
+            .map_or_else(|_| format!("(key at {key})"), |name| name.to_string())
+            .into();
+        if self.keys.len() < KEYS {
+            self.keys.insert(key, name.clone());
+        }
+        name
     }
 
     /// All edges of an object. Whether there is an object where an edge leads to is not looked at: the caller knows all objects.
@@ -93,6 +161,9 @@ impl<'a> EdgeReader<'a> {
         is_checked: bool,
     ) -> Edges {
         let objects = self.objects;
+        let shape = self.shape(object, map);
+        let mut names = std::mem::take(&mut self.names);
+        names.clear();
         let mut collector = Collector {
             objects,
             reader: self,
@@ -100,16 +171,18 @@ impl<'a> EdgeReader<'a> {
             limit,
             wanted,
             is_checked,
-            names: FxHashMap::default(),
+            names,
             edges: Edges::default(),
         };
-        if objects.is_receiver_type(map.instance_type) {
-            collector.receiver(map);
+        if shape.is_receiver {
+            collector.receiver(map, &shape);
         } else {
             collector.internal(map);
         }
-        collector.words(map);
-        collector.edges
+        collector.words(map, shape.is_code);
+        let Collector { names, edges, .. } = collector;
+        self.names = names;
+        edges
     }
 }
 
@@ -122,8 +195,8 @@ struct Collector<'r, 'a> {
     wanted: Option<&'r [Address]>,
     /// Whether words that only look like references are left out.
     is_checked: bool,
-    /// What is known of the object's own words, by offset.
-    names: FxHashMap<u64, (EdgeKind, EdgeName)>,
+    /// What is known of the object's own words, by offset; `None` of those whose edges are there already.
+    names: FxHashMap<u64, Option<(EdgeKind, EdgeName)>>,
     edges: Edges,
 }
 
@@ -170,7 +243,8 @@ impl<'a> Collector<'_, 'a> {
     }
 
     fn name(&mut self, offset: u64, kind: EdgeKind, name: impl Into<EdgeName>) {
-        self.names.entry(offset).or_insert((kind, name.into()));
+        let name = || Some((kind, name.into()));
+        self.names.entry(offset).or_insert_with(name);
     }
 
     fn name_field(&mut self, field: Field, kind: EdgeKind, name: &str) {
@@ -180,28 +254,97 @@ impl<'a> Collector<'_, 'a> {
     }
 
     /// A JavaScript object: its properties and elements, and what its kind adds.
-    fn receiver(&mut self, map: &MapInfo) {
-        let objects = self.objects;
+    fn receiver(&mut self, map: &MapInfo, shape: &Shape) {
         self.name_field(
             Field::JSReceiverProperties,
             EdgeKind::Internal,
             "properties",
         );
-        if !objects.is_type(map.instance_type, "JS_PROXY_TYPE") {
+        if !shape.is_proxy {
             self.name_field(Field::JSObjectElements, EdgeKind::Internal, "elements");
-            self.properties();
+            match &shape.fields {
+                Some(fields) => self.fields(fields),
+                None => self.properties(),
+            }
             self.elements(map);
         }
         self.link(EdgeKind::Property, "__proto__", map.prototype);
-        if objects.is_function_type(map.instance_type) {
+        if shape.is_function {
             self.function(map);
         }
-        match objects.kind_of(self.object, map) {
+        // Of functions, some are bound, and have the maps of those that are not.
+        let kind = match shape.kind {
+            Kind::Function | Kind::BoundFunction => self.objects.kind_of(self.object, map),
+            kind => kind,
+        };
+        match kind {
             Kind::BoundFunction => self.bound_function(),
             Kind::Map => self.entries(true),
             Kind::Set => self.entries(false),
             Kind::ArrayBuffer => self.backing_store(),
             _ => {}
+        }
+        self.name_members(map);
+    }
+
+    /// The named properties of an object whose map says where they are.
+    fn fields(&mut self, fields: &[(SmolStr, MapField)]) {
+        let mut array = None;
+        for (name, field) in fields {
+            if self.is_full() {
+                return;
+            }
+            // V8 has no edge for numbers: in DevTools, objects without a class are told apart by these edges.
+            let kind = if field.is_double {
+                EdgeKind::Internal
+            } else {
+                EdgeKind::Property
+            };
+            match field.at {
+                FieldPlace::InObject(offset) if field.is_double => {
+                    self.name(offset, kind, name.clone());
+                }
+                // In the order of the shape, wherever they are kept: in DevTools, objects without a class are called by it.
+                FieldPlace::InObject(offset) => {
+                    if let Some(target) = self.word_at(offset).and_then(Tagged::strong) {
+                        self.add(Edge {
+                            kind,
+                            name: name.clone().into(),
+                            target: Target::Object(target),
+                            strength: Strength::Strong,
+                            offset: Some(offset),
+                        });
+                        self.names.insert(offset, None);
+                    }
+                }
+                FieldPlace::PropertyArray(index) => {
+                    let words: &Vec<Tagged> = array.get_or_insert_with(|| {
+                        self.objects.property_array(self.object).unwrap_or_default()
+                    });
+                    if let Some(word) = usize::try_from(index).ok().and_then(|at| words.get(at)) {
+                        self.link(kind, name.clone(), *word);
+                    }
+                }
+                FieldPlace::Shared(PropertyValue::Tagged(word)) => {
+                    self.link(EdgeKind::Property, name.clone(), word);
+                }
+                FieldPlace::Shared(PropertyValue::Accessor { getter, setter }) => {
+                    self.accessor(name, getter, setter);
+                }
+                FieldPlace::Shared(PropertyValue::Double(_) | PropertyValue::Native(_)) => {}
+            }
+        }
+    }
+
+    fn word_at(&self, offset: u64) -> Option<Tagged> {
+        self.objects.tagged(self.object, offset).ok()
+    }
+
+    fn accessor(&mut self, name: &SmolStr, getter: Tagged, setter: Tagged) {
+        for (what, word) in [("get", getter), ("set", setter)] {
+            if self.is_callable(word) {
+                self.link(EdgeKind::Property, format!("{what} {name}"), word);
+            }
         }
     }
 
@@ -217,18 +360,14 @@ impl<'a> Collector<'_, 'a> {
             if self.is_full() {
                 return;
             }
-            let name = self.property_name(property.key);
+            let name = self.reader.property_name(property.key);
             match property.value {
                 PropertyValue::Tagged(word) => match property.storage {
                     Storage::InObject(offset) => self.name(offset, EdgeKind::Property, name),
                     _ => self.link(EdgeKind::Property, name, word),
                 },
                 PropertyValue::Accessor { getter, setter } => {
-                    for (what, word) in [("get", getter), ("set", setter)] {
-                        if self.is_callable(word) {
-                            self.link(EdgeKind::Property, format!("{what} {name}"), word);
-                        }
-                    }
+                    self.accessor(&name, getter, setter);
                     if let Storage::InObject(offset) = property.storage {
                         self.name(offset, EdgeKind::Property, name);
                     }
@@ -236,20 +375,6 @@ impl<'a> Collector<'_, 'a> {
                 PropertyValue::Double(_) | PropertyValue::Native(_) => {}
             }
         }
-    }
-
-    fn property_name(&mut self, key: Address) -> SmolStr {
-        if let Some(known) = self.reader.keys.get(&key) {
-            return known.clone();
-        }
-        let name = self.objects.read_name(key);
-        let name: SmolStr = name
-            .map_or_else(|_| format!("(key at {key})"), |name| name.to_string())
-            .into();
-        if self.reader.keys.len() < KEYS {
-            self.reader.keys.insert(key, name.clone());
-        }
-        name
     }
 
     /// Whether it is more than `undefined` or `null`, which stand for a missing getter or setter.
@@ -277,8 +402,7 @@ impl<'a> Collector<'_, 'a> {
 
     fn function(&mut self, map: &MapInfo) {
         let objects = self.objects;
-        let word = objects.tagged_field(self.object, Field::JSFunctionPrototypeOrInitialMap);
-        if let Ok(word) = word
+        if let Some(word) = objects.prototype_or_initial_map(self.object, map)
             && let Some(target) = word.strong()
         {
             match objects.map(target) {
@@ -423,7 +547,7 @@ impl<'a> Collector<'_, 'a> {
     }
 
     /// The words of the object, under the names found so far.
-    fn words(&mut self, map: &MapInfo) {
+    fn words(&mut self, map: &MapInfo, is_code: bool) {
         let objects = self.objects;
         self.add(Edge {
             kind: EdgeKind::Internal,
@@ -432,7 +556,6 @@ impl<'a> Collector<'_, 'a> {
             strength: Strength::Strong,
             offset: Some(0),
         });
-        self.name_members(map);
         let references: &'a References = self.reader.references;
         let slots = references.slots(map.instance_type);
         if slots.is_none() {
@@ -441,7 +564,6 @@ impl<'a> Collector<'_, 'a> {
         let Some(size) = objects.size_of(self.object, map) else {
             return;
         };
-        let is_code = slots.runs(size).any(|(kind, _)| kind == SlotKind::Code);
         let mut buffer = std::mem::take(&mut self.reader.buffer);
         // Parts begin at a multiple of 16 plus 8, except the first.
         let mut start = 0;
@@ -473,9 +595,11 @@ impl<'a> Collector<'_, 'a> {
             };
             weak |= in_code && is_weak_in_code(self.objects, target);
         }
-        let known = self.names.remove(&reference.offset);
-        let (kind, name) =
-            known.unwrap_or((EdgeKind::Hidden, EdgeName::Index(reference.offset / 8)));
+        let (kind, name) = match self.names.remove(&reference.offset) {
+            Some(None) => return,
+            known => known.flatten(),
+        }
+        .unwrap_or((EdgeKind::Hidden, EdgeName::Index(reference.offset / 8)));
         self.add(Edge {
             kind: if weak { EdgeKind::Weak } else { kind },
             name,

@@ -56,6 +56,15 @@ impl Objects {
         self.constructor_name(constructor.strong()?)
     }
 
+    /// An object's own `Symbol.toStringTag`, if it is a string.
+    pub fn own_tag(&self, object: Address) -> Option<String> {
+        let tag = self.find_property(object, |name| name.is_well_known("Symbol.toStringTag"))?;
+        match tag.value {
+            PropertyValue::Tagged(value) => Some(self.string_at(value)?.to_text()),
+            _ => None,
+        }
+    }
+
     /// Whether an object has a property `constructor` of its own, be it an accessor.
     pub fn has_own_constructor(&self, object: Address) -> bool {
         self.find_property(object, |name| name.is("constructor"))
@@ -77,8 +86,7 @@ impl Objects {
         // A function that `new` was called on has the map of its instances there, which has the prototype.
         let prototype = constructor
             .and_then(|function| {
-                self.tagged_field(function, Field::JSFunctionPrototypeOrInitialMap)
-                    .ok()
+                self.prototype_or_initial_map(function, &*self.map_of(function).ok()?)
             })
             .and_then(Tagged::strong)
             .and_then(|found| match self.map(found) {
@@ -86,6 +94,17 @@ impl Objects {
                 None => Some(found),
             });
         prototype == Some(object)
+    }
+
+    /// What a function keeps of its instances: their prototype, or the map that `new` gives them. Functions that are no
+    /// constructors have no such field; what is behind them is something else.
+    pub fn prototype_or_initial_map(&self, function: Address, map: &MapInfo) -> Option<Tagged> {
+        let field = Field::JSFunctionPrototypeOrInitialMap;
+        let place = self.layout().place(field).ok()?;
+        if place.offset >= map.in_object_start {
+            return None;
+        }
+        self.tagged_field(function, field).ok()
     }
 
     /// The constructor that a map names: the root of its chain of transitions holds it.

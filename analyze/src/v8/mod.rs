@@ -55,7 +55,9 @@ pub use number::Number;
 pub use objects::Objects;
 pub use oddball::Oddball;
 pub use promise::{PromiseState, PromiseValue, Reaction};
-pub use property::{Attributes, Properties, Property, PropertyValue, Storage};
+pub use property::{
+    Attributes, FieldPlace, MapField, Properties, Property, PropertyValue, Storage,
+};
 pub use regexp::RegExpValue;
 pub use script::{Location, ScriptType};
 pub use shared_function_info::FunctionData;

@@ -41,6 +41,28 @@ pub enum Storage {
     Dictionary(u64),
 }
 
+/// Where all objects of one map keep a property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapField {
+    /// The key: a string or symbol.
+    pub key: Address,
+    /// Where it is.
+    pub at: FieldPlace,
+    /// Whether only numbers are kept there: raw, or each in an object of its own.
+    pub is_double: bool,
+}
+
+/// A place for a property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldPlace {
+    /// In the object, at this offset in bytes.
+    InObject(u64),
+    /// In the property array, at this index.
+    PropertyArray(u64),
+    /// The same value for all objects of the map.
+    Shared(PropertyValue),
+}
+
 /// The value of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PropertyValue {
@@ -163,6 +185,72 @@ impl Objects {
             })
             .filter_map(Tagged::strong)
             .collect()
+    }
+
+    /// Where all objects of a map keep their named properties; `None` for dictionaries, which each has its own, and where
+    /// that cannot be read.
+    pub fn map_fields(&self, map: &MapInfo) -> Option<Vec<MapField>> {
+        if map.is_dictionary {
+            return None;
+        }
+        let layout = self.layout();
+        let Some(descriptors) = map.descriptors.strong() else {
+            return Some(Vec::new());
+        };
+        let header = layout.number(Field::DescriptorArrayHeaderSize).ok()?;
+        let start = descriptors.0.wrapping_add(header);
+        let bytes = self
+            .memory()
+            .read_vec(start, map.own_descriptors as usize * TRIPLE as usize * 8)
+            .ok()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let field = |triple: &[u64; 3]| {
+            let [key, details, value] = *triple;
+            let details = Details::unpack(layout, details).ok()?;
+            let at = if details.in_descriptor {
+                let word = PropertyValueWord::Tagged(Tagged(value));
+                FieldPlace::Shared(self.property_value(word, details.is_accessor).ok()?)
+            } else if details.is_accessor {
+                return None;
+            } else {
+                match details.field_index.checked_sub(map.in_object_capacity()) {
+                    Some(index) => FieldPlace::PropertyArray(index),
+                    None => FieldPlace::InObject(map.in_object_start + details.field_index * 8),
+                }
+            };
+            Some(MapField {
+                key: Tagged(key).strong()?,
+                at,
+                is_double: details.is_double,
+            })
+        };
+        words.as_chunks::<3>().0.iter().map(field).collect()
+    }
+
+    /// The words of an object's array of properties.
+    pub fn property_array(&self, object: Address) -> Option<Vec<Tagged>> {
+        let array = self
+            .tagged_field(object, Field::JSReceiverProperties)
+            .ok()?
+            .strong()?;
+        let length = self.field(array, Field::PropertyArrayLength).ok()?;
+        let data = self.layout().number(Field::FixedArrayData).ok()?;
+        // A map has at most 1020 properties.
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= 1 << 10)?;
+        let bytes = self
+            .memory()
+            .read_vec(array.0.wrapping_add(data), length * 8)
+            .ok()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Some(
+            words
+                .iter()
+                .map(|word| Tagged(u64::from_le_bytes(*word)))
+                .collect(),
+        )
     }
 
     fn fast_properties(

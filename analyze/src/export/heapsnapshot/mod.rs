@@ -140,6 +140,14 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
         let name = format!("{id} / global");
         Some((EdgeKind::Shortcut, EdgeName::from(name), place(*id)?))
     }));
+    // DevTools passes over references from what the program's globals do not lead to to what they lead to. In V8's own snapshots
+    // Node's environment is below the root, which holds by handles what the program has opened; here the handles are.
+    let handles = (2..)
+        .zip(kinds)
+        .find(|(_, kind)| **kind == RootKind::GlobalHandle);
+    of_root.extend(
+        handles.map(|(place, _)| (EdgeKind::Shortcut, EdgeName::from("Node / handles"), place)),
+    );
     batch.synthetic("", 2, 0, of_root);
     let mut of_gc_roots: Vec<_> = (2..)
         .zip(kinds)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::heap::{ClassKind, Classifier, Sample, camel_case};
-use crate::v8::{Address, Kind, MapInfo, Objects, Representation};
+use crate::heap::{Classifier, Sample, camel_case};
+use crate::v8::{Address, Kind, MapInfo, Objects, Representation, SymbolKind};
 
 /// The types of nodes, in V8's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,7 @@ enum OfMap {
     SharedFunctionInfo,
     Script,
     Map,
+    Symbol,
     Prototype,
 }
 
@@ -107,6 +108,8 @@ pub(super) struct Namer<'a> {
     /// Most UTF-16 code units of a string's content.
     max_string: usize,
     of_maps: FxHashMap<Address, OfMap>,
+    symbol: Arc<str>,
+    private_symbol: Arc<str>,
 }
 
 impl<'a> Namer<'a> {
@@ -116,6 +119,8 @@ impl<'a> Namer<'a> {
             classifier: Classifier::new(objects),
             max_string,
             of_maps: FxHashMap::default(),
+            symbol: Arc::from("symbol"),
+            private_symbol: Arc::from("private symbol"),
         }
     }
 
@@ -147,16 +152,20 @@ impl<'a> Namer<'a> {
                 (NodeType::Code, own(name.map(|name| name.to_text())))
             }
             Some(OfMap::Map) => self.map_node(object),
-            Some(OfMap::Prototype) | None => {
-                let sample = Sample {
-                    address: Some(object),
-                    is_the_only: false,
+            Some(OfMap::Prototype) | None => (
+                NodeType::Object,
+                own(Some(self.prototype_name(object, map))),
+            ),
+            Some(OfMap::Symbol) => {
+                let is_private = objects
+                    .read_symbol(object)
+                    .is_ok_and(|symbol| is_private(symbol.kind));
+                let (node_type, name) = if is_private {
+                    (NodeType::Hidden, &self.private_symbol)
+                } else {
+                    (NodeType::Symbol, &self.symbol)
                 };
-                let class = self.classifier.class_of(map, sample);
-                (
-                    NodeType::Object,
-                    NodeName::Own(constructor_name(class.kind, &class.name)),
-                )
+                (node_type, NodeName::Shared(Arc::clone(name)))
             }
         }
     }
@@ -197,7 +206,7 @@ impl<'a> Namer<'a> {
             "SHARED_FUNCTION_INFO_TYPE" => OfMap::SharedFunctionInfo,
             "SCRIPT_TYPE" => OfMap::Script,
             "NATIVE_CONTEXT_TYPE" => all(NodeType::Hidden, "system / NativeContext"),
-            "SYMBOL_TYPE" => all(NodeType::Symbol, "symbol"),
+            "SYMBOL_TYPE" => OfMap::Symbol,
             "HEAP_NUMBER_TYPE" | "MUTABLE_HEAP_NUMBER_TYPE" => all(NodeType::Number, "heap number"),
             "BIGINT_TYPE" | "BIG_INT_BASE_TYPE" => all(NodeType::BigInt, "bigint"),
             "CODE_TYPE" | "INSTRUCTION_STREAM_TYPE" => all(NodeType::Code, ""),
@@ -206,12 +215,18 @@ impl<'a> Namer<'a> {
             _ => {
                 let class = self.classifier.class_of(map, Sample::default()).name;
                 let system = format!("system / {}", camel_case(&type_name));
+                if is_shape(&type_name) {
+                    return all(NodeType::ObjectShape, &system);
+                }
+                if is_hidden_array(&type_name) {
+                    return all(NodeType::Hidden, &system);
+                }
                 match class.as_str() {
+                    _ if is_code(&type_name) => all(NodeType::Code, &system),
                     // DevTools shows arrays without a name as "(internal array)".
                     "(array)" => all(NodeType::Array, ""),
                     "(object shape)" => all(NodeType::ObjectShape, &system),
                     "(compiled code)" => all(NodeType::Code, &system),
-                    _ if is_code(&type_name) => all(NodeType::Code, &system),
                     _ => all(NodeType::Hidden, &system),
                 }
             }
@@ -230,6 +245,15 @@ impl<'a> Namer<'a> {
         (node_type, NodeName::Shared(Arc::from("system / Map")))
     }
 
+    /// V8 asks a prototype for its own tag, and then the prototypes above it: so `B.prototype` of a class that extends `A` is
+    /// named `A`, and one that extends nothing `Object`.
+    fn prototype_name(&self, object: Address, map: &MapInfo) -> String {
+        self.objects
+            .own_tag(object)
+            .or_else(|| self.objects.class_name(map))
+            .unwrap_or_else(|| "Object".to_owned())
+    }
+
     fn function_name(&self, function: Address) -> Option<String> {
         let shared = self.objects.shared_function_info(function).ok()?;
         let name = self.objects.function_debug_name(shared).ok().flatten()?;
@@ -242,18 +266,31 @@ impl<'a> Namer<'a> {
     }
 }
 
-/// V8 names a prototype object, too, by its constructor.
-fn constructor_name(kind: ClassKind, name: &str) -> String {
-    match kind {
-        ClassKind::Prototype => name.strip_suffix(".prototype").unwrap_or(name),
-        _ => name,
-    }
-    .to_owned()
+fn is_private(kind: SymbolKind) -> bool {
+    matches!(
+        kind,
+        SymbolKind::PrivateName | SymbolKind::PrivateBrand | SymbolKind::Internal
+    )
+}
+
+/// What V8 files under the shapes of objects besides maps and their arrays.
+fn is_shape(type_name: &str) -> bool {
+    ["PROTOTYPE_INFO_TYPE", "ENUM_CACHE_TYPE", "CELL_TYPE"].contains(&type_name)
+}
+
+/// Arrays that are hidden, unless something that V8 knows holds them.
+fn is_hidden_array(type_name: &str) -> bool {
+    [
+        "PROPERTY_ARRAY_TYPE",
+        "WEAK_ARRAY_LIST_TYPE",
+        "ARRAY_LIST_TYPE",
+    ]
+    .contains(&type_name)
 }
 
 /// What else V8 files under code (`V8HeapExplorer::GetSystemEntryType`).
 fn is_code(type_name: &str) -> bool {
-    const CODE: [&str; 14] = [
+    const CODE: [&str; 18] = [
         "ALLOCATION_SITE_TYPE",
         "ARRAY_BOILERPLATE_DESCRIPTION_TYPE",
         "CLOSURE_FEEDBACK_CELL_ARRAY_TYPE",
@@ -268,6 +305,11 @@ fn is_code(type_name: &str) -> bool {
         "SCOPE_INFO_TYPE",
         "STORE_HANDLER_TYPE",
         "TEMPLATE_OBJECT_DESCRIPTION_TYPE",
+        // Of these V8 knows which function they belong to, and all but a few belong to one.
+        "TRUSTED_BYTE_ARRAY_TYPE",
+        "TRUSTED_FIXED_ARRAY_TYPE",
+        "TRUSTED_WEAK_FIXED_ARRAY_TYPE",
+        "WEAK_FIXED_ARRAY_TYPE",
     ];
     CODE.contains(&type_name) || type_name.starts_with("UNCOMPILED_DATA")
 }
@@ -275,13 +317,6 @@ fn is_code(type_name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prototypes_have_their_constructors_name() {
-        let name = |kind, name| constructor_name(kind, name);
-        assert_eq!(name(ClassKind::Prototype, "Foo.prototype"), "Foo");
-        assert_eq!(name(ClassKind::Instance, "Foo.prototype"), "Foo.prototype");
-    }
 
     #[test]
     fn code_is_recognised() {
