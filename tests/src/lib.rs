@@ -14,6 +14,7 @@ pub mod core_dump;
 pub mod dist;
 pub mod engines;
 pub mod heapsnapshot;
+pub mod http;
 pub mod modes;
 pub mod nodes;
 pub mod npm;
@@ -24,6 +25,7 @@ pub mod terminal;
 pub mod tools;
 #[cfg(target_os = "linux")]
 pub mod vitals;
+pub mod witness;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,8 @@
 //            REPLY {json}        one for each command
 //   stdin    one command a line; at its end the workload exits, so that it never outlives its test
 //
-// A workload calls `ready(truth, commands)`, where `commands` maps a word to `function (argument, reply)`.
+// A workload calls `ready(truth, commands)`, where `commands` maps a word to `function (argument, reply)`. All can be told
+// `snapshot FILE`, which has V8 write a heap snapshot.
 var fs = require('fs');
 
 // The value of `--name VALUE` on the command line, or `fallback`.
@@ -44,6 +45,15 @@ function say(word, value) {
   }
 }
 
+// What every workload can be told.
+var common = {
+  snapshot: function (file, reply) {
+    exports.collect();
+    require('v8').writeHeapSnapshot(file);
+    reply({});
+  }
+};
+
 exports.ready = function ready(truth, commands) {
   var pending = '';
   process.stdin.setEncoding('utf8');
@@ -52,7 +62,7 @@ exports.ready = function ready(truth, commands) {
     pending = lines.pop();
     lines.forEach(function (line) {
       var word = line.split(' ', 1)[0];
-      commands[word](line.slice(word.length + 1), function (value) { say('REPLY', value); });
+      (commands[word] || common[word])(line.slice(word.length + 1), function (value) { say('REPLY', value); });
     });
   });
   process.stdin.on('end', function () { process.exit(0); });

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use v8mini_tests::{Outcome, Tools, Workload, nodes, target_dir, tools};
 
-use crate::http::Connection;
+use v8mini_tests::http::Connection;
 
 const HEADING: Style = AnsiColor::Cyan.on_default().bold();
 const COMMAND: Style = Style::new().bold();

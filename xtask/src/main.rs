@@ -8,7 +8,6 @@ mod demo;
 mod dist;
 mod docs;
 mod fuzz;
-mod http;
 mod layout;
 mod matrix;
 mod nodes;

@@ -55,6 +55,8 @@ pub(super) struct Retainer {
 pub(super) struct Liveness {
     pub(super) live_objects: u64,
     pub(super) live_bytes: u64,
+    /// Of live buffers, outside of the heap: retained sizes have them, too.
+    pub(super) outside_bytes: u64,
     pub(super) dead_objects: u64,
     pub(super) dead_bytes: u64,
 }
@@ -110,7 +112,8 @@ impl Query for Dominators {
             let rows = shown
                 .iter()
                 .map(|row| {
-                    let share = row.retained_bytes as f64 / liveness.live_bytes.max(1) as f64;
+                    let all = liveness.live_bytes.saturating_add(liveness.outside_bytes);
+                    let share = row.retained_bytes as f64 / all.max(1) as f64;
                     vec![
                         grouped(row.retained_bytes),
                         percent(share),
@@ -178,6 +181,7 @@ impl Liveness {
         Self {
             live_objects,
             live_bytes,
+            outside_bytes: tree.live_bytes().saturating_sub(live_bytes),
             dead_objects,
             dead_bytes,
         }
@@ -187,9 +191,13 @@ impl Liveness {
     pub(super) fn write(&self, output: &mut Output) -> anyhow::Result<()> {
         writeln!(
             output,
-            "\n{} objects are alive, {}; {} are dead but not yet swept, {}",
+            "\n{} objects are alive, {}{}; {} are dead but not yet swept, {}",
             grouped(self.live_objects),
             human_bytes(self.live_bytes),
+            match self.outside_bytes {
+                0 => String::new(),
+                bytes => format!(", and buffers outside of the heap, {}", human_bytes(bytes)),
+            },
             grouped(self.dead_objects),
             human_bytes(self.dead_bytes)
         )?;

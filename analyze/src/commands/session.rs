@@ -203,7 +203,7 @@ impl Session {
     pub(crate) fn paths(&self, selection: PageSelection) -> Result<Arc<Paths>, TooManyObjects> {
         let nodes = || self.nodes(selection);
         self.paths.find(&self.keeper, selection, nodes, || {
-            Ok(Paths::search(&*self.graph(selection)?))
+            Ok(Paths::search(&self.objects, &*self.graph(selection)?))
         })
     }
 

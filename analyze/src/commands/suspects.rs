@@ -14,7 +14,7 @@ use super::session::{Query, Session};
 use super::verdict::{CoverageReport, Verdict};
 use crate::graph::EdgeKind;
 use crate::heap::{Classes, PageSelection};
-use crate::suspects::{Arrangement, Effect, Heap, Holder, Suspect, Use};
+use crate::suspects::{self, Arrangement, Effect, Heap, Holder, Suspect, Use};
 
 /// Growth of less than this part is none.
 const NOISE: f64 = 0.01;
@@ -155,7 +155,10 @@ impl Query for Suspects {
                 .map(|earlier| count_of(earlier, suspect))
                 .collect();
             counts.push(suspect.accumulation.count);
-            if compared && !self.all && !grows(&counts) {
+            let is_leak = |counts: &[u64]| {
+                grows(counts) && (suspect.is_suspect || !is_emptied(suspect) || rises(counts))
+            };
+            if compared && !self.all && !is_leak(&counts) {
                 continue;
             }
             reports.push(report(
@@ -255,11 +258,25 @@ fn grows(counts: &[u64]) -> bool {
     counts.is_sorted() && last > first && last_step as f64 > *last as f64 * NOISE
 }
 
+/// Whether code takes things out again: then it may only have been filled a little more than before.
+fn is_emptied(suspect: &Suspect) -> bool {
+    let mut uses = suspect.uses.iter();
+    uses.any(|found| found.effect == Effect::Shrinks)
+}
+
+/// Whether there are more each time, over three captures or more.
+fn rises(counts: &[u64]) -> bool {
+    counts.len() > 2
+        && counts.first() > Some(&0)
+        && counts.is_sorted_by(|before, after| before < after)
+}
+
 fn report(suspect: &Suspect, counts: Vec<u64>, file: &std::path::Path) -> SuspectReport {
     let accumulation = &suspect.accumulation;
     let arrangement = match accumulation.arrangement {
         Arrangement::Crowd => "crowd",
         Arrangement::Chain => "chain",
+        Arrangement::Tree => "tree",
     };
     let noun = match accumulation.arrangement {
         Arrangement::Crowd if accumulation.members > 0 => format!(
@@ -269,6 +286,7 @@ fn report(suspect: &Suspect, counts: Vec<u64>, file: &std::path::Path) -> Suspec
         ),
         Arrangement::Crowd => format!("in one {}", suspect.owner_class),
         Arrangement::Chain => format!("in a chain that begins at one {}", suspect.owner_class),
+        Arrangement::Tree => format!("in a tree below one {}", suspect.owner_class),
     };
     let mut code: Vec<CodeReport> = suspect.uses.iter().map(code_report).collect();
     code.extend(suspect.item_code.iter().map(|item| CodeReport {
@@ -279,16 +297,38 @@ fn report(suspect: &Suspect, counts: Vec<u64>, file: &std::path::Path) -> Suspec
     }));
     let mut reasons = suspect.reasons.clone();
     if let [first, .., last] = counts.as_slice() {
+        if last > first {
+            reasons.retain(|reason| reason != suspects::ONLY_READ);
+            for reason in &mut reasons {
+                if reason == suspects::TAKEN_OUT {
+                    reason.push_str(", but less than is put in");
+                }
+            }
+        }
         reasons.insert(
             0,
             format!("it grew from {} to {}", grouped(*first), grouped(*last)),
+        );
+    }
+    let grew = matches!(counts.as_slice(), [first, .., last] if last > first);
+    if !grew && suspect.is_suspect {
+        reasons.push(
+            "one capture cannot tell a leak from a table that is as large as it has to be: name a later one, too"
+                .to_owned(),
         );
     }
     let file = file.display();
     let address = suspect.owner.to_string();
     SuspectReport {
         title: format!(
-            "{} × {} {noun} retain {}, {} of all that is alive",
+            "{}: {} × {} {noun} retain {}, {} of all that is alive",
+            if grew {
+                "Likely leak"
+            } else if suspect.is_suspect {
+                "Possible leak"
+            } else {
+                "Accumulation"
+            },
             grouped(accumulation.count),
             suspect.items,
             human_bytes(accumulation.bytes),
@@ -374,10 +414,14 @@ fn write_suspect(
     suspect: &SuspectReport,
 ) -> std::io::Result<()> {
     writeln!(output, "{HEADING}{number}. {}{HEADING:#}", suspect.title)?;
-    writeln!(output, "   where     {} {}", suspect.class, suspect.address)?;
     writeln!(
         output,
-        "   held by   {} {DIM}(root: {}){DIM:#}",
+        "   where      {} {}",
+        suspect.class, suspect.address
+    )?;
+    writeln!(
+        output,
+        "   held by    {} {DIM}(root: {}){DIM:#}",
         suspect.holder.path, suspect.holder.root
     )?;
     for code in &suspect.code {
@@ -394,7 +438,7 @@ fn write_suspect(
         };
         writeln!(
             output,
-            "   {role:<10}{function} {DIM}{}{DIM:#}  {}",
+            "   {role:<11}{function} {DIM}{}{DIM:#}  {}",
             code.location.as_deref().unwrap_or(""),
             code.line
         )?;
@@ -402,7 +446,7 @@ fn write_suspect(
     for (index, content) in suspect.contents.iter().enumerate() {
         writeln!(
             output,
-            "   {:<10}{} × {}, {}",
+            "   {:<11}{} × {}, {}",
             if index == 0 { "contents" } else { "" },
             grouped(content.count),
             content.class,
@@ -410,10 +454,10 @@ fn write_suspect(
         )?;
     }
     for reason in &suspect.reasons {
-        writeln!(output, "   because   {reason}")?;
+        writeln!(output, "   because    {reason}")?;
     }
     for next in &suspect.next {
-        writeln!(output, "   {DIM}next      {next}{DIM:#}")?;
+        writeln!(output, "   {DIM}next       {next}{DIM:#}")?;
     }
     writeln!(output)
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bits::BitSet;
 use super::csr::Adjacency;
@@ -14,12 +14,14 @@ use super::{
 };
 use crate::heap::{HeapObject, PageSelection, Visitor, walk};
 use crate::layout::{Field, Slots};
-use crate::v8::{Address, Objects, Tagged};
+use crate::v8::{Address, Kind, Objects, Tagged};
 
 /// Large objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
 const PART: u64 = 1 << 20;
 /// A root that is an array of at least so many bytes may be the table of all internalized strings.
 const STRING_TABLE_BYTES: u64 = 8 << 10;
+/// More bytes than any process has are not believed to be outside of the heap.
+const MAX_OUTSIDE: u64 = 1 << 47;
 /// Where the entries of hash tables begin: after length, counters and capacity.
 const TABLE_ENTRIES: u64 = 40;
 
@@ -67,6 +69,7 @@ impl Graph {
         } = builder;
         Self {
             edges: Adjacency::from_parts(lists),
+            outside: outside(objects, &nodes),
             nodes,
             roots,
             missing_roots: found.missing,
@@ -75,6 +78,30 @@ impl Graph {
             otherwise,
         }
     }
+}
+
+/// The buffers whose contents are outside of the heap, each memory under the first that has it.
+fn outside(objects: &Objects, nodes: &Nodes) -> Vec<(u32, u64)> {
+    let is_buffer = |map: Address| {
+        let map = objects.map(map);
+        map.is_some_and(|map| objects.kind(map.instance_type) == Kind::ArrayBuffer)
+    };
+    let mut known: FxHashSet<u64> = FxHashSet::default();
+    let mut total = 0;
+    let mut found = Vec::new();
+    for (address, _) in nodes.with_maps(is_buffer) {
+        let (Some(id), Ok(buffer)) = (nodes.id(address), objects.read_array_buffer(address)) else {
+            continue;
+        };
+        let (store, bytes) = (buffer.backing_store, buffer.byte_length);
+        let is_outside = store != 0 && bytes != 0 && objects.pages().page_of(store).is_none();
+        if is_outside && bytes <= MAX_OUTSIDE - total && known.insert(store) {
+            total += bytes;
+            // Whole words, as the sizes of objects.
+            found.push((id, bytes.next_multiple_of(8)));
+        }
+    }
+    found
 }
 
 /// What all parts of the second walk share.

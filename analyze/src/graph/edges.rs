@@ -86,6 +86,12 @@ struct Shape {
     is_function: bool,
     kind: Kind,
     is_code: bool,
+    /// Whether the object is a context, if that is the same for all of the map.
+    is_context: Option<bool>,
+    /// Of an array whose words have numbers, where the first of them is.
+    array_data: Option<u64>,
+    /// What fields of V8's own are called.
+    members: Vec<(u64, SmolStr)>,
     /// The places of named properties, if they are no dictionary's.
     fields: Option<Vec<(SmolStr, MapField)>>,
 }
@@ -116,7 +122,33 @@ impl<'a> EdgeReader<'a> {
             fields.into_iter().map(named).collect()
         });
         let slots = self.references.slots(instance_type);
+        let layout = objects.layout();
+        let mut members: Vec<(u64, SmolStr)> = Vec::new();
+        if is_receiver {
+            let known = [
+                (Field::JSReceiverProperties, "properties"),
+                (Field::JSObjectElements, "elements"),
+            ];
+            let is_proxy = objects.is_type(instance_type, "JS_PROXY_TYPE");
+            for (field, name) in known.into_iter().take(if is_proxy { 1 } else { 2 }) {
+                members.extend(
+                    layout
+                        .place(field)
+                        .ok()
+                        .map(|place| (place.offset, name.into())),
+                );
+            }
+        }
+        let of_type = layout.types.fields_of(instance_type);
+        members.extend(of_type.map(|(offset, name)| (offset, name.into())));
+        let has_context_types = layout.types.number("FUNCTION_CONTEXT_TYPE").is_some();
+        let is_array = !is_receiver && is_array(&objects.type_name(instance_type));
         let shape = Arc::new(Shape {
+            is_context: has_context_types.then(|| objects.is_context(object, map)),
+            array_data: is_array
+                .then(|| layout.number(Field::FixedArrayData).ok())
+                .flatten(),
+            members,
             is_receiver,
             is_proxy: objects.is_type(instance_type, "JS_PROXY_TYPE"),
             is_function: objects.is_function_type(instance_type),
@@ -172,12 +204,21 @@ impl<'a> EdgeReader<'a> {
             wanted,
             is_checked,
             names,
+            array_data: None,
             edges: Edges::default(),
         };
         if shape.is_receiver {
             collector.receiver(map, &shape);
+        } else if shape
+            .is_context
+            .unwrap_or_else(|| objects.is_context(object, map))
+        {
+            collector.context();
         } else {
-            collector.internal(map);
+            collector.array_data = shape.array_data;
+        }
+        for (offset, name) in &shape.members {
+            collector.name(*offset, EdgeKind::Internal, name.clone());
         }
         collector.words(map, shape.is_code);
         let Collector { names, edges, .. } = collector;
@@ -197,6 +238,8 @@ struct Collector<'r, 'a> {
     is_checked: bool,
     /// What is known of the object's own words, by offset; `None` of those whose edges are there already.
     names: FxHashMap<u64, Option<(EdgeKind, EdgeName)>>,
+    /// Words from here on have numbers.
+    array_data: Option<u64>,
     edges: Edges,
 }
 
@@ -255,13 +298,7 @@ impl<'a> Collector<'_, 'a> {
 
     /// A JavaScript object: its properties and elements, and what its kind adds.
     fn receiver(&mut self, map: &MapInfo, shape: &Shape) {
-        self.name_field(
-            Field::JSReceiverProperties,
-            EdgeKind::Internal,
-            "properties",
-        );
         if !shape.is_proxy {
-            self.name_field(Field::JSObjectElements, EdgeKind::Internal, "elements");
             match &shape.fields {
                 Some(fields) => self.fields(fields),
                 None => self.properties(),
@@ -284,7 +321,6 @@ impl<'a> Collector<'_, 'a> {
             Kind::ArrayBuffer => self.backing_store(),
             _ => {}
         }
-        self.name_members(map);
     }
 
     /// The named properties of an object whose map says where they are.
@@ -421,7 +457,6 @@ impl<'a> Collector<'_, 'a> {
                 ),
             }
         }
-        self.name_members(map);
     }
 
     fn bound_function(&mut self) {
@@ -495,18 +530,6 @@ impl<'a> Collector<'_, 'a> {
         }
     }
 
-    /// What only V8 sees.
-    fn internal(&mut self, map: &MapInfo) {
-        let objects = self.objects;
-        let type_name = objects.type_name(map.instance_type);
-        if objects.is_context(self.object, map) {
-            self.context();
-        } else if is_array(&type_name) {
-            self.array_elements(map);
-        }
-        self.name_members(map);
-    }
-
     fn context(&mut self) {
         match self.objects.context_slots(self.object) {
             Ok(slots) => {
@@ -525,24 +548,6 @@ impl<'a> Collector<'_, 'a> {
                 }
             }
             Err(error) => self.miss(error),
-        }
-    }
-
-    /// The words of arrays have numbers.
-    fn array_elements(&mut self, map: &MapInfo) {
-        let Ok(data) = self.objects.layout().number(Field::FixedArrayData) else {
-            return;
-        };
-        let size = self.objects.size_of(self.object, map).unwrap_or(0);
-        for (index, offset) in (data..size).step_by(8).enumerate().take(self.limit) {
-            self.name(offset, EdgeKind::Internal, index as u64);
-        }
-    }
-
-    fn name_members(&mut self, map: &MapInfo) {
-        let objects: &'a Objects = self.objects;
-        for (offset, name) in objects.layout().types.fields_of(map.instance_type) {
-            self.name(offset, EdgeKind::Internal, name);
         }
     }
 
@@ -599,6 +604,10 @@ impl<'a> Collector<'_, 'a> {
             Some(None) => return,
             known => known.flatten(),
         }
+        .or_else(|| {
+            let index = reference.offset.checked_sub(self.array_data?)? / 8;
+            Some((EdgeKind::Internal, EdgeName::Index(index)))
+        })
         .unwrap_or((EdgeKind::Hidden, EdgeName::Index(reference.offset / 8)));
         self.add(Edge {
             kind: if weak { EdgeKind::Weak } else { kind },

@@ -29,5 +29,5 @@ pub use path::Paths;
 pub use references::{Reference, References, Strength, for_each_reference, is_weak_in_code};
 pub use referrers::{Referrer, referrers, referrers_of_referrers};
 pub use roots::{RootKind, Roots};
-pub use route::{Link, links};
+pub use route::{Link, WEAK_VALUE, links};
 pub use tree::{Children, DominatorTree};

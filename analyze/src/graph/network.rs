@@ -42,6 +42,8 @@ pub struct Graph {
     pub(super) as_store: BitSet,
     /// …and those that are referred to in another way.
     pub(super) otherwise: BitSet,
+    /// Buffers whose contents are outside of the heap, and how many bytes each has there; sorted.
+    pub(super) outside: Vec<(u32, u64)>,
 }
 
 /// What the keys of weak collections keep alive, besides what they refer to themselves.
@@ -190,6 +192,7 @@ impl Graph {
             Arc::clone(&self.nodes),
             order,
             &dominators,
+            &self.outside,
             self.missing_roots.clone(),
         )
     }

@@ -5,11 +5,37 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{Graph, Nodes, RootKind};
+use crate::v8::Objects;
 
 /// No node.
 const NONE: u32 = u32::MAX;
 
-/// The shortest way from the roots to each object, weak references left out.
+/// What only V8 looks into: ways around these are told first, however long.
+const INNER: [&str; 20] = [
+    "ACCESSOR_INFO_TYPE",
+    "ALLOCATION_SITE_TYPE",
+    "BYTECODE_ARRAY_TYPE",
+    "CLOSURE_FEEDBACK_CELL_ARRAY_TYPE",
+    "CODE_TYPE",
+    "DESCRIPTOR_ARRAY_TYPE",
+    "FEEDBACK_CELL_TYPE",
+    "FEEDBACK_METADATA_TYPE",
+    "FEEDBACK_VECTOR_TYPE",
+    "FUNCTION_TEMPLATE_INFO_TYPE",
+    "INSTRUCTION_STREAM_TYPE",
+    "MAP_TYPE",
+    "NATIVE_CONTEXT_TYPE",
+    "OBJECT_TEMPLATE_INFO_TYPE",
+    "PROTOTYPE_INFO_TYPE",
+    "SCOPE_INFO_TYPE",
+    "SCRIPT_TYPE",
+    "SHARED_FUNCTION_INFO_TYPE",
+    "TRANSITION_ARRAY_TYPE",
+    "WEAK_CELL_TYPE",
+];
+
+/// The shortest way from the roots to each object, weak references left out: of those that lead through the fewest maps and
+/// other objects that only V8 looks into, the one with the fewest steps.
 ///
 /// Ways that begin at a global object come before all others, as in DevTools: they are what a program's author knows.
 #[derive(Debug)]
@@ -23,7 +49,22 @@ pub struct Paths {
 
 impl Paths {
     /// Searches the graph, breadth first.
-    pub fn search(graph: &Graph) -> Self {
+    pub fn search(objects: &Objects, graph: &Graph) -> Self {
+        let nodes = graph.nodes();
+        let is_inner: Vec<bool> = nodes
+            .map_addresses()
+            .iter()
+            .map(|map| {
+                let map = objects.map(*map);
+                map.is_some_and(|map| {
+                    let inner = INNER.iter();
+                    inner
+                        .into_iter()
+                        .any(|name| objects.is_type(map.instance_type, name))
+                })
+            })
+            .collect();
+        let is_inner = |id: u32| is_inner.get(nodes.map(id)).copied().unwrap_or(false);
         let mut paths = Self {
             nodes: Arc::clone(&graph.nodes),
             missing_roots: graph.missing_roots().to_vec(),
@@ -44,16 +85,25 @@ impl Paths {
                     queue.push(*id);
                 }
             }
+            // What is behind inner objects has to wait until all else was come to.
+            let mut inner: Vec<u32> = Vec::new();
             while !queue.is_empty() {
                 for id in &queue {
                     for target in graph.targets(*id).iter().chain(held.by(*id)) {
                         if paths.reach(*target, *id) {
-                            next.push(*target);
+                            if is_inner(*target) {
+                                inner.push(*target);
+                            } else {
+                                next.push(*target);
+                            }
                         }
                     }
                 }
                 queue.clear();
                 std::mem::swap(&mut queue, &mut next);
+                if queue.is_empty() {
+                    std::mem::swap(&mut queue, &mut inner);
+                }
             }
         }
         paths

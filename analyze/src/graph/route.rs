@@ -7,6 +7,9 @@ use crate::v8::{Address, Objects};
 /// between the global object and its properties.
 const LOOK_AHEAD: usize = 3;
 
+/// The name of a link from the key of a weak collection to its value.
+pub const WEAK_VALUE: &str = "value in a WeakMap under this key";
+
 /// One link of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -59,7 +62,7 @@ pub fn links(objects: &Objects, references: &References, path: &[Address]) -> Ve
                 at += 1;
                 Link {
                     kind: EdgeKind::Internal,
-                    name: "value in a WeakMap under this key".into(),
+                    name: WEAK_VALUE.into(),
                     to: *next,
                 }
             }

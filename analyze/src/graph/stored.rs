@@ -206,6 +206,9 @@ impl Stored for Graph {
         }
         to.wide(&self.as_store.words(), Coding::Plain);
         to.wide(&self.otherwise.words(), Coding::Plain);
+        let (ids, bytes): (Vec<u32>, Vec<u64>) = self.outside.iter().copied().unzip();
+        to.narrow(&ids, Coding::Delta);
+        to.wide(&bytes, Coding::Plain);
     }
 
     fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
@@ -220,13 +223,18 @@ impl Stored for Graph {
             .zip(tables)
             .map(|((key, value), table)| Ephemeron { key, value, table })
             .collect();
+        let as_store = BitSet::of_words(from.wide()?, nodes.len())?;
+        let otherwise = BitSet::of_words(from.wide()?, nodes.len())?;
+        let (ids, bytes) = (from.narrow()?, from.wide()?);
+        (ids.len() == bytes.len()).then_some(())?;
         Some(Self {
             edges,
             roots,
             missing_roots,
             ephemerons,
-            as_store: BitSet::of_words(from.wide()?, nodes.len())?,
-            otherwise: BitSet::of_words(from.wide()?, nodes.len())?,
+            as_store,
+            otherwise,
+            outside: ids.into_iter().zip(bytes).collect(),
             nodes,
         })
     }

@@ -23,15 +23,21 @@ pub struct DominatorTree {
 }
 
 impl DominatorTree {
-    /// From the dominators of the numbers of a preorder.
+    /// From the dominators of the numbers of a preorder. `outside` has bytes that objects have besides their own.
     pub(super) fn new(
         nodes: Arc<Nodes>,
         order: &Preorder,
         dominators: &[u32],
+        outside: &[(u32, u64)],
         missing_roots: Vec<String>,
     ) -> Self {
         let mut parents = vec![DEAD; nodes.len()];
-        let mut retained = vec![0; nodes.len()];
+        let mut retained: Vec<u64> = vec![0; nodes.len()];
+        for (id, bytes) in outside.iter().filter(|(id, _)| order.number(*id).is_some()) {
+            if let Some(place) = retained.get_mut(*id as usize) {
+                *place += bytes;
+            }
+        }
         // Whoever dominates has a lower number: so from the last to the first, all that an object dominates is summed up before it.
         for (id, dominator) in order
             .nodes()
@@ -87,7 +93,12 @@ impl DominatorTree {
             .filter(|parent| *parent != ROOTS && *parent != DEAD)
     }
 
-    /// Bytes that would be free if an object were gone; 0 if it is dead.
+    /// All bytes that are alive, those of buffers outside of the heap included.
+    pub fn live_bytes(&self) -> u64 {
+        self.top().map(|id| self.retained(id)).sum()
+    }
+
+    /// Bytes that would be free if an object were gone, those of buffers outside of the heap included; 0 if it is dead.
     pub fn retained(&self, id: u32) -> u64 {
         self.retained.get(id as usize).copied().unwrap_or(0)
     }

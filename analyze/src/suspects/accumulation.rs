@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Heap;
-use super::crowds::crowds;
+use super::crowds::{Likeness, crowds, likeness};
 use crate::heap::ClassKind;
 
 /// Fewer objects than this are no crowd…
@@ -24,6 +24,8 @@ pub enum Arrangement {
     Crowd,
     /// Each hangs on the one before.
     Chain,
+    /// Each hangs on one of the others.
+    Tree,
 }
 
 /// An object with many similar ones below it.
@@ -53,7 +55,8 @@ pub(super) const SAMPLES: usize = 24;
 /// All accumulations, those that retain most first; what lies below a greater one is left out.
 pub(super) fn find(heap: &Heap<'_>) -> Vec<Accumulation> {
     let mut all = crowds(heap);
-    all.extend(chains(heap));
+    let (chains, trees) = chains(heap);
+    all.extend(chains);
     all.sort_by_key(|found| (std::cmp::Reverse(found.bytes), found.container));
     let mut kept: Vec<Accumulation> = Vec::new();
     for found in all {
@@ -65,14 +68,33 @@ pub(super) fn find(heap: &Heap<'_>) -> Vec<Accumulation> {
             kept.push(found);
         }
     }
+    // Trees hide nothing else: an application may be one of objects of a class.
+    for tree in trees {
+        let is_apart = |other: &Accumulation| {
+            other.container != tree.container
+                && other.owner != tree.owner
+                && heap
+                    .dominators(other.container)
+                    .all(|above| above != tree.container)
+                && heap
+                    .dominators(tree.container)
+                    .all(|above| above != other.container)
+        };
+        if kept.iter().all(is_apart) {
+            kept.push(tree);
+        }
+    }
     kept
 }
 
-/// Chains: from a link to the next of the same class it is a few steps down the dominator tree.
-fn chains(heap: &Heap<'_>) -> Vec<Accumulation> {
+/// Chains: from a link to the next of the same class it is a few steps down the dominator tree. And trees: from a node there are
+/// several such ways.
+fn chains(heap: &Heap<'_>) -> (Vec<Accumulation>, Vec<Accumulation>) {
     let least = heap.live_bytes as f64 * MIN_PART;
     // Number of links from an object downwards, and the next link.
     let mut lengths: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
+    // Number of links below an object, if there are any.
+    let mut totals: FxHashMap<u32, u64> = FxHashMap::default();
     let mut heads: Vec<u32> = Vec::new();
     // Whoever is dominated comes later: from the end, all below an object are known before it.
     for id in heap.preorder.iter().rev() {
@@ -81,25 +103,27 @@ fn chains(heap: &Heap<'_>) -> Vec<Accumulation> {
         let above = heap.dominators(*id).take(LINK_STEPS);
         let link = above
             .into_iter()
-            .find(|above| heap.class_number(*above) == class);
+            .find(|above| heap.class_number(*above) == class && is_alike(heap, *above, *id));
+        let total = totals.get(id).copied().unwrap_or(1);
         match link {
             Some(link) if class.is_some() => {
+                *totals.entry(link).or_insert(1) += total;
                 let place = lengths.entry(link).or_insert((1, link));
                 if length >= place.0 {
                     *place = (length + 1, *id);
                 }
             }
-            _ if u64::from(length) >= MIN_ITEMS => heads.push(*id),
+            _ if total >= MIN_ITEMS => heads.push(*id),
             _ => {}
         }
     }
-    let mut found = Vec::new();
+    let (mut found, mut trees) = (Vec::new(), Vec::new());
     for head in heads {
         let bytes = heap.tree.retained(head);
         if (bytes as f64) < least {
             continue;
         }
-        let Some(owner) = owner(heap, head) else {
+        let Some(owner) = owner_of_chain(heap, head) else {
             continue;
         };
         let mut samples = vec![head];
@@ -112,20 +136,45 @@ fn chains(heap: &Heap<'_>) -> Vec<Accumulation> {
                 samples.push(at);
             }
         }
-        found.push(Accumulation {
+        let length = lengths
+            .get(&head)
+            .map_or(1, |(length, _)| u64::from(*length));
+        let total = totals.get(&head).copied().unwrap_or(1);
+        let is_chain = length >= MIN_ITEMS;
+        let list = if is_chain { &mut found } else { &mut trees };
+        list.push(Accumulation {
             owner,
             container: head,
-            arrangement: Arrangement::Chain,
-            count: lengths
-                .get(&head)
-                .map_or(1, |(length, _)| u64::from(*length)),
+            arrangement: if is_chain {
+                Arrangement::Chain
+            } else {
+                Arrangement::Tree
+            },
+            count: if is_chain { length } else { total },
             bytes,
             samples,
             members: 0,
             end: Some(at),
         });
     }
-    found
+    trees.sort_by_key(|tree| (std::cmp::Reverse(tree.bytes), tree.container));
+    (found, trees)
+}
+
+/// Whether two objects of a class are alike: functions are if they are closures of the same one, and what only lies between
+/// the links of any chain never.
+fn is_alike(heap: &Heap<'_>, one: u32, other: u32) -> bool {
+    let Some(class) = heap.class(one) else {
+        return false;
+    };
+    match class.kind {
+        ClassKind::Internal => class.name != "(array)" && !class.name.ends_with("Context"),
+        ClassKind::Function => match (likeness(heap, one), likeness(heap, other)) {
+            (Likeness::Function(one), Likeness::Function(other)) => one == other,
+            _ => false,
+        },
+        _ => true,
+    }
 }
 
 /// The object that a program would name: the container itself, or what it belongs to. `None` for what grows with the
@@ -144,6 +193,20 @@ pub(super) fn owner(heap: &Heap<'_>, container: u32) -> Option<u32> {
             // A bound function or closure with a crowd below it holds it by a variable.
             _ => return None,
         }
+    }
+    None
+}
+
+/// The object that a chain begins at. Functions that wrap each other begin at what holds the outermost.
+fn owner_of_chain(heap: &Heap<'_>, head: u32) -> Option<u32> {
+    let mut at = head;
+    for _ in 0..CLIMB {
+        let class = heap.class(at)?;
+        let is_between = class.kind == ClassKind::Function || class.name.ends_with("Context");
+        if !is_between {
+            return owner(heap, at);
+        }
+        at = heap.tree.dominator(at)?;
     }
     None
 }

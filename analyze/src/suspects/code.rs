@@ -261,6 +261,14 @@ impl Code {
                 let after = source.get(at + text.len()..).unwrap_or_default();
                 let is_property = before.ends_with('.') && !before.ends_with("..");
                 let is_part = before.ends_with(is_identifier) || after.starts_with(is_identifier);
+                let alias = alias(text, before, after);
+                if let (Place::Property, false, Some(alias)) = (place, is_part, alias)
+                    && script.is_ascii
+                    && (is_property || alias.is_destructured)
+                    && let Some(function) = script.around(at as u64)
+                {
+                    self.search_alias(objects, (*address, source), function, alias.name, found);
+                }
                 let fits = match place {
                     Place::Variable(_) => !is_property,
                     Place::Property => is_property,
@@ -312,6 +320,46 @@ impl Code {
         }
     }
 
+    /// What a function does with a variable of its own in which it has what a property holds.
+    fn search_alias(
+        &self,
+        objects: &Objects,
+        (script, source): (Address, &str),
+        function: &Function,
+        alias: &str,
+        found: &mut Vec<Use>,
+    ) {
+        let start = usize::try_from(function.start).unwrap_or(usize::MAX);
+        let end = usize::try_from(function.end).unwrap_or(usize::MAX);
+        let Some(body) = source.get(start..end.min(source.len())) else {
+            return;
+        };
+        for (at, _) in body.match_indices(alias).take(MAX_PLACES) {
+            let before = body.get(..at).unwrap_or_default();
+            let after = body.get(at + alias.len()..).unwrap_or_default();
+            let is_part = before.ends_with(|c| is_identifier(c) || c == '.')
+                || after.starts_with(is_identifier);
+            let effect = effect(alias, before, after).0;
+            if is_part || !matches!(effect, Effect::Grows | Effect::Shrinks) {
+                continue;
+            }
+            let place = Use {
+                effect,
+                shared: function.shared,
+                function: objects
+                    .function_debug_name(function.shared)
+                    .ok()
+                    .flatten()
+                    .map_or_else(String::new, |name| name.to_text()),
+                location: objects.location(script, function.start + at as u64).ok(),
+                line: line(before, alias, after),
+            };
+            if !found.contains(&place) {
+                found.push(place);
+            }
+        }
+    }
+
     /// The variables of the program that hold a symbol which is printed so, and the contexts that they live in.
     fn variables_holding(&self, objects: &Objects, symbol: &str) -> Vec<(String, Address)> {
         let mut seen = FxHashSet::default();
@@ -341,6 +389,62 @@ impl Code {
         found.sort();
         found
     }
+}
+
+/// A variable in which a function has what a property holds.
+struct Alias<'a> {
+    name: &'a str,
+    /// `const { name } = object`, and not `const name = object.name`.
+    is_destructured: bool,
+}
+
+/// So far around a name the braces of a pattern are looked for.
+const PATTERN: usize = 200;
+
+/// The variable that a declaration around the name of a property gives what it holds.
+fn alias<'a>(text: &'a str, before: &'a str, after: &'a str) -> Option<Alias<'a>> {
+    let is_declaration = |text: &str| {
+        let text = text.trim_end();
+        ["const", "let", "var"].iter().any(|word| {
+            text.strip_suffix(word)
+                .is_some_and(|rest| !rest.ends_with(is_identifier))
+        })
+    };
+    if before.ends_with('.') {
+        if !after
+            .trim_start_matches(' ')
+            .starts_with([';', ',', '\n', '\r'])
+        {
+            return None;
+        }
+        let start = before.trim_end_matches(|c: char| is_identifier(c) || c == '.');
+        let start = start.trim_end().strip_suffix('=')?.trim_end();
+        let name = start.rsplit(|c| !is_identifier(c)).next()?;
+        let start = start.strip_suffix(name)?;
+        return (!name.is_empty() && is_declaration(start)).then_some(Alias {
+            name,
+            is_destructured: false,
+        });
+    }
+    let open = before
+        .rfind(['{', '}', ';', '('])
+        .filter(|at| before.len() - at < PATTERN)?;
+    let start = before.get(..open)?;
+    let close = after
+        .find(['{', '}', ';', '('])
+        .filter(|at| *at < PATTERN)?;
+    let rest = after.get(close..)?.strip_prefix('}')?.trim_start();
+    if !before.get(open..)?.starts_with('{') || !rest.starts_with('=') || !is_declaration(start) {
+        return None;
+    }
+    let name = match after.trim_start().strip_prefix(':') {
+        Some(renamed) => renamed.trim_start().split(|c| !is_identifier(c)).next()?,
+        None => text,
+    };
+    (!name.is_empty()).then_some(Alias {
+        name,
+        is_destructured: true,
+    })
 }
 
 /// Where in the text a name counts.
@@ -419,12 +523,18 @@ fn is_inside(objects: &Objects, scope: Address, outer: Address) -> bool {
     false
 }
 
-/// The line around a name, cut to what fits.
+/// The line around a name, cut to what fits: of a long one, as minified programs have, what is near the name.
 fn line(before: &str, name: &str, after: &str) -> String {
     const MAX: usize = 120;
-    let start = before.rsplit('\n').next().unwrap_or_default();
+    const BEFORE: usize = 60;
+    let start = before.rsplit('\n').next().unwrap_or_default().trim_start();
     let end = after.split('\n').next().unwrap_or_default();
-    let line = format!("{start}{name}{end}");
+    let cut = start.char_indices().rev().nth(BEFORE).map(|(at, _)| at);
+    let is_long = start.len() + name.len() + end.trim_end().len() > MAX;
+    let line = match cut.filter(|_| is_long) {
+        Some(at) => format!("…{}{name}{end}", start.get(at..).unwrap_or_default()),
+        None => format!("{start}{name}{end}"),
+    };
     line.trim().chars().take(MAX).collect()
 }
 
@@ -450,6 +560,36 @@ mod tests {
             "internal/bootstrap/node.js",
         ] {
             assert!(!is_of_program(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_name() {
+        assert_eq!(line("x;\n  a.", "items", ".push(b)\ny"), "a.items.push(b)");
+        let long = line(&"f();".repeat(1000), "items", &".push(b);".repeat(1000));
+        assert!(long.starts_with("…f();") || long.starts_with('…'), "{long}");
+        assert!(
+            long.contains("items.push(b)") && long.chars().count() <= 120,
+            "{long}"
+        );
+    }
+
+    #[test]
+    fn variables_that_hold_a_property_are_told() {
+        for (text, expected) in [
+            ("const list = this.items;", Some("list")),
+            ("let q = a.b.items, n = 1", Some("q")),
+            ("var { items } = state.audit;", Some("items")),
+            ("const { a, items: list, b } = this", Some("list")),
+            ("list = this.items;", None),
+            ("const n = this.items.length", None),
+            ("f({ items })", None),
+            ("const { size } = items", None),
+            ("({ items }) => 1", None),
+        ] {
+            let (before, after) = text.split_once("items").expect("the name");
+            let found = alias("items", before, after);
+            assert_eq!(found.map(|alias| alias.name), expected, "{text}");
         }
     }
 }

@@ -19,7 +19,7 @@ const MAX_OWNERLESS: usize = 16;
 
 /// What items are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Likeness {
+pub(super) enum Likeness {
     /// Number of the class.
     Class(usize),
     /// Closures of one function: its `SharedFunctionInfo`.
@@ -203,7 +203,7 @@ fn adopted(
         .collect()
 }
 
-fn likeness(heap: &Heap<'_>, item: u32) -> Likeness {
+pub(super) fn likeness(heap: &Heap<'_>, item: u32) -> Likeness {
     let class = heap.class(item);
     if class.is_some_and(|class| class.kind == ClassKind::Function)
         && let Some(function) = heap.tree.nodes().address(item)

@@ -2,7 +2,7 @@
 
 use super::accumulation::is_storage;
 use super::{Accumulation, Heap, Name, Use};
-use crate::graph::{EdgeKind, EdgeName, RootKind, edges, links};
+use crate::graph::{EdgeKind, EdgeName, RootKind, WEAK_VALUE, edges, links};
 use crate::heap::ClassKind;
 use crate::v8::Address;
 
@@ -82,6 +82,9 @@ impl Holder {
                 }
                 // A variable of Node's own: by what is above it, the program does not come here.
                 EdgeKind::Context => names.clear(),
+                // Of a listener, the emitter is known to the program, and not the name of the event.
+                EdgeKind::Property if is_events(steps.last()) => {}
+                EdgeKind::Internal if name == WEAK_VALUE => names.clear(),
                 EdgeKind::Property if name.starts_with("Symbol(") => {
                     names.push(Name::Symbol(name.clone()));
                 }
@@ -120,6 +123,12 @@ impl Holder {
         })
     }
 
+    /// Whether it is how an emitter keeps the listeners of an event.
+    pub(super) fn is_emitter(&self) -> bool {
+        let before = self.steps.iter().rev().nth(1);
+        is_events(before) || is_events(self.steps.last())
+    }
+
     /// What the program's code does with the object: by the nearest name by which it is put to or taken from, else by the
     /// nearest that is used at all.
     pub(super) fn uses(&self, heap: &Heap<'_>) -> Vec<Use> {
@@ -136,6 +145,11 @@ impl Holder {
         }
         fallback
     }
+}
+
+/// Whether a step leads to the table in which an emitter has its listeners by event.
+fn is_events(step: Option<&Step>) -> bool {
+    step.is_some_and(|step| step.name == "_events")
 }
 
 /// What the class of an accumulating object does with the collections in which it holds the items.

@@ -24,6 +24,18 @@ pub use holder::{Holder, Step};
 /// Of what no code of the program is known to touch, less than this part of all that is alive is nothing to speak of.
 const UNTOUCHED_PART: f64 = 0.1;
 
+/// Reasons against a leak, which growth refutes.
+pub const ONLY_READ: &str = "the code that uses it only reads it: it was filled once";
+/// See [`ONLY_READ`].
+pub const TAKEN_OUT: &str = "code that is alive takes things out again";
+
+/// From a link of a chain to the next there are so many steps at most…
+const LINK_STEPS: usize = 3;
+/// …of each of which so many references are looked at.
+const NEAR_LINK: usize = 16;
+/// So many listeners of one event, or more, are too many, whatever the program does with them.
+const MANY_LISTENERS: u64 = 1000;
+
 /// A heap, and what was found out about it.
 pub struct Heap<'a> {
     /// The objects.
@@ -38,7 +50,7 @@ pub struct Heap<'a> {
     pub references: &'a References,
     /// The program's functions.
     pub code: Code,
-    /// Shallow bytes of all that is alive.
+    /// Bytes of all that is alive, those of buffers outside of the heap included.
     pub live_bytes: u64,
     classes: &'a Classes,
     children: Children,
@@ -67,8 +79,10 @@ pub struct Suspect {
     pub item_code: Vec<ItemCode>,
     /// What is in it, by class.
     pub contents: Vec<Content>,
-    /// What speaks for a leak, in words.
+    /// What speaks for a leak, or against it, in words.
     pub reasons: Vec<String>,
+    /// Whether one capture alone makes it a suspect.
+    pub is_suspect: bool,
 }
 
 impl<'a> Heap<'a> {
@@ -90,7 +104,7 @@ impl<'a> Heap<'a> {
         }
         Self {
             code: Code::of(objects, graph, |id| tree.is_alive(id)),
-            live_bytes: preorder.iter().map(|id| tree.nodes().size(*id)).sum(),
+            live_bytes: tree.live_bytes(),
             objects,
             graph,
             tree,
@@ -131,12 +145,18 @@ impl<'a> Heap<'a> {
         if is_chain
             && !uses.iter().any(|found| puts(&found))
             && let Some(end) = accumulation.end
-            && let Some(other) = Holder::of(self, end)
         {
-            let of_end = other.uses(self);
-            if of_end.iter().any(|found| puts(&found)) {
-                uses = of_end;
-                holder.is_of_program |= other.is_of_program;
+            // The very last link may be held by a variable, too, and so hang on nothing.
+            for end in [Some(end), self.link_after(end)].into_iter().flatten() {
+                let Some(other) = Holder::of(self, end) else {
+                    continue;
+                };
+                let of_end = other.uses(self);
+                if of_end.iter().any(|found| puts(&found)) {
+                    uses = of_end;
+                    holder.is_of_program |= other.is_of_program;
+                    break;
+                }
             }
         }
         let item_code = contents::item_code(self, &accumulation.samples);
@@ -152,7 +172,14 @@ impl<'a> Heap<'a> {
             && self.was_never_deleted_from(owner, &uses);
         let touches_program = !item_code.is_empty();
         let is_frozen = self.is_frozen(owner);
-        let is_suspect = if never_deleted {
+        let many_listeners = holder.is_emitter()
+            && accumulation.arrangement == Arrangement::Crowd
+            && accumulation.count >= MANY_LISTENERS;
+        // Syntax trees, documents and the like are what many programs are about: only growth tells.
+        let is_tree = accumulation.arrangement == Arrangement::Tree;
+        let is_suspect = if is_tree {
+            false
+        } else if never_deleted || many_listeners {
             true
         } else if is_frozen || shrinking > 0 {
             false
@@ -168,6 +195,9 @@ impl<'a> Heap<'a> {
             return None;
         }
         let mut reasons = Vec::new();
+        if many_listeners {
+            reasons.push("so many listeners of one event are seldom meant".to_owned());
+        }
         if growing > 0 && shrinking == 0 {
             reasons.push(
                 "code that is alive puts things there, and none was found that takes them out"
@@ -180,7 +210,7 @@ impl<'a> Heap<'a> {
                     .to_owned(),
             );
         } else if shrinking > 0 {
-            reasons.push("code that is alive takes things out again".to_owned());
+            reasons.push(TAKEN_OUT.to_owned());
         }
         if is_frozen {
             reasons.push("it is frozen: nothing can be added".to_owned());
@@ -188,7 +218,7 @@ impl<'a> Heap<'a> {
         if uses.is_empty() {
             reasons.push("no code of the program was found that names it".to_owned());
         } else if growing + shrinking == 0 {
-            reasons.push("the code that uses it only reads it: it was filled once".to_owned());
+            reasons.push(ONLY_READ.to_owned());
         }
         Some(Suspect {
             owner,
@@ -200,8 +230,32 @@ impl<'a> Heap<'a> {
             uses,
             item_code,
             reasons,
+            is_suspect,
             accumulation,
         })
+    }
+
+    /// The object of the same class that a link of a chain refers to within a few steps.
+    fn link_after(&self, link: u32) -> Option<u32> {
+        let class = self.class_number(link);
+        let mut near = self.graph.targets(link).to_vec();
+        for _ in 0..LINK_STEPS {
+            let found = near.iter().find(|id| {
+                self.class_number(**id) == class
+                    && **id != link
+                    && self.tree.dominator(link) != Some(**id)
+            });
+            if let Some(found) = found {
+                return Some(*found);
+            }
+            near.truncate(NEAR_LINK);
+            near = near
+                .iter()
+                .flat_map(|id| self.graph.targets(*id).iter().take(NEAR_LINK))
+                .copied()
+                .collect();
+        }
+        None
     }
 
     /// Whether a `Map` or `Set` has no gap that a deleted entry leaves, although entries are deleted one by one only.

@@ -150,6 +150,12 @@ impl Query for Diff {
         };
         if self.limit > 0 {
             rows.truncate(self.limit);
+            // What has not changed is of interest to nobody who asks what grew.
+            if self.sort != Sort::Size && self.sort != Sort::Name {
+                while rows.len() > 1 && rows.last().is_some_and(|row| !has_changed(row)) {
+                    rows.pop();
+                }
+            }
         }
         let objects = match &last {
             Some(last) => {
@@ -241,6 +247,11 @@ impl Diff {
             complete: verdict.outcome(true) == Outcome::Done,
         })
     }
+}
+
+/// Whether the last capture has more or less of it than the first.
+fn has_changed(row: &Row) -> bool {
+    row.growth_bytes() != 0 || row.growth_count() != 0 || row.growth_retained() != 0
 }
 
 /// Whether all captures are of one process. Says so if they are not even of one program.

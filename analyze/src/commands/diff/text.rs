@@ -6,6 +6,9 @@ use super::report::{HeldReport, ObjectsReport, Report};
 use crate::commands::output::{DIM, HEADING, Output, WARNING, grouped, human_bytes};
 use crate::growth::Role;
 
+/// Characters of an object that are shown.
+const MAX_EXAMPLE: usize = 160;
+
 pub(super) fn write(output: &mut Output, report: &Report<'_>, title: &str) -> anyhow::Result<()> {
     for (index, capture) in report.captures.iter().enumerate() {
         writeln!(
@@ -73,15 +76,26 @@ pub(super) fn write(output: &mut Output, report: &Report<'_>, title: &str) -> an
     for class in &report.objects {
         write_objects(output, class)?;
     }
+    // What the program knows, rather than arrays of V8's own.
+    let known = report.objects.first().map(|class| class.name.as_str());
+    let grown = report.rows.iter().find(|row| row.growth_bytes > 0);
     if let Some(last) = report.captures.last()
-        && let Some(row) = report.rows.iter().find(|row| row.growth_bytes > 0)
+        && let Some(name) = known.or(grown.map(|row| row.name.as_str()))
     {
         writeln!(
             output,
             "\n{DIM}next: v8mini instances {} '{}'{DIM:#}",
             last.file,
-            row.name.split(" {").next().unwrap_or(&row.name)
+            name.split(" {").next().unwrap_or(name)
         )?;
+        let holders = report.objects.iter().flat_map(|class| &class.held.by);
+        if let Some(holder) = holders.into_iter().find_map(|way| way.holder.as_ref()) {
+            writeln!(
+                output,
+                "{DIM}      v8mini inspect {} {holder}{DIM:#}",
+                last.file
+            )?;
+        }
     }
     for warning in report.warnings {
         writeln!(output, "{WARNING}warning:{WARNING:#} {warning}")?;
@@ -115,7 +129,7 @@ fn write_objects(output: &mut Output, class: &ObjectsReport) -> std::io::Result<
         )?;
     }
     for example in &class.examples {
-        writeln!(output, "  {}", example.summary)?;
+        writeln!(output, "  {}", shortened(&example.summary))?;
     }
     let new = class.matched.as_ref().map_or(0, |matched| matched.new);
     let rest = new.saturating_sub(class.examples.len() as u64);
@@ -160,6 +174,14 @@ fn write_held(output: &mut Output, held: &HeldReport) -> std::io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// An object in one line, cut to what fits.
+fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(MAX_EXAMPLE) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()).into(),
+        None => text.into(),
+    }
 }
 
 /// `+1,234`, `-5`, `0`.

@@ -11,12 +11,16 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use v8mini_tests::witness::{self, Comparison};
 use v8mini_tests::{Tools, Workload, nodes, target_dir, workspace_root};
 
 use self::machine::Machine;
 use self::peers::Peer;
 use self::report::Report;
 use super::measure::{Usage, run_measured};
+
+/// So many visitors the shop of the demo has.
+const VISITS: u32 = 20_000;
 
 /// Graph, dominators, histogram, diff and export of a large heap, next to tools that read heap snapshots
 #[derive(Debug, Args)]
@@ -31,6 +35,9 @@ pub(super) struct Arguments {
     /// Node.js release
     #[arg(long, default_value = nodes::USUAL)]
     node: String,
+    /// Cargo profile that the programs are built with
+    #[arg(long, default_value = "release")]
+    profile: String,
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
@@ -63,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         arguments.rounds > 0,
         "--rounds is 0: expected at least one round"
     );
-    let tools = Tools::build("release")?;
+    let tools = Tools::build(&arguments.profile)?;
     let dir = target_dir().join("bench/graph");
     fs::create_dir_all(&dir)?;
     eprintln!("filling a heap with {} records", arguments.n);
@@ -79,10 +86,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let exported = dir.join("ours.heapsnapshot");
     let ours = ours(&tools, arguments.rounds, [&before, &after], &exported)?;
     let counts = quick_facts(&tools, &after)?;
-    fs::remove_file(&exported)?;
 
-    let (snapshot, peers) = if arguments.no_peers {
-        (None, Vec::new())
+    let (snapshot, peers, witnesses) = if arguments.no_peers {
+        fs::remove_file(&exported)?;
+        (None, Vec::new(), Vec::new())
     } else {
         let file = dir.join("v8.heapsnapshot");
         eprintln!("v8.writeHeapSnapshot");
@@ -97,7 +104,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         // The process would stand in the way.
         drop(process);
         let peers = peers::measure(&file, &dir)?;
+        eprintln!("DevTools on both snapshots");
+        let mut witnesses = vec![Comparison::read("this heap", &file, &exported)?];
         fs::remove_file(&file)?;
+        fs::remove_file(&exported)?;
+        for (program, mut process) in [
+            (
+                "the shop of the demo",
+                witness::shop(&arguments.node, VISITS)?,
+            ),
+            (
+                "the TypeScript compiler",
+                witness::compiler(&arguments.node)?,
+            ),
+        ] {
+            eprintln!("{program}");
+            witnesses.push(witness::compare(&tools, program, &mut process, &dir)?);
+        }
         let report = finish(
             arguments,
             truth,
@@ -106,14 +129,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             counts,
             Some(snapshot),
             peers,
+            witnesses,
         );
         return write(arguments, &report);
     };
     let truth = process.truth.clone();
-    let report = finish(arguments, truth, machine, ours, counts, snapshot, peers);
+    let report = finish(
+        arguments, truth, machine, ours, counts, snapshot, peers, witnesses,
+    );
     write(arguments, &report)
 }
 
+#[allow(clippy::too_many_arguments, reason = "what was measured, once")]
 fn finish(
     arguments: &Arguments,
     truth: serde_json::Value,
@@ -122,6 +149,7 @@ fn finish(
     (objects, dead): (u64, u64),
     snapshot: Option<Snapshot>,
     peers: Vec<Peer>,
+    witnesses: Vec<Comparison>,
 ) -> Report {
     Report {
         n: arguments.n,
@@ -133,6 +161,7 @@ fn finish(
         dead,
         snapshot,
         peers,
+        witnesses,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use v8mini_tests::witness::Comparison;
 
 use super::machine::Machine;
 use super::peers::Peer;
@@ -24,6 +25,8 @@ pub(super) struct Report {
     pub(super) dead: u64,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) peers: Vec<Peer>,
+    /// What V8 says of the same processes.
+    pub(super) witnesses: Vec<Comparison>,
 }
 
 impl Report {
@@ -62,6 +65,7 @@ impl Report {
         }
         self.machine(&mut out);
         self.peers(&mut out);
+        self.witnesses(&mut out);
         out
     }
 
@@ -127,6 +131,22 @@ impl Report {
                 ),
                 Err(why) => writeln!(out, "| {} | {why} | | | | |", peer.name),
             };
+        }
+    }
+
+    fn witnesses(&self, out: &mut String) {
+        if self.witnesses.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            out,
+            "\n## The same as V8?\n\n\
+             Of the same process at the same moment, V8's own snapshot and the one that `v8mini export` makes of a capture, both in \
+             the heap-snapshot worker of Chrome DevTools: objects and retained bytes by class. `v8mini histogram --retained` finds \
+             the same dominators."
+        );
+        for witness in &self.witnesses {
+            let _ = write!(out, "\n{}", witness.text());
         }
     }
 

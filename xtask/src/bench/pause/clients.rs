@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::http::Connection;
+use v8mini_tests::http::Connection;
 
 /// Connections that are open at the same time.
 const CONNECTIONS: usize = 4;

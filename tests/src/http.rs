@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 /// An open connection to a service on this machine.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     stream: BufReader<TcpStream>,
 }
 
@@ -17,7 +17,7 @@ impl Connection {
     ///
     /// # Errors
     /// If nothing listens there.
-    pub(crate) fn open(port: u16) -> Result<Self> {
+    pub fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("cannot connect to port {port} of this machine"))?;
         stream.set_nodelay(true)?;
@@ -31,7 +31,7 @@ impl Connection {
     ///
     /// # Errors
     /// If the service does not answer, or answers with something other than 200.
-    pub(crate) fn get(&mut self, path: &str) -> Result<String> {
+    pub fn get(&mut self, path: &str) -> Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: demo\r\n\r\n");
         self.stream.get_mut().write_all(request.as_bytes())?;
         let status = self.line()?;
