@@ -8,7 +8,8 @@ use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Problem, Region, Thread};
 
-use super::live::{Session, new_bases};
+use super::live::Session;
+use super::settle::new_bases;
 use super::watched::mapped;
 use crate::linux::copy::copy;
 use crate::linux::error::CaptureError;

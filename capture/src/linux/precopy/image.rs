@@ -48,8 +48,6 @@ pub(super) struct CompressedImage {
     overlay: BTreeMap<u64, usize>,
     /// Pages that were copied again, or never were worth a piece.
     later: Vec<u8>,
-    /// Slots of `later` that are free.
-    free: Vec<usize>,
     /// What the image consists of, once that is known; before, everything that was copied.
     extent: Option<RangeSet>,
     spill: Option<Spill>,
@@ -68,7 +66,6 @@ impl CompressedImage {
             pieces: BTreeMap::new(),
             overlay: BTreeMap::new(),
             later: Vec::new(),
-            free: Vec::new(),
             extent: None,
             spill,
             frame_bytes: 0,
@@ -111,11 +108,8 @@ impl CompressedImage {
             let slot = match self.overlay.get(&page) {
                 Some(slot) => *slot,
                 None => {
-                    let slot = self.free.pop().unwrap_or_else(|| {
-                        let slot = self.later.len();
-                        self.later.resize(slot + page_len, 0);
-                        slot
-                    });
+                    let slot = self.later.len();
+                    self.later.resize(slot + page_len, 0);
                     self.overlay.insert(page, slot);
                     slot
                 }

@@ -9,9 +9,11 @@
 //! - `precopy`: a scan of the page tables, about 2 to 5 ms per gigabyte.
 
 mod copier;
+mod finish;
 mod halt;
 mod image;
 mod live;
+mod settle;
 mod spill;
 mod throttle;
 mod tools;

@@ -22,7 +22,7 @@ pub(super) fn markdown(scenarios: &[Scenario], node: &str) -> String {
 Written by `cargo xtask bench pause --write`: Node.js {node}, medians of {rounds} rounds with the range in brackets, on a
 machine with {cores} cores. In each round every mode took its turn on the same process, after two undisturbed seconds.
 
-- *stop*: from the first interrupt to the last detach, as the tool measures it.
+- *stop*: from when the first thread stopped that did something until all of those ran again, as the tool measures it.
 - *seen*: the longest time for which the program's own event loop did not turn that overlaps the stop; for gcore,
   during the dump. Gaps below 0.2 ms (for the HTTP service, 2 ms) are not recorded: 0.
 - *worst*: the longest such gap during the whole capture, and before it in two seconds without one. The program's own

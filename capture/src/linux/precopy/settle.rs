@@ -1,0 +1,158 @@
+//! The last rounds before the stop: quick ones, which plan nothing.
+
+use std::time::{Duration, Instant};
+
+use v8mini_format::memory::MemoryRange;
+use v8mini_format::model::{Permissions, Region};
+
+use super::SessionError;
+use super::live::{MANY_FAULTS, Session, refused};
+use super::watched::mapped;
+use crate::linux::range_set::RangeSet;
+use crate::linux::snapshot::{NewPage, Planner};
+use crate::linux::{maps, procfs};
+
+/// How long to wait for a moment at which little was written.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+impl Session<'_> {
+    /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
+    /// per gigabyte, in which a program writes more than is copied in it.
+    ///
+    /// A collection of the young generation writes thousands of pages at once, and maps more: it passes. A program that writes faster
+    /// than it is copied is stopped all the same, at a moment that is no worse than others.
+    pub(super) fn settle(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        let began = Instant::now();
+        let mut least = u64::MAX;
+        loop {
+            if self.is_doubtful {
+                self.last_written = self.round(true, planner)?;
+            }
+            if self.is_remapped()? {
+                self.remap(planner)?;
+            }
+            self.quick_round(planner)?;
+            let elapsed = began.elapsed();
+            least = least.min(self.last_written);
+            let is_good = self.is_little() || {
+                elapsed > PATIENCE && self.last_written <= least.saturating_mul(2)
+            };
+            let is_known = !self.is_doubtful && !self.is_remapped()?;
+            if (is_good && is_known) || elapsed > 2 * PATIENCE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_remapped(&self) -> Result<bool, SessionError> {
+        let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
+        Ok(!self.remapped.is_empty() || mapped_pages != self.mapped_pages)
+    }
+
+    /// Reads the memory map anew and watches what is new in it, without planning anew.
+    fn remap(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        self.mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
+        let regions = maps::read_regions(self.pid).map_err(SessionError::Proc)?;
+        if regions.is_empty() {
+            return Err(SessionError::Exited);
+        }
+        let remapped = std::mem::take(&mut self.remapped);
+        let bases = new_bases(&self.regions, &regions, &remapped, self.watched.alignment);
+        self.regions = regions;
+        let fresh = self.follow(planner, bases, &remapped)?;
+        self.copy_again(&fresh)
+    }
+
+    /// Watches the pages of the heap that begin at `bases`, and the bases at which none does yet; what was `remapped`, again. Returns what has to
+    /// be copied.
+    ///
+    /// What belongs to a page besides itself, such as its metadata, may lie in mappings of which nothing was watched yet.
+    fn follow(
+        &mut self,
+        planner: &mut dyn Planner,
+        bases: Vec<u64>,
+        remapped: &RangeSet,
+    ) -> Result<RangeSet, SessionError> {
+        let (mut pages, mut vacant) = (Vec::new(), Vec::new());
+        let len = self.page_size;
+        for start in bases {
+            match planner.new_page(&self.memory, start) {
+                NewPage::None => vacant.push(MemoryRange { start, len }),
+                NewPage::Ranges(ranges) => pages.extend(ranges),
+                NewPage::NewHeap => self.is_doubtful = true,
+            }
+        }
+        let new = [RangeSet::of_pages(pages, len), RangeSet::new(vacant)];
+        (self.watched)
+            .follow(&mut self.tools.userfaultfd, &self.regions, remapped, new)
+            .map_err(refused)
+    }
+
+    /// Copies what was written, by the last plan; pages of the heap that are new or fill up are added to it.
+    fn quick_round(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        self.drain();
+        let (found, others) = self.watched.sort(&mut self.entries.pages);
+        let scans = self.tools.log.is_none()
+            || self.entries.incomplete
+            || self.entries.pages.len() > MANY_FAULTS;
+        let (mut written, mut bases) = (found, Vec::new());
+        if scans {
+            let (found, lost) = self.scan_and_protect()?;
+            self.remapped = self.remapped.or(&lost);
+            bases.extend(
+                found
+                    .and(&self.watched.vacant)
+                    .ranges()
+                    .iter()
+                    .map(|r| r.start),
+            );
+            written = found.and(&self.watched.image);
+        } else {
+            self.protect(&written);
+        }
+        let len = self.page_size;
+        let mut fresh = Vec::new();
+        for start in others {
+            if self.watched.unpopulated.contains(start) {
+                fresh.push(MemoryRange { start, len });
+            } else if self.watched.vacant.contains(start) {
+                bases.push(start);
+            }
+        }
+        if !fresh.is_empty() {
+            let fresh = RangeSet::of_pages(fresh, len).without(&self.watched.image);
+            self.protect(&fresh);
+            self.watched.adopt(&fresh);
+            written = written.or(&fresh);
+        }
+        if !bases.is_empty() {
+            // Protected before it is looked at: what is written to it after that is seen.
+            for &start in &bases {
+                self.protect(&RangeSet::new(vec![MemoryRange { start, len }]));
+            }
+            written = written.or(&self.follow(planner, bases, &RangeSet::default())?);
+        }
+        self.copy_again(&written)?;
+        self.last_written = written.bytes();
+        Ok(())
+    }
+}
+
+/// Where a page of the heap could begin in memory that was mapped since, or mapped anew.
+pub(super) fn new_bases(
+    before: &[Region],
+    after: &[Region],
+    remapped: &RangeSet,
+    alignment: u64,
+) -> Vec<u64> {
+    let anonymous = |region: &Region| {
+        let Permissions { read, shared, .. } = region.permissions;
+        read && !shared && region.name.is_empty()
+    };
+    let old = RangeSet::new(mapped(before, anonymous));
+    let new = RangeSet::new(mapped(after, anonymous));
+    let step = usize::try_from(alignment).unwrap_or(1 << 18);
+    (new.without(&old).or(&new.and(remapped)).ranges().iter())
+        .flat_map(|range| (range.start.next_multiple_of(alignment)..range.end()).step_by(step))
+        .collect()
+}
