@@ -42,7 +42,8 @@ pub(super) struct Pack {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// For sharing: keep only the first N characters of each string of the heap; what is cut becomes dots. Sources of scripts are cut, too.
+    /// For sharing: keep only the first N characters of each string of the heap; what is cut becomes dots. Names stay, and so do short texts that
+    /// longer ones are made of. Sources of scripts are cut, too.
     #[arg(long, value_name = "N", conflicts_with = "no_strings")]
     strings: Option<u64>,
 

@@ -10,8 +10,8 @@ use crate::v8::{Objects, Representation};
 /// What characters are replaced by.
 const FILLER: u8 = b'.';
 
-/// What replaces the characters behind the first `limit` of all strings in the heap. Lengths stay, and strings that are made of others or lie
-/// outside of the heap.
+/// What replaces the characters behind the first `limit` of all strings in the heap. Lengths stay, names do (whatever is internalized), and strings that
+/// are made of others or lie outside of the heap.
 ///
 /// Nothing if the layout does not say where strings have their characters.
 pub fn cut_strings(objects: &Objects, limit: u64) -> Edits {
@@ -46,6 +46,10 @@ impl Visitor for Cut<'_> {
         let Some(string) = self.objects.string_type(object.map.instance_type) else {
             return;
         };
+        // Names of properties and classes, and what V8's own objects are understood by.
+        if string.internalized {
+            return;
+        }
         let (width, fill) = match string.representation {
             Representation::SeqOneByte => (1, Fill::byte(FILLER)),
             Representation::SeqTwoByte => (2, Fill::unit(u16::from(FILLER))),
