@@ -22,7 +22,7 @@ const ELEMENTS: u64 = 32;
 /// Pages are read in pieces of this many bytes.
 const PIECE_BYTES: usize = 256 << 10;
 /// So many forwarding addresses make a page one that is not in use.
-const MIN_MOVED: usize = 8;
+const MIN_MOVED: u32 = 8;
 /// So many words of nothing but printable characters in a row are text, whatever they are part of: the rest of a string whose
 /// head was overwritten.
 const MIN_TEXT_WORDS: u64 = 2;
@@ -119,18 +119,16 @@ impl Rules<'_> {
 
     /// Whether a page of new space is not in use: up to V8 10, what moved away from it leaves its forwarding addresses and the rest.
     fn is_left_over(&self, page: &Page, stored: &[MemoryRange], room: &mut [u8]) -> bool {
-        // No two objects move to one place; a raw pointer, such as that of typed arrays to the empty store in read-only space (V8 10), comes
-        // again and again.
-        let mut moved = HashSet::new();
+        let mut moved = 0;
         for range in stored {
             words_of(self.image.memory, *range, room, |_, word| {
                 let inside = |to: u64| (page.address..page.area_end).contains(&to);
-                if let Some((to, _)) = self.moved_to(word).filter(|(to, _)| !inside(*to)) {
-                    moved.insert(to);
+                if self.moved_to(word).is_some_and(|(to, _)| !inside(to)) {
+                    moved += 1;
                 }
             });
         }
-        moved.len() >= MIN_MOVED
+        moved >= MIN_MOVED
     }
 
     /// Redacts the object at `address` if `word` is the map of one that may hold characters; where the next may begin.
