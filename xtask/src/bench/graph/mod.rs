@@ -183,11 +183,14 @@ fn ours(
     let command = |name: &str| {
         let mut line = Command::new(&tools.analyze);
         line.arg(name).arg(after).stdout(Stdio::null());
+        // What an earlier round kept would be all that is measured.
+        line.env("V8MINI_CACHE", "off");
         line
     };
     let diff = || {
         let mut line = Command::new(&tools.analyze);
         line.arg("diff").args([before, after]).stdout(Stdio::null());
+        line.env("V8MINI_CACHE", "off");
         line
     };
     let export = || {

@@ -38,7 +38,7 @@ impl Report {
             out,
             "# Graphs of a large heap\n\n\
              `cargo xtask bench graph --n {}`: Node.js {}, {:.2} GB of live heap, {:.1} million objects, {} cores. Medians of {} \
-             rounds; the peers ran once.\n",
+             rounds, with nothing kept from one to the next; the peers ran once.\n",
             self.n,
             self.truth["node"].as_str().unwrap_or("?"),
             self.truth["heapUsed"].as_f64().unwrap_or(0.0) / 1e9,
