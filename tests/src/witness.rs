@@ -68,6 +68,7 @@ const EXPLAINED: &[(&str, &[&str])] = &[
             "(symbol)",
             "ArrayBuffer",
             "Uint8Array",
+            "Float64Array",
             "Buffer",
             "FastBuffer",
             "{get, set}",
