@@ -39,11 +39,20 @@ pub(super) fn edits(image: &Image<'_>, dead: &[MemoryRange], kept: &Kept) -> Vec
         .iter()
         .flat_map(|page| clipped(image.stored, page.area_start, page.area_end))
         .collect();
+    let read_only = image
+        .pages
+        .iter()
+        .filter(|page| page.space == Space::ReadOnly);
+    let read_only = read_only.map(|page| MemoryRange {
+        start: page.address,
+        len: page.area_end.saturating_sub(page.address),
+    });
     let rules = Rules {
         image,
         kept,
         kept_bytes: bytes::of_code(image, &heap),
         dead,
+        read_only: read_only.collect(),
     };
     let room = || vec![0; PIECE_BYTES];
     on_all_cores(&pages, room, |page, room, found| {
@@ -56,6 +65,7 @@ struct Rules<'a> {
     kept: &'a Kept,
     kept_bytes: HashSet<u64>,
     dead: &'a [MemoryRange],
+    read_only: Vec<MemoryRange>,
 }
 
 impl Rules<'_> {
@@ -112,16 +122,23 @@ impl Rules<'_> {
     }
 
     /// The object that moved away from `address`, if `word` is the forwarding address that the collection left in the place of its map.
+    ///
+    /// Nothing moves into the read-only space: a raw pointer there is something else, such as that of every empty typed array to the one
+    /// empty store (V8 10).
     fn moved_to(&self, word: u64) -> Option<(u64, &MapFacts)> {
         let may_be = word & 3 == 0 && word & 0xffff_ffff != 0 && word >> 48 == 0;
-        may_be.then(|| self.image.kinds.of_object(self.image.memory, word + 1))?
+        if !may_be || self.read_only.iter().any(|page| page.contains(word)) {
+            return None;
+        }
+        self.image.kinds.of_object(self.image.memory, word + 1)
     }
 
     /// Whether a page of new space is not in use: up to V8 10, what moved away from it leaves its forwarding addresses and the rest.
     fn is_left_over(&self, page: &Page, stored: &[MemoryRange], room: &mut [u8]) -> bool {
         let mut moved = 0;
-        for range in stored {
-            words_of(self.image.memory, *range, room, |_, word| {
+        // Behind the last object of a page that is in use lies what was there before.
+        for range in outside(stored, self.dead) {
+            words_of(self.image.memory, range, room, |_, word| {
                 let inside = |to: u64| (page.address..page.area_end).contains(&to);
                 if self.moved_to(word).is_some_and(|(to, _)| !inside(to)) {
                     moved += 1;
@@ -300,7 +317,7 @@ impl Text {
         }
         self.words += 1;
         self.full += u64::from(full);
-        self.is_sure |= full && is_plain_text(word);
+        self.is_sure |= (full && is_plain_text(word)) || is_last_letters(word);
     }
 
     fn end(&mut self, found: &mut Vec<Edit>) {
@@ -329,6 +346,13 @@ fn is_plain_text(word: u64) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, 0 | b' '))
 }
 
+/// Whether a word is seven letters or digits and a zero: the end of a string, or a short one, of which the rest was overwritten, as by the
+/// head of free memory (V8 14.6). A number of which that is true is less than 10^-300, and no pointer has so many digits.
+fn is_last_letters(word: u64) -> bool {
+    let [letters @ .., last] = word.to_le_bytes();
+    last == 0 && letters.iter().all(u8::is_ascii_alphanumeric)
+}
+
 /// Whether a word is printable characters, with zeros before or behind them.
 fn is_edge_of_text(word: u64) -> bool {
     let bytes = word.to_le_bytes();
@@ -351,6 +375,8 @@ mod tests {
     fn text_is_told_from_pointers_and_numbers() {
         assert!(is_text(u64::from_le_bytes(*b"password")));
         assert!(is_text(u64::from_le_bytes(*b"p\0a\0s\0s\0")));
+        assert!(is_last_letters(u64::from_le_bytes(*b"passwor\0")));
+        assert!(!is_last_letters(u64::from_le_bytes(*b"secret\0\0")));
         for word in [
             0x0000_3a12_3456_7891,
             0x7f12_3456_7890,
