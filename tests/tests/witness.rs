@@ -13,7 +13,12 @@ fn agree(program: &str, process: Result<NodeProcess>) -> Result<()> {
     let agreeing = found.classes.iter().filter(|class| class.agrees()).count();
     ensure!(agreeing >= witness::CLASSES / 2, "{}", found.text());
     let [theirs, ours] = found.bytes;
-    ensure!((ours / theirs - 1.0).abs() < 0.01, "{}", found.text());
+    // V8 also counts what C++ holds: the buffer of Node's HTTP parser alone is 64 KiB of the shop's 12 MB.
+    ensure!(
+        (ours / theirs - 1.0).abs() < witness::TOLERANCE,
+        "{theirs} and {ours} bytes: {}",
+        found.text()
+    );
     Ok(())
 }
 
