@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::npm::succeed;
 use crate::{target_dir, workspace_root};
 
 /// An engine.
@@ -86,16 +87,4 @@ fn install_java() -> Result<()> {
         "openjdk-17-jre-headless",
     ]);
     succeed(&mut install).context(hint)
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }

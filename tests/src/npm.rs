@@ -59,7 +59,8 @@ pub fn program(names: &[&str]) -> Result<PathBuf> {
     found.with_context(|| format!("none of {names:?} is installed: cargo xtask ci installs it"))
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+/// Runs a program, of which nothing but success is expected.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let output = command
         .output()
         .with_context(|| format!("cannot run {command:?}"))?;

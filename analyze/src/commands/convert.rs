@@ -80,11 +80,7 @@ impl Convert {
             &line(&report),
             &report.warnings,
         )?;
-        Ok(if report.complete {
-            Outcome::Done
-        } else {
-            Outcome::Incomplete
-        })
+        Ok(Outcome::of(report.complete))
     }
 }
 

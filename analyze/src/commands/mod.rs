@@ -5,6 +5,7 @@ mod answers;
 mod bt;
 mod cache;
 mod convert;
+mod copied;
 mod diff;
 mod dominators;
 mod export;
@@ -40,6 +41,8 @@ mod source;
 mod sql;
 mod strings;
 mod suspects;
+#[cfg(any(feature = "parquet", feature = "sql"))]
+mod tabled;
 mod tree;
 mod tui;
 mod unpack;

@@ -44,6 +44,17 @@ pub(crate) enum Outcome {
     Incomplete,
 }
 
+impl Outcome {
+    /// Of something that was done, on input of which all was there or not.
+    pub(crate) const fn of(complete: bool) -> Self {
+        if complete {
+            Self::Done
+        } else {
+            Self::Incomplete
+        }
+    }
+}
+
 /// Longest output that is copied.
 const MAX_COPY: usize = 1 << 20;
 /// JSON is written in pieces of this many bytes.

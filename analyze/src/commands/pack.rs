@@ -12,11 +12,12 @@ use v8mini_format::model::{Metadata, Problem, Redaction};
 use v8mini_format::pack::PackOptions;
 use v8mini_format::{WriteOptions, Writer, Written};
 
+use super::copied::open_to_copy;
 use super::file::InputArgs;
 use super::new_file::{goes_to_stdout, write_new};
 use super::output::{Outcome, Output, human_bytes};
 use super::progress;
-use crate::image::{Edited, Image, Opened};
+use crate::image::{Edited, Image};
 use crate::layout::Layout;
 use crate::pack::{cut_strings, free_memory, write_packed, zero_numbers};
 use crate::v8::Objects;
@@ -153,11 +154,7 @@ impl Pack {
             &line(&report),
             &report.warnings,
         )?;
-        Ok(if report.complete {
-            Outcome::Done
-        } else {
-            Outcome::Incomplete
-        })
+        Ok(Outcome::of(report.complete))
     }
 }
 
@@ -166,34 +163,7 @@ impl Pack {
 /// # Errors
 /// As opening, and if the file has features of a later version that a copy would break.
 pub(super) fn source(input: &InputArgs) -> anyhow::Result<Image> {
-    let opened = input.open()?;
-    let edits = match &opened {
-        Opened::Capture(file) => {
-            let unknown = file.header().features.read_only_compatible;
-            if unknown != 0 {
-                bail!(
-                    "{} has features of a later version ({unknown:#x}) that a copy would break",
-                    input.path.display()
-                );
-            }
-            Edits::default()
-        }
-        Opened::Core(core) => core.edits.clone(),
-    };
-    let (
-        Image {
-            memory,
-            mut metadata,
-        },
-        integrity,
-    ) = opened.into_image();
-    if !integrity.complete {
-        metadata.problems.push(Problem {
-            stage: Problem::TRUNCATED.to_owned(),
-            message: "the capture that this was made from is cut or damaged".to_owned(),
-            ..Problem::default()
-        });
-    }
+    let (Image { memory, metadata }, edits) = open_to_copy(input)?;
     let memory = Box::new(Edited { memory, edits });
     Ok(Image { memory, metadata })
 }

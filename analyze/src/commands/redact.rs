@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,11 +11,12 @@ use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Metadata, Problem, Redaction};
 use v8mini_format::{WriteOptions, Writer, Written};
 
+use super::copied::open_to_copy;
 use super::file::InputArgs;
 use super::new_file::{goes_to_stdout, write_new};
 use super::output::{Outcome, Output, human_bytes};
 use super::progress;
-use crate::image::{Image, Opened};
+use crate::image::Image;
 
 /// Bytes handed to the compressor at a time, between which progress is reported.
 const STEP_BYTES: usize = 4 << 20;
@@ -80,30 +80,12 @@ impl Redact {
     /// Runs the command.
     pub(super) fn run(&self, output: &mut Output) -> anyhow::Result<Outcome> {
         let to_stdout = goes_to_stdout(&self.output, "a capture is binary")?;
-        let opened = self.input.open()?;
-        if let Opened::Capture(file) = &opened {
-            let unknown = file.header().features.read_only_compatible;
-            if unknown != 0 {
-                bail!(
-                    "{} has features of a later version ({unknown:#x}) that a copy would break",
-                    self.input.path.display()
-                );
-            }
-        }
-        let (
-            Image {
-                memory,
-                mut metadata,
-            },
-            integrity,
-        ) = opened.into_image();
-        if !integrity.complete {
-            metadata.problems.push(Problem {
-                stage: Problem::TRUNCATED.to_owned(),
-                message: "the capture that this was made from is cut or damaged".to_owned(),
-                ..Problem::default()
-            });
-        }
+        // Of a core, all is kept that the core has.
+        let (image, _) = open_to_copy(&self.input)?;
+        let Image {
+            memory,
+            mut metadata,
+        } = image;
         let stored = memory.ranges();
         let level = self.level.redaction().max(metadata.redaction);
         let spinner = progress::spinner("redacting");
@@ -128,11 +110,7 @@ impl Redact {
             &line(&report),
             &report.warnings,
         )?;
-        Ok(if report.complete {
-            Outcome::Done
-        } else {
-            Outcome::Incomplete
-        })
+        Ok(Outcome::of(report.complete))
     }
 }
 

@@ -283,10 +283,6 @@ impl Session {
 
     /// How a command went that looked at single objects only.
     pub(crate) fn outcome_without_walk(&self) -> Outcome {
-        if self.is_whole() {
-            Outcome::Done
-        } else {
-            Outcome::Incomplete
-        }
+        Outcome::of(self.is_whole())
     }
 }

@@ -10,9 +10,9 @@ use super::file::{FileArgs, InputArgs};
 use super::output::{DIM, Outcome, Output};
 use super::progress;
 use super::session::{Query, Session};
-use super::verdict::Verdict;
+use super::tabled::Tabled;
 use crate::inspect::escape_units;
-use crate::tables::{Answer, Database, Partition, Source, Table, Tables};
+use crate::tables::{Answer, Database, Partition, Table};
 
 /// Asks the tables of a capture in SQL
 ///
@@ -104,21 +104,11 @@ impl Query for Sql {
             // SQLite's own tables would not tell the views' types.
             _ => return list(output),
         };
-        let selection = self.file.selection(session)?;
-        let tally = session.tally(selection);
-        let tree = session.dominators(selection)?;
-        let verdict = Verdict::of_tree(session, selection, &tree);
+        let found = Tabled::find(session, self.file.selection(session)?)?;
+        let verdict = &found.verdict;
         let process = &session.objects.image().metadata.process;
         let partition = Partition::new(process, self.host.as_deref(), self.service.as_deref());
-        let tables = Tables::new(Source {
-            objects: &session.objects,
-            tree: &tree,
-            tally: &tally,
-            references: session.references(),
-            max_string: self.max_string,
-            warnings: &verdict.warnings,
-            complete: verdict.is_complete(),
-        });
+        let tables = found.tables(session, self.max_string);
         let mut database = Database::new(&tables, &partition)?;
         let spinner = progress::spinner("filling tables");
         let mut statement = database.prepare(query, &mut |table| {
@@ -130,10 +120,10 @@ impl Query for Sql {
             0 => usize::MAX,
             limit => limit,
         };
-        let mut found = statement.query([])?;
+        let mut answers = statement.query([])?;
         let mut rows: Vec<Vec<Field>> = Vec::new();
         let mut more = false;
-        while let Some(row) = found.next()? {
+        while let Some(row) = answers.next()? {
             if rows.len() >= limit {
                 more = true;
                 break;

@@ -77,11 +77,7 @@ impl Unpack {
             report.file
         );
         output.summary(&report, self.json, to_stdout, &line, &report.warnings)?;
-        Ok(if report.complete {
-            Outcome::Done
-        } else {
-            Outcome::Incomplete
-        })
+        Ok(Outcome::of(report.complete))
     }
 
     fn write(&self, image: &Image, out: impl Write) -> anyhow::Result<(Written, Vec<Problem>)> {

@@ -83,7 +83,6 @@ impl Frozen {
         // Threads that sleep stop when they get a processor, one after the other: the program need not wait for that.
         frozen.find_idle_threads();
         frozen.interrupt(|tracee| tracee.is_idle, limit);
-        frozen.stopped_at = Instant::now();
         for _ in 0..MAX_SCANS {
             frozen.interrupt(|_| true, limit);
             if let Some(limit) = limit.filter(|limit| began.elapsed() > *limit) {

@@ -13,9 +13,9 @@ use crate::commands::new_file::write_new;
 use crate::commands::output::{Outcome, Output, grouped, human_bytes};
 use crate::commands::progress;
 use crate::commands::session::Session;
-use crate::commands::verdict::Verdict;
+use crate::commands::tabled::Tabled;
 use crate::export::parquet;
-use crate::tables::{Partition, Source, Table, Tables};
+use crate::tables::{Partition, Table, Tables};
 
 /// A table that was written.
 #[derive(Serialize, JsonSchema)]
@@ -39,21 +39,11 @@ impl Export {
         if folder.as_os_str() == "-" {
             bail!("tables are many files: name a folder with -o DIR");
         }
-        let selection = self.file.selection(session)?;
-        let tally = session.tally(selection);
-        let tree = session.dominators(selection)?;
-        let verdict = Verdict::of_tree(session, selection, &tree);
+        let found = Tabled::find(session, self.file.selection(session)?)?;
+        let verdict = &found.verdict;
         let process = &session.objects.image().metadata.process;
         let partition = Partition::new(process, self.host.as_deref(), self.service.as_deref());
-        let tables = Tables::new(Source {
-            objects: &session.objects,
-            tree: &tree,
-            tally: &tally,
-            references: session.references(),
-            max_string: self.max_string,
-            warnings: &verdict.warnings,
-            complete: verdict.is_complete(),
-        });
+        let tables = found.tables(session, self.max_string);
         let below = partition.folder().join("part-0.parquet");
         let mut reports = Vec::new();
         for table in Table::ALL {
