@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use v8mini_format::model::{Page, Space};
+use v8mini_format::model::{Page, Space, V8Version};
 
 use super::{SpaceCoverage, Visitor};
 use crate::layout::{Expr, Subject};
@@ -16,6 +16,9 @@ const RESYNC_OBJECTS: usize = 3;
 /// …out of the next so many, unless the range ends before.
 const RESYNC_LOOKAHEAD: usize = 6;
 
+/// Of a page's flags, from V8 12 on: its objects are to be moved elsewhere (`MemoryChunk::EVACUATION_CANDIDATE`; seen on 12.4,
+/// 12.9 and 13.6).
+const EVACUATION_CANDIDATE: u64 = 1 << 8;
 /// So many words that lead to no map are remembered.
 const NO_MAPS: usize = 4096;
 
@@ -189,7 +192,9 @@ impl<'a> PageWalk<'a> {
     /// and forwarding addresses in the place of the maps of those that moved away.
     ///
     /// V8 fills the pages of a semispace one after the other; up to V8 10 those that are still unused are left as they were.
-    /// A page of another space that was evacuated waits to be given back (seen on V8 12.9).
+    /// A page of another space that was evacuated waits to be given back (seen on V8 12.4 to 14.1). It is told from a page in use
+    /// by what V8 wrote on it: the free end of a page, where a compiler places its objects, may hold forwarding addresses too,
+    /// of the semispace that the memory was before (V8 11.8).
     pub(super) fn is_left_over(
         &mut self,
         page: &Page,
@@ -203,6 +208,7 @@ impl<'a> PageWalk<'a> {
         let objects = self.objects;
         let is_forwarding = |word: u64| word & 3 == 0 && objects.pages().room_at(word).is_some();
         let is_new = page.space == Space::New;
+        let may_be_empty = is_new || may_be_evacuated(page, objects.image().metadata.v8_version);
         let mut at = span.start;
         while at < span.end() && !unallocated.iter().any(|area| area.start == at) {
             let size = span.tail(at).and_then(|tail| {
@@ -211,7 +217,10 @@ impl<'a> PageWalk<'a> {
             });
             match size {
                 Some(size) => at += size,
-                None => return (is_new && at == span.start) || is_forwarding(span.word(at)),
+                None => {
+                    return (is_new && at == span.start)
+                        || (may_be_empty && is_forwarding(span.word(at)));
+                }
             }
         }
         false
@@ -322,6 +331,16 @@ impl<'a> PageWalk<'a> {
             is_free_space,
         }))
     }
+}
+
+/// Whether V8 may have moved everything away from a page of a space that is not a semispace.
+///
+/// It chooses sparse pages, and marks them. V8 14.1 has removed the mark when it gives the page back.
+fn may_be_evacuated(page: &Page, version: Option<V8Version>) -> bool {
+    let marks = version.is_some_and(|version| version.major >= 12);
+    // Before V8 8.6 the figure is not known, and 0.
+    let is_sparse = page.allocated_bytes < page.area_end.saturating_sub(page.area_start) / 2;
+    (marks && page.flags & EVACUATION_CANDIDATE != 0) || (page.allocated_bytes != 0 && is_sparse)
 }
 
 impl Entry<'_> {

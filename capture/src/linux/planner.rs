@@ -10,8 +10,8 @@ use super::live::Target;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
 use crate::locate::{
-    Holders, Pages, ReadPlan, checked_stack_bottom, find_handles, isolate_block, likely_isolate,
-    pair_isolates,
+    Holders, LocalAllocators, Pages, ReadPlan, checked_stack_bottom, find_handles, isolate_block,
+    likely_isolate, pair_isolates,
 };
 
 /// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
@@ -30,6 +30,8 @@ pub(super) struct HeapPlanner<'a> {
     /// What leads to the isolates' handles, and the pages that it and they were in.
     holders: Holders,
     handle_pages: BTreeSet<u64>,
+    /// What tells where the heaps' compilers place objects.
+    local_allocators: Vec<MemoryRange>,
     /// Whether the unused semispace is wanted.
     full: bool,
     /// Contents of buffers that are wanted.
@@ -44,15 +46,19 @@ impl<'a> HeapPlanner<'a> {
             heaps: one_of_each_heap(&target.pages),
             holders: Holders::default(),
             handle_pages: BTreeSet::new(),
+            local_allocators: Vec::new(),
             full: false,
             buffers: Vec::new(),
         }
     }
 
-    /// Looks for the isolates' handles while the process runs, so that the stop need not look long.
+    /// Looks for the isolates' handles and allocators while the process runs, so that the stop need not look long.
     fn find_holders(&mut self, live: FrozenView<'_>) {
         let (mut holders, mut pages) = (Holders::default(), BTreeSet::new());
+        self.local_allocators.clear();
         for &heap in &self.heaps.heaps() {
+            let allocators = LocalAllocators::find(live.memory, heap);
+            self.local_allocators.extend(allocators.ranges());
             let Some(isolate) = likely_isolate(live.memory, heap) else {
                 continue;
             };
@@ -103,9 +109,7 @@ impl Planner for HeapPlanner<'_> {
         let pages = (self.target.pages).again(frozen.memory, frozen.regions, version);
         let (bottom, threads) = self.threads(frozen);
         let mut plan = ReadPlan::of_heap(frozen.memory, &pages, threads, bottom, clues, self.full);
-        for range in &self.buffers {
-            plan.add(range.start, range.end());
-        }
+        plan.add_ranges(self.buffers.iter().copied());
         plan.finish(&frozen.memory.ranges())
     }
 
@@ -115,9 +119,7 @@ impl Planner for HeapPlanner<'_> {
         let mut plan = ReadPlan::default();
         // Both semispaces: they may have changed places when the process is stopped.
         plan.add_pages(&pages.pages, true);
-        for range in &self.buffers {
-            plan.add(range.start, range.end());
-        }
+        plan.add_ranges(self.buffers.iter().copied());
         self.heaps = one_of_each_heap(&pages);
         self.find_holders(live);
         let alignment = pages.kind.alignment;
@@ -145,12 +147,11 @@ impl Planner for HeapPlanner<'_> {
             );
             plan.add_isolate_again(&memory, isolate, &self.holders);
         }
+        plan.add_ranges(self.local_allocators.iter().copied());
         let (bottom, threads) = self.threads(frozen);
         for thread in threads {
             plan.add_stack(thread, bottom);
-            for range in clues.ranges(thread) {
-                plan.add(range.start, range.end());
-            }
+            plan.add_ranges(clues.ranges(thread));
         }
         AtStop {
             ranges: plan.finish(&[EVERYWHERE]),

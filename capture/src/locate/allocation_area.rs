@@ -1,7 +1,7 @@
 //! Finds linear allocation areas: where V8 is about to place the next objects.
 //!
 //! `LinearAllocationArea { start, top, limit }` lives in the isolate's data (V8 11 and later), in the heap (10) or in the
-//! spaces (before, and without the start). Its place moves with every version; its look does not: addresses in order in one
+//! spaces (before, and without the start), and in the allocators of a `LocalHeap` (11 and 12). Its place moves with every version; its look does not: addresses in order in one
 //! page, with an object's first word at the start and at the limit.
 
 use std::cmp::Reverse;
@@ -11,6 +11,7 @@ use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::{AllocationArea, Isolate, Page, Space};
 
 use super::isolate::isolate_block;
+use super::local_heap::LocalAllocators;
 use super::scan::Pages;
 
 /// Around a space's address: `NewSpace` is found through the `SemiSpace` inside it, whose area comes first.
@@ -39,6 +40,7 @@ pub(super) fn find(memory: &dyn Memory, pages: &Pages, isolate: &Isolate) -> Vec
         start: owner.saturating_sub(SPACE_BEFORE),
         len: SPACE_BEFORE + SPACE_AFTER,
     }));
+    places.extend(LocalAllocators::find(memory, isolate.heap).allocators);
     let finder = Finder {
         memory,
         pages,

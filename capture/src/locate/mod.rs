@@ -10,6 +10,7 @@ mod handles;
 mod header;
 mod immortal_maps;
 mod isolate;
+mod local_heap;
 mod plan;
 mod scan;
 mod space;
@@ -24,6 +25,7 @@ pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
 pub use isolate::{
     IsolateClues, find_isolates, gc_problems, isolate_block, likely_isolate, pair_isolates,
 };
+pub use local_heap::LocalAllocators;
 pub use plan::{ReadPlan, checked_stack_bottom};
 pub(crate) use scan::page_of;
 pub use scan::{Pages, locate_pages};

@@ -8,6 +8,7 @@ use v8mini_format::model::{GcState, Isolate, Page, Region, Space, Thread};
 use super::handles::{Holders, find_handles_again};
 use super::header::HEADER_BYTES;
 use super::isolate::{IsolateClues, isolate_block, pair_isolates};
+use super::local_heap::LocalAllocators;
 use super::scan::Pages;
 
 /// Ranges of memory to store: collected in any order, then cut to what is readable.
@@ -43,6 +44,7 @@ impl ReadPlan {
         let isolates = pair_isolates(memory, pages, threads, clues);
         for isolate in &isolates {
             plan.add_isolate(memory, isolate);
+            plan.add_ranges(LocalAllocators::find(memory, isolate.heap).ranges());
         }
         // The unused semispace may be left out only if it is sure that nothing is being copied between the two.
         let idle = isolates
@@ -51,9 +53,7 @@ impl ReadPlan {
         plan.add_pages(&pages.pages, with_from_space || !idle);
         for thread in threads {
             plan.add_stack(thread, main_stack_bottom);
-            for range in clues.ranges(thread) {
-                plan.add(range.start, range.end());
-            }
+            plan.add_ranges(clues.ranges(thread));
         }
         plan
     }
@@ -68,9 +68,7 @@ impl ReadPlan {
         let block = isolate_block(memory, isolate.address, isolate.heap);
         // The allocator's word in front tells an isolate from other things without symbols.
         self.add(block.start.saturating_sub(8), block.end());
-        for range in find_handles_again(memory, isolate.address, block, holders).memory {
-            self.add(range.start, range.end());
-        }
+        self.add_ranges(find_handles_again(memory, isolate.address, block, holders).memory);
     }
 
     /// Adds a range.
@@ -78,6 +76,11 @@ impl ReadPlan {
         if let Some(len) = end.checked_sub(start).filter(|&len| len > 0) {
             self.wanted.push(MemoryRange { start, len });
         }
+    }
+
+    /// Adds ranges.
+    pub fn add_ranges(&mut self, ranges: impl IntoIterator<Item = MemoryRange>) {
+        self.wanted.extend(ranges);
     }
 
     /// Adds what reading the pages' objects takes: the pages, their off-page metadata, and the spaces that own them.

@@ -1,0 +1,125 @@
+//! Finds the allocators of an isolate's `LocalHeap`.
+//!
+//! From V8 11 on, what a compiler places in the old space through the main thread's `LocalHeap` goes to an allocation area of
+//! its own, `ConcurrentAllocator::lab_` (seen on 11.8, gone in 12.4). `Heap` points to the `LocalHeap`, and that to its
+//! allocators, which are allocated apart; their fields point back, which tells them from everything else.
+
+use std::collections::BTreeSet;
+
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
+
+use super::header::is_pointer;
+
+/// So far into `Heap` is `main_thread_local_heap_` looked for, in bytes (11.8: at 0x1d8).
+const HEAP_BYTES: u64 = 0x400;
+/// So far into `LocalHeap` are pointers to allocators looked for, in bytes (11.8: at 0x50).
+const LOCAL_HEAP_BYTES: u64 = 0x100;
+/// Bytes of a `ConcurrentAllocator`: its local heap, its space, its heap, and the area's start, top and limit.
+const ALLOCATOR_BYTES: u64 = 0x30;
+
+/// The memory of what belongs to one heap.
+#[derive(Debug, Clone, Default)]
+pub struct LocalAllocators {
+    /// The allocators themselves.
+    pub allocators: Vec<MemoryRange>,
+    /// The `LocalHeap` that points to them.
+    pub local_heap: Option<MemoryRange>,
+}
+
+impl LocalAllocators {
+    /// Finds the allocators of the heap at an address; none in a V8 without them.
+    pub fn find(memory: &dyn Memory, heap: u64) -> Self {
+        let candidates = words(memory, heap, HEAP_BYTES).filter(|&word| is_pointer(word));
+        let mut local_heaps = candidates.filter(|&word| memory.read_u64(word) == Ok(heap));
+        // Other objects begin with a pointer to the heap, too; only one of them has allocators.
+        let found = local_heaps.find_map(|local_heap| {
+            let allocators = allocators(memory, local_heap, heap);
+            (!allocators.is_empty()).then_some((local_heap, allocators))
+        });
+        found.map_or_else(Self::default, |(local_heap, allocators)| Self {
+            allocators,
+            local_heap: Some(MemoryRange {
+                start: local_heap,
+                len: LOCAL_HEAP_BYTES,
+            }),
+        })
+    }
+
+    /// All that has to be in a capture for the allocators to be found in it.
+    pub fn ranges(&self) -> impl Iterator<Item = MemoryRange> {
+        self.local_heap
+            .into_iter()
+            .chain(self.allocators.iter().copied())
+    }
+}
+
+/// The allocators that the local heap at an address points to, each once.
+fn allocators(memory: &dyn Memory, local_heap: u64, heap: u64) -> Vec<MemoryRange> {
+    let points_back = |&allocator: &u64| {
+        let [of, _space, within] = [0, 8, 16].map(|at| memory.read_u64(allocator.wrapping_add(at)));
+        of == Ok(local_heap) && within == Ok(heap)
+    };
+    let pointers = words(memory, local_heap, LOCAL_HEAP_BYTES).filter(|&word| is_pointer(word));
+    let found: BTreeSet<u64> = pointers.filter(points_back).collect();
+    let range = |start| MemoryRange {
+        start,
+        len: ALLOCATOR_BYTES,
+    };
+    found.into_iter().map(range).collect()
+}
+
+/// The words from an address on that can be read.
+fn words(memory: &dyn Memory, start: u64, len: u64) -> impl Iterator<Item = u64> {
+    let addresses = (0..len).step_by(8).map(move |at| start.wrapping_add(at));
+    addresses.filter_map(|address| memory.read_u64(address).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use v8mini_format::memory::ReadError;
+
+    use super::*;
+
+    const HEAP: u64 = 0x10_0000;
+    const LOCAL_HEAP: u64 = 0x20_0000;
+    const ALLOCATOR: u64 = 0x30_0000;
+
+    /// Memory of single words, by their addresses.
+    struct Words(Vec<(u64, u64)>);
+
+    impl Memory for Words {
+        fn ranges(&self) -> Vec<MemoryRange> {
+            Vec::new()
+        }
+
+        fn read_at(&self, address: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+            let word = self.0.iter().find(|(at, _)| *at == address);
+            buffer.copy_from_slice(&word.map_or(0, |(_, word)| *word).to_le_bytes());
+            Ok(())
+        }
+    }
+
+    fn found(allocator_is_of: u64) -> LocalAllocators {
+        let words = vec![
+            (HEAP + 0x10, ALLOCATOR),
+            (HEAP + 0x1d8, LOCAL_HEAP),
+            (LOCAL_HEAP, HEAP),
+            (LOCAL_HEAP + 0x50, ALLOCATOR),
+            (ALLOCATOR, LOCAL_HEAP),
+            (ALLOCATOR + 16, allocator_is_of),
+        ];
+        LocalAllocators::find(&Words(words), HEAP)
+    }
+
+    #[test]
+    fn an_allocator_is_known_by_what_points_back() {
+        let found = found(HEAP);
+        let starts: Vec<u64> = found.ranges().map(|range| range.start).collect();
+        assert_eq!(starts, [LOCAL_HEAP, ALLOCATOR]);
+    }
+
+    #[test]
+    fn what_belongs_to_another_heap_is_none() {
+        assert_eq!(found(HEAP + 8).ranges().count(), 0);
+    }
+}
