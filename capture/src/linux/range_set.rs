@@ -122,6 +122,22 @@ impl RangeSet {
         Self::new([self.ranges.as_slice(), &other.ranges].concat())
     }
 
+    /// The ranges, joined wherever at most `gap` bytes lie between two of them, all of which are in `within`.
+    pub(super) fn joined(&self, within: &Self, gap: u64) -> Vec<MemoryRange> {
+        let mut joined: Vec<MemoryRange> = Vec::new();
+        for range in &self.ranges {
+            if let Some(last) = joined.last_mut()
+                && range.start - last.end() <= gap
+                && (within.find(last.end())).is_some_and(|around| around.end() >= range.start)
+            {
+                last.len = range.end() - last.start;
+                continue;
+            }
+            joined.push(*range);
+        }
+        joined
+    }
+
     /// The ranges, joined wherever nothing of `others` lies between two of them.
     ///
     /// A question about such a run costs one system call, and finds nothing in the gaps.
@@ -148,6 +164,20 @@ impl RangeSet {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_near_is_joined_where_all_between_belongs_to_it() {
+        let set = |ranges: &[(u64, u64)]| {
+            let ranges = ranges.iter().map(|&(start, end)| MemoryRange {
+                start,
+                len: end - start,
+            });
+            RangeSet::new(ranges.collect())
+        };
+        let within = set(&[(0, 40), (50, 100)]);
+        let joined = set(&[(10, 12), (14, 16), (38, 40), (50, 52), (60, 62)]).joined(&within, 8);
+        assert_eq!(RangeSet::new(joined), set(&[(10, 16), (38, 40), (50, 62)]));
+    }
 
     const LIMIT: u64 = 64;
 

@@ -22,6 +22,8 @@ use ring::{Record, Ring};
 
 /// Bytes of each processor's ring: 65 536 faults.
 const RING_BYTES: usize = 1 << 20;
+/// Faults that are kept, at most: beyond them, a scan tells more in less memory. A process may fault without end.
+const MAX_ENTRIES: usize = 4 << 20;
 /// How often the list of threads is read until no new one appears. Those that appear later are children of threads that are watched, and inherit.
 const MAX_PASSES: usize = 20;
 
@@ -150,6 +152,10 @@ impl FaultLog {
                 Record::Lost | Record::Unknown => entries.incomplete = true,
                 Record::Other => {}
             });
+        }
+        if entries.pages.len() > MAX_ENTRIES {
+            entries.pages = Vec::new();
+            entries.incomplete = true;
         }
     }
 }

@@ -87,11 +87,12 @@ impl Copier<'_> {
         Ok(())
     }
 
-    /// Copies pages that were written since they were copied.
+    /// Copies pages that were written since they were copied. `between` is called every now and then.
     pub(super) fn copy_again(
         &self,
         pages: &RangeSet,
         image: &mut CompressedImage,
+        between: &mut dyn FnMut(),
     ) -> Result<(), CopyError> {
         let mut buffer = vec![0; usize::try_from(BATCH_BYTES).unwrap_or(0)];
         let mut batch: Vec<MemoryRange> = Vec::new();
@@ -107,6 +108,7 @@ impl Copier<'_> {
                     self.read_batch(&batch, &mut buffer, image)?;
                     batch.clear();
                     bytes = 0;
+                    between();
                     self.throttle.pace();
                 }
             }

@@ -71,7 +71,6 @@ impl Halt<'_> {
         let mut stage =
             prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;
         let before = threads::facts(pid)?;
-        session.entries.clear();
         session.entries.pages.reserve(1 << 16);
         hurry();
         // All that took time, in which more was written.

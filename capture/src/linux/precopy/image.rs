@@ -105,17 +105,16 @@ impl CompressedImage {
             .step_by(page_len)
             .zip(bytes.chunks_exact(page_len))
         {
-            let slot = match self.overlay.get(&page) {
-                Some(slot) => *slot,
-                None => {
-                    let slot = self.later.len();
-                    self.later.resize(slot + page_len, 0);
-                    self.overlay.insert(page, slot);
-                    slot
+            match self.overlay.get(&page) {
+                Some(&slot) => {
+                    if let Some(place) = self.later.get_mut(slot..slot + page_len) {
+                        place.copy_from_slice(bytes);
+                    }
                 }
-            };
-            if let Some(place) = self.later.get_mut(slot..slot + page_len) {
-                place.copy_from_slice(bytes);
+                None => {
+                    self.overlay.insert(page, self.later.len());
+                    self.later.extend_from_slice(bytes);
+                }
             }
         }
     }

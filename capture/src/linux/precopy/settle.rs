@@ -6,14 +6,16 @@ use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::{Permissions, Region};
 
 use super::SessionError;
-use super::live::{MANY_FAULTS, Session, refused};
+use super::live::{Logged, Session, refused};
 use super::watched::mapped;
 use crate::linux::range_set::RangeSet;
 use crate::linux::snapshot::{NewPage, Planner};
 use crate::linux::{maps, procfs};
 
 /// How long to wait for a moment at which little was written.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(1400);
+/// How long to wait at least, if it is no longer less from round to round.
+const HASTE: Duration = Duration::from_millis(500);
 
 impl Session<'_> {
     /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
@@ -32,13 +34,14 @@ impl Session<'_> {
                 self.remap(planner)?;
             }
             self.quick_round(planner)?;
+            self.drain();
             let elapsed = began.elapsed();
+            // What is no less than the least so far, or hardly more, will not become much less.
+            let near = least / 8;
+            let is_least = self.last_written.abs_diff(least) <= near && elapsed > HASTE;
             least = least.min(self.last_written);
-            let is_good = self.is_little() || {
-                elapsed > PATIENCE && self.last_written <= least.saturating_mul(2)
-            };
             let is_known = !self.is_doubtful && !self.is_remapped()?;
-            if (is_good && is_known) || elapsed > 2 * PATIENCE {
+            if elapsed > PATIENCE || is_least || (self.is_little() && is_known) {
                 return Ok(());
             }
         }
@@ -91,13 +94,17 @@ impl Session<'_> {
     /// Copies what was written, by the last plan; pages of the heap that are new or fill up are added to it.
     fn quick_round(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
         self.drain();
-        let (found, others) = self.watched.sort(&mut self.entries.pages);
-        let scans = self.tools.log.is_none()
-            || self.entries.incomplete
-            || self.entries.pages.len() > MANY_FAULTS;
-        let (mut written, mut bases) = (found, Vec::new());
-        if scans {
-            let (found, lost) = self.scan_and_protect()?;
+        let Logged {
+            image: mut written,
+            others,
+            calls,
+            is_enough,
+        } = self.logged();
+        let mut bases = Vec::new();
+        if is_enough {
+            self.protect(&calls);
+        } else {
+            let (found, lost) = self.scan_and_protect(self.tools.log.is_none())?;
             self.remapped = self.remapped.or(&lost);
             bases.extend(
                 found
@@ -107,8 +114,6 @@ impl Session<'_> {
                     .map(|r| r.start),
             );
             written = found.and(&self.watched.image);
-        } else {
-            self.protect(&written);
         }
         let len = self.page_size;
         let mut fresh = Vec::new();
@@ -121,14 +126,14 @@ impl Session<'_> {
         }
         if !fresh.is_empty() {
             let fresh = RangeSet::of_pages(fresh, len).without(&self.watched.image);
-            self.protect(&fresh);
+            self.protect(fresh.ranges());
             self.watched.adopt(&fresh);
             written = written.or(&fresh);
         }
         if !bases.is_empty() {
             // Protected before it is looked at: what is written to it after that is seen.
             for &start in &bases {
-                self.protect(&RangeSet::new(vec![MemoryRange { start, len }]));
+                self.protect(&[MemoryRange { start, len }]);
             }
             written = written.or(&self.follow(planner, bases, &RangeSet::default())?);
         }

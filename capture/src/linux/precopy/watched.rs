@@ -172,10 +172,21 @@ impl Watched {
         pages.sort_unstable();
         pages.dedup();
         let len = self.page_size;
-        let (image, others): (Vec<u64>, Vec<u64>) =
-            pages.iter().partition(|&&page| self.image.contains(page));
-        let image = image.into_iter().map(|start| MemoryRange { start, len });
-        (RangeSet::new(image.collect()), others)
+        let (mut image, mut others) = (Vec::new(), Vec::new());
+        // Both are in order, and there may be a hundred thousand pages.
+        let mut ranges = self.image.ranges();
+        for &start in pages.iter() {
+            while let Some((range, rest)) = ranges.split_first()
+                && range.end() <= start
+            {
+                ranges = rest;
+            }
+            match ranges.first() {
+                Some(range) if range.start <= start => image.push(MemoryRange { start, len }),
+                _ => others.push(start),
+            }
+        }
+        (RangeSet::new(image), others)
     }
 }
 
