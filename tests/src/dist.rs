@@ -18,6 +18,10 @@ const STATIC: [&str; 3] = [
 
 /// Nothing is unwound where a panic ends the program, as in the profile `dist`.
 const NO_UNWINDING: &str = "-C force-unwind-tables=no";
+/// The standard library and the C library have tables for it all the same, a tenth of the file. The linker of Rust (LLVM's) can leave them out; that of
+/// binutils, which Rust uses for other processors, takes the script for something else.
+const NO_TABLES: &str =
+    "-C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,capture/no-unwinding.ld";
 
 /// Builds `v8mini-capture` as a static binary in the profile `dist`, unless that is up to date, and returns where it is.
 ///
@@ -25,7 +29,10 @@ const NO_UNWINDING: &str = "-C force-unwind-tables=no";
 /// If it does not build: the standard library for the target is needed, and glibc's static archives (Debian: `libc6-dev` has
 /// them).
 pub fn static_capture() -> Result<PathBuf> {
-    let flags = [&STATIC[..], &[NO_UNWINDING]].concat();
+    let mut flags = [&STATIC[..], &[NO_UNWINDING]].concat();
+    if cfg!(target_arch = "x86_64") {
+        flags.push(NO_TABLES);
+    }
     build("v8mini-capture", "v8mini-capture", "dist", &flags)
 }
 

@@ -118,13 +118,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                 &modes,
                 arguments.rounds,
             )?);
+            if arguments.write {
+                // It takes an hour or two: what is done shall not be lost.
+                let table = report::markdown(&scenarios, &arguments.node);
+                fs::write(workspace_root().join("spec/pauses.md"), table)?;
+            }
         }
     }
-    let table = report::markdown(&scenarios, &arguments.node);
-    println!("{table}");
-    if arguments.write {
-        fs::write(workspace_root().join("spec/pauses.md"), table)?;
-    }
+    println!("{}", report::markdown(&scenarios, &arguments.node));
     Ok(())
 }
 
