@@ -60,10 +60,12 @@ fn check(release: &str) -> Result<()> {
         );
     }
     let global = ask("path", &["--type", "ByGlobal"])?;
+    let of_global = &global["paths"][0];
     ensure!(
-        global["paths"][0]["root"] == "global" && steps(&global) == 1,
+        of_global["root"] == "global" && of_global["class"] == "global" && steps(&global) == 1,
         "global.planted is one step from the global object: {global:#}"
     );
+    check_weak_map(&ask)?;
     let list = ask("path", &["--type", "Link"])?;
     ensure!(list["paths"][0]["objects"] == 200_000, "{list:#}");
 
@@ -81,6 +83,29 @@ fn check(release: &str) -> Result<()> {
     ensure!(
         (RETAINED_BYTES..RETAINED_BYTES * 6 / 5).contains(&below),
         "Retained dominates {below} bytes, and made {RETAINED_BYTES}"
+    );
+    Ok(())
+}
+
+/// The value of a `WeakMap` is referred to under its key, and the key weakly.
+fn check_weak_map(ask: &impl Fn(&str, &[&str]) -> Result<Value>) -> Result<()> {
+    let instances = ask("instances", &["ByWeakMap"])?;
+    let value = instances["instances"][0]["address"]
+        .as_str()
+        .context("no address")?;
+    let refs = ask("refs", &[value])?;
+    let reference = &refs["references"][0];
+    let name = reference["name"].as_str().context("no name")?;
+    let key = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    let key = key.with_context(|| format!("the value has no key: {refs:#}"))?;
+    ensure!(reference["class"] == "WeakMap", "{refs:#}");
+    let refs = ask("refs", &[key])?;
+    let references = refs["references"].as_array().context("no references")?;
+    ensure!(
+        (references.iter()).any(|of| of["class"] == "WeakMap" && of["kind"] == "weak"),
+        "the WeakMap does not refer to its key: {refs:#}"
     );
     Ok(())
 }

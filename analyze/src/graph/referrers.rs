@@ -7,8 +7,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Edge, EdgeKind, References, Strength, Target, edges, for_each_reference};
 use crate::heap::{HeapObject, PageSelection, Visitor, walk};
-use crate::layout::Field;
-use crate::v8::{Address, Objects, PropertyValue, Tagged};
+use crate::layout::{Field, Slots};
+use crate::v8::{Address, Kind, Objects, PropertyValue, Tagged};
 
 /// Large objects are read in parts of this many bytes: a multiple of 16.
 const PART: u64 = 1 << 20;
@@ -82,7 +82,7 @@ pub fn referrers(
         }
         if found.len() == before {
             // It owns the store, but the store is not what it shows: a table that was replaced, an array with room left.
-            found.extend(unnamed(&by_store, &held, holder));
+            found.extend(unnamed(objects, &by_store, &held, holder));
         }
     }
     (found, total)
@@ -126,6 +126,7 @@ fn variables(objects: &Objects, context: Address, targets: &FxHashSet<Address>) 
 
 /// That an owner refers by way of a store, without a name for it.
 fn unnamed(
+    objects: &Objects,
     by_store: &FxHashMap<Address, Vec<Address>>,
     held: &FxHashMap<Address, Address>,
     holder: Address,
@@ -133,16 +134,55 @@ fn unnamed(
     let (store, _) = by_store
         .iter()
         .find(|(_, owners)| owners.contains(&holder))?;
+    let target = *held.get(store)?;
+    let map = objects.map_of(holder).ok()?;
+    let weak = matches!(objects.kind_of(holder, &map), Kind::WeakMap | Kind::WeakSet);
+    let (kind, name, strength) = match weak.then(|| weak_entry(objects, *store, target)).flatten() {
+        Some((name, Strength::Weak)) => (EdgeKind::Weak, name, Strength::Weak),
+        Some((name, strength)) => (EdgeKind::Shortcut, name, strength),
+        None => (
+            EdgeKind::Hidden,
+            format!("(part of {store})"),
+            Strength::Strong,
+        ),
+    };
     Some(Referrer {
         holder,
         edge: Edge {
-            kind: EdgeKind::Hidden,
-            name: format!("(part of {store})").into(),
-            target: Target::Object(*held.get(store)?),
-            strength: Strength::Strong,
+            kind,
+            name: name.into(),
+            target: Target::Object(target),
+            strength,
             offset: None,
         },
     })
+}
+
+/// What a target is in the table of a `WeakMap` or `WeakSet`: `(key)`, or what is under `[a key]`.
+fn weak_entry(objects: &Objects, table: Address, target: Address) -> Option<(String, Strength)> {
+    // The words before the entries are numbers; that of a `WeakSet` has true for values.
+    let pairs = Slots::parse("ephemeron 40..").ok()?;
+    let size = objects.size_of(table, &*objects.map_of(table).ok()?)?;
+    let mut bytes = vec![0; usize::try_from(size.min(PART)).ok()?];
+    let mut found = None;
+    // The first part ends with a pair, as all others do.
+    let mut start = 0;
+    while start < size && found.is_none() {
+        let len = (size - start).min(if start == 0 { PART - 8 } else { PART });
+        let part = bytes.get_mut(..usize::try_from(len).ok()?)?;
+        let at = table.0.checked_add(start)?;
+        objects.memory().read_at(at, part).ok()?;
+        for_each_reference(&pairs, size, start, part, |reference| {
+            if reference.target == target {
+                found = Some(match reference.strength {
+                    Strength::Ephemeron { key } => (format!("[{key}]"), reference.strength),
+                    _ => ("(key)".to_owned(), Strength::Weak),
+                });
+            }
+        });
+        start += len;
+    }
+    found
 }
 
 /// Who refers to `targets`, who refers to those, and so on: the references, by what they refer to. Levels are looked for one after

@@ -231,9 +231,6 @@ fn class_name(objects: &Objects, address: Address) -> String {
     {
         return format!("{}()", function.name);
     }
-    if objects.is_type(map.instance_type, "JS_GLOBAL_OBJECT_TYPE") {
-        return "global".to_owned();
-    }
     let sample = Sample {
         address: Some(address),
         is_the_only: false,

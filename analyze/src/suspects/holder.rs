@@ -58,9 +58,6 @@ impl Holder {
         let addresses: Vec<Address> = path.iter().filter_map(|id| heap.address(*id)).collect();
         let first = *addresses.first()?;
         let class_of = |address: Address| {
-            if heap.objects.has_type(address, "JS_GLOBAL_OBJECT_TYPE") {
-                return "global".to_owned();
-            }
             heap.tree
                 .nodes()
                 .id(address)

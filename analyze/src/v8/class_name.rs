@@ -17,7 +17,12 @@ impl Objects {
     /// The constructor in the map is the one that made the object only if `new` was called on it itself. An instance of a
     /// derived class has the base class there, so the prototype chain is asked: `Symbol.toStringTag`, then `constructor`.
     /// A prototype object has lost its constructor to `Object`; see [`Objects::prototype_class_name`] for those.
+    ///
+    /// The global object has `Object` for a constructor; it is `global` here, as in V8's own heap snapshots.
     pub fn class_name(&self, map: &MapInfo) -> Option<String> {
+        if self.is_global(map) {
+            return Some("global".to_owned());
+        }
         let constructor = self.constructor(map);
         let named = constructor.and_then(|constructor| self.constructor_name(constructor));
         // V8 up to 4.6 does not record how `new` was called.
@@ -29,6 +34,11 @@ impl Objects {
             return named;
         }
         self.name_from_prototypes(map.prototype).or(named)
+    }
+
+    /// Whether a map is that of a global object.
+    pub fn is_global(&self, map: &MapInfo) -> bool {
+        self.is_type(map.instance_type, "JS_GLOBAL_OBJECT_TYPE")
     }
 
     /// The function that is the class of a map's instances: the `constructor` of their prototype, else the one that the map

@@ -10,6 +10,7 @@ use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
 use super::strings::{Fingerprint, fingerprint};
 use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
+use crate::v8::Address;
 
 /// What a batch says of one object.
 #[derive(Debug)]
@@ -47,6 +48,21 @@ pub(super) enum To {
     Native { address: u64, bytes: u64 },
 }
 
+/// Who writes batches, one after the other, and remembers names and shapes from one to the next.
+pub(super) struct Scribe<'a> {
+    namer: Namer<'a>,
+    reader: EdgeReader<'a>,
+}
+
+impl<'a> Scribe<'a> {
+    pub(super) fn new(plan: &Plan<'a>) -> Self {
+        Self {
+            namer: Namer::new(plan.objects, plan.max_string),
+            reader: EdgeReader::new(plan.objects, plan.references),
+        }
+    }
+}
+
 /// Some objects in a row.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -70,12 +86,19 @@ pub(super) struct Text {
 
 impl Batch {
     /// The nodes and references of the objects with these numbers.
-    pub(super) fn of(plan: &Plan<'_>, objects: &[u32]) -> Self {
+    pub(super) fn of<'a>(plan: &Plan<'a>, scribe: &mut Scribe<'a>, objects: &[u32]) -> Self {
         let mut batch = Self::default();
-        let mut namer = Namer::new(plan.objects, plan.max_string);
-        let mut reader = EdgeReader::new(plan.objects, plan.references);
-        for id in objects {
-            batch.object(plan, &mut namer, &mut reader, *id);
+        let Some(first) = objects.first() else {
+            return batch;
+        };
+        let mut wanted = objects.iter().copied().peekable();
+        for (id, address) in (*first..).zip(plan.tree.nodes().addresses_from(*first)) {
+            if wanted.next_if_eq(&id).is_some() {
+                batch.object(plan, scribe, id, address);
+            }
+            if wanted.peek().is_none() {
+                break;
+            }
         }
         batch.seal();
         batch
@@ -88,16 +111,8 @@ impl Batch {
         self.fingerprints = self.names.iter().map(|name| fingerprint(name)).collect();
     }
 
-    fn object(
-        &mut self,
-        plan: &Plan<'_>,
-        namer: &mut Namer<'_>,
-        reader: &mut EdgeReader<'_>,
-        id: u32,
-    ) {
-        let Some(address) = plan.tree.nodes().address(id) else {
-            return;
-        };
+    fn object(&mut self, plan: &Plan<'_>, scribe: &mut Scribe<'_>, id: u32, address: Address) {
+        let Scribe { namer, reader } = scribe;
         let Ok(map) = plan.objects.map_of(address) else {
             return;
         };
@@ -118,8 +133,10 @@ impl Batch {
                 self.link(edge.kind, &edge.name, to);
             }
         }
-        for pair in plan.pairs_of_key(id).iter().chain(plan.pairs_of_table(id)) {
-            self.pair(plan, namer, pair, before);
+        if plan.is_paired(id) {
+            for pair in plan.pairs_of_key(id).iter().chain(plan.pairs_of_table(id)) {
+                self.pair(plan, namer, pair, before);
+            }
         }
         for dominated in plan.dominated(Some(id)) {
             if let Some(place) = plan.place_of(*dominated) {

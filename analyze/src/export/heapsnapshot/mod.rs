@@ -17,6 +17,7 @@ mod strings;
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use rayon::prelude::*;
@@ -25,7 +26,7 @@ use rustc_hash::FxHashMap;
 pub use ids::ObjectIds;
 pub use spool::Out;
 
-use self::batch::{Batch, To};
+use self::batch::{Batch, Scribe, To};
 use self::plan::Plan;
 use self::spool::Spool;
 use self::strings::Strings;
@@ -104,16 +105,22 @@ pub fn write(
 
     let kept = plan.kept();
     let batches: Vec<&[u32]> = kept.chunks(BATCH).collect();
+    let scribes = Mutex::new(Vec::new());
+    let lock = || scribes.lock().unwrap_or_else(PoisonError::into_inner);
+    let batch = |objects: &[u32]| {
+        let idle = lock().pop();
+        let mut scribe = idle.unwrap_or_else(|| Scribe::new(&plan));
+        let batch = Batch::of(&plan, &mut scribe, objects);
+        lock().push(scribe);
+        batch
+    };
     // One thread numbers and writes what all cores have made, while they make more.
     let (sender, receiver) = sync_channel(1);
     let written = thread::scope(|scope| {
         let writer = scope.spawn(|| writer.add_all(receiver));
         let mut done = 0;
         for group in batches.chunks(rayon::current_num_threads() * GROUP) {
-            let made: Vec<Batch> = group
-                .par_iter()
-                .map(|objects| Batch::of(&plan, objects))
-                .collect();
+            let made: Vec<Batch> = group.par_iter().map(|objects| batch(objects)).collect();
             // The writer has failed, and says why.
             if sender.send(made).is_err() {
                 break;

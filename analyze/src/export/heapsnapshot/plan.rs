@@ -30,6 +30,8 @@ pub(super) struct Plan<'a> {
     /// Sorted by key, and sorted by table.
     by_key: Vec<Ephemeron>,
     by_table: Vec<Ephemeron>,
+    /// One bit for each object: whether it is a key or a table of a pair.
+    paired: Vec<u64>,
 }
 
 impl<'a> Plan<'a> {
@@ -61,7 +63,13 @@ impl<'a> Plan<'a> {
             children: (options.only_retained_above > 0).then(|| tree.children()),
             by_key: ephemerons.to_vec(),
             by_table: ephemerons.to_vec(),
+            paired: vec![0; count.div_ceil(64)],
         };
+        for id in ephemerons.iter().flat_map(|pair| [pair.key, pair.table]) {
+            if let Some(word) = plan.paired.get_mut(id as usize / 64) {
+                *word |= 1 << (id % 64);
+            }
+        }
         plan.by_key
             .sort_unstable_by_key(|pair| (pair.key, pair.table));
         plan.by_table
@@ -158,6 +166,12 @@ impl<'a> Plan<'a> {
         self.children
             .as_ref()
             .map_or(&[], |children| children.of(id))
+    }
+
+    /// Whether an object is a key or a table of a pair: few are.
+    pub(super) fn is_paired(&self, id: u32) -> bool {
+        let word = self.paired.get(id as usize / 64);
+        word.is_some_and(|word| word & 1 << (id % 64) != 0)
     }
 
     /// The pairs in weak collections of which an object is the key.
