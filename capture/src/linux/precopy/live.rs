@@ -215,6 +215,17 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Protects the pages of the image that the log has told of, in few calls.
+    pub(super) fn protect_logged(&self, logged: &Logged) {
+        for call in &logged.calls {
+            // The kernel stops at what is not registered, such as a mapping that has just taken the place of another: what
+            // comes after it would stay unprotected, and its next write would go unseen.
+            if self.tools.userfaultfd.protect(*call).is_err() {
+                self.protect(logged.image.overlapping(*call));
+            }
+        }
+    }
+
     /// What the log has told since the last round.
     pub(super) fn logged(&mut self) -> Logged {
         let is_complete = self.tools.log.is_some() && !self.entries.incomplete;
@@ -250,17 +261,12 @@ impl<'a> Session<'a> {
             remapped = remapped.or(&lost);
             written = written.or(&found.and(&self.watched.image));
         } else {
-            let Logged {
-                image,
-                others,
-                calls,
-                ..
-            } = logged;
+            self.protect_logged(&logged);
+            let Logged { image, others, .. } = logged;
             replan |= others.iter().any(|page| {
                 page.is_multiple_of(self.watched.alignment)
                     || self.watched.unpopulated.contains(*page)
             });
-            self.protect(&calls);
             let len = self.page_size;
             let others = others.into_iter().map(|start| MemoryRange { start, len });
             let vacant = RangeSet::new(others.collect()).and(&self.watched.vacant);

@@ -94,16 +94,18 @@ impl Session<'_> {
     /// Copies what was written, by the last plan; pages of the heap that are new or fill up are added to it.
     fn quick_round(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
         self.drain();
+        let logged = self.logged();
+        if logged.is_enough {
+            self.protect_logged(&logged);
+        }
         let Logged {
             image: mut written,
             others,
-            calls,
             is_enough,
-        } = self.logged();
+            ..
+        } = logged;
         let mut bases = Vec::new();
-        if is_enough {
-            self.protect(&calls);
-        } else {
+        if !is_enough {
             let (found, lost) = self.scan_and_protect(self.tools.log.is_none())?;
             self.remapped = self.remapped.or(&lost);
             bases.extend(
