@@ -28,8 +28,8 @@ const MAX_ROUNDS: u32 = 3;
 /// Pages that are so near to each other are protected by one call, with those between them: each call interrupts the
 /// processors that the program runs on, and to protect what is protected costs next to nothing.
 const NEAR_PAGES: u64 = 64;
-/// Beyond so many calls, a scan of everything is quicker: a call takes 15 µs, to scan a gigabyte 20 to 35 ms.
-const MANY_CALLS: usize = 1500;
+/// Beyond so many calls per gigabyte of image, a scan of everything is quicker: a call takes 15 µs, to scan a gigabyte 20 to 35 ms.
+const CALLS_PER_GB: u64 = 1500;
 /// Room for the stop: what was written in the last round several times over, and stacks and isolates.
 const STAGE_FACTOR: u64 = 4;
 const STAGE_SLACK: u64 = 16 << 20;
@@ -233,8 +233,9 @@ impl<'a> Session<'a> {
         self.entries.clear();
         let near = NEAR_PAGES * self.page_size;
         let calls = image.joined(&self.watched.image, near);
+        let many = CALLS_PER_GB * (self.watched.image.bytes() >> 30).max(1);
         Logged {
-            is_enough: is_complete && calls.len() <= MANY_CALLS,
+            is_enough: is_complete && calls.len() as u64 <= many,
             image,
             others,
             calls,
