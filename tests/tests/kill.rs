@@ -15,6 +15,8 @@ use v8mini_tests::patience::wait_for;
 use v8mini_tests::vitals::Vitals;
 use v8mini_tests::{NodeProcess, Tools, Workload, modes, nodes};
 
+/// Captures in each mode that are let be, to count the moments.
+const WHOLE_CAPTURES: usize = 3;
 /// Moments at which the tool is killed, for each mode, about: they are spread evenly over those that there are.
 const MOMENTS: usize = 50;
 /// Kills at random times, for each mode and release.
@@ -93,13 +95,19 @@ fn before_and_behind_each_call_that_reaches_the_target() -> Result<(usize, usize
     let mut kills = 0;
     for &mode in &modes {
         capture_wholly(&service, &vitals, mode)?;
-        let Ending::Exited { moments, code } = kill_at(capture(&service, mode), usize::MAX)? else {
-            bail!("{mode}: it was killed although nobody was to kill it");
-        };
-        ensure!(
-            matches!(code, 0 | 3) && moments > 50,
-            "{mode}: exit code {code} after {moments} moments"
-        );
+        // How many rounds a live copy takes is up to the service: the shortest of several captures has moments that most have.
+        let mut moments = usize::MAX;
+        for _ in 0..WHOLE_CAPTURES {
+            let ending = kill_at(capture(&service, mode), usize::MAX)?;
+            let Ending::Exited { moments: all, code } = ending else {
+                bail!("{mode}: it was killed although nobody was to kill it");
+            };
+            ensure!(
+                matches!(code, 0 | 3) && all > 50,
+                "{mode}: exit code {code} after {all} moments"
+            );
+            moments = moments.min(all);
+        }
         let mut killed = BTreeMap::<&str, usize>::new();
         let step = (moments / MOMENTS).max(1);
         for moment in (0..moments).step_by(step) {
