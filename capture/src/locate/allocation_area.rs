@@ -13,6 +13,7 @@ use v8mini_format::model::{AllocationArea, Isolate, Page, Space};
 use super::isolate::isolate_block;
 use super::local_heap::LocalAllocators;
 use super::scan::Pages;
+use super::words::readable_words;
 
 /// Around a space's address: `NewSpace` is found through the `SemiSpace` inside it, whose area comes first.
 const SPACE_BEFORE: u64 = 0x400;
@@ -65,31 +66,6 @@ pub(super) fn find(memory: &dyn Memory, pages: &Pages, isolate: &Isolate) -> Vec
         }
     }
     kept
-}
-
-/// The words of the readable parts of a range.
-fn readable_words(memory: &dyn Memory, place: MemoryRange) -> Vec<Vec<u64>> {
-    let ranges = memory.ranges();
-    let first = ranges.partition_point(|range| range.end() <= place.start);
-    let overlapping = ranges
-        .iter()
-        .skip(first)
-        .take_while(|range| range.start < place.end());
-    overlapping
-        .filter_map(|range| {
-            let start = range.start.max(place.start).checked_next_multiple_of(8)?;
-            let len = range.end().min(place.end()).checked_sub(start)?;
-            let bytes = memory.read_vec(start, usize::try_from(len).ok()?).ok()?;
-            Some(
-                bytes
-                    .as_chunks::<8>()
-                    .0
-                    .iter()
-                    .map(|word| u64::from_le_bytes(*word))
-                    .collect(),
-            )
-        })
-        .collect()
 }
 
 struct Finder<'a> {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 
 use super::header::is_pointer;
+use super::words::readable_words;
 
 /// So far into `Heap` is `main_thread_local_heap_` looked for, in bytes (11.8: at 0x1d8).
 const HEAP_BYTES: u64 = 0x400;
@@ -29,8 +30,8 @@ pub struct LocalAllocators {
 impl LocalAllocators {
     /// Finds the allocators of the heap at an address; none in a V8 without them.
     pub fn find(memory: &dyn Memory, heap: u64) -> Self {
-        let candidates = words(memory, heap, HEAP_BYTES).filter(|&word| is_pointer(word));
-        let mut local_heaps = candidates.filter(|&word| memory.read_u64(word) == Ok(heap));
+        let mut local_heaps =
+            pointers(memory, heap, HEAP_BYTES).filter(|&word| memory.read_u64(word) == Ok(heap));
         // Other objects begin with a pointer to the heap, too; only one of them has allocators.
         let found = local_heaps.find_map(|local_heap| {
             let allocators = allocators(memory, local_heap, heap);
@@ -59,8 +60,9 @@ fn allocators(memory: &dyn Memory, local_heap: u64, heap: u64) -> Vec<MemoryRang
         let [of, _space, within] = [0, 8, 16].map(|at| memory.read_u64(allocator.wrapping_add(at)));
         of == Ok(local_heap) && within == Ok(heap)
     };
-    let pointers = words(memory, local_heap, LOCAL_HEAP_BYTES).filter(|&word| is_pointer(word));
-    let found: BTreeSet<u64> = pointers.filter(points_back).collect();
+    let found: BTreeSet<u64> = pointers(memory, local_heap, LOCAL_HEAP_BYTES)
+        .filter(points_back)
+        .collect();
     let range = |start| MemoryRange {
         start,
         len: ALLOCATOR_BYTES,
@@ -68,10 +70,10 @@ fn allocators(memory: &dyn Memory, local_heap: u64, heap: u64) -> Vec<MemoryRang
     found.into_iter().map(range).collect()
 }
 
-/// The words from an address on that can be read.
-fn words(memory: &dyn Memory, start: u64, len: u64) -> impl Iterator<Item = u64> {
-    let addresses = (0..len).step_by(8).map(move |at| start.wrapping_add(at));
-    addresses.filter_map(|address| memory.read_u64(address).ok())
+/// What may be pointers among the words from an address on.
+fn pointers(memory: &dyn Memory, start: u64, len: u64) -> impl Iterator<Item = u64> {
+    let parts = readable_words(memory, MemoryRange { start, len });
+    parts.into_iter().flatten().filter(|&word| is_pointer(word))
 }
 
 #[cfg(test)]
@@ -84,17 +86,21 @@ mod tests {
     const LOCAL_HEAP: u64 = 0x20_0000;
     const ALLOCATOR: u64 = 0x30_0000;
 
-    /// Memory of single words, by their addresses.
+    /// Memory of single words, by their addresses; all others are 0.
     struct Words(Vec<(u64, u64)>);
 
     impl Memory for Words {
         fn ranges(&self) -> Vec<MemoryRange> {
-            Vec::new()
+            let len = ALLOCATOR * 2;
+            vec![MemoryRange { start: 0, len }]
         }
 
         fn read_at(&self, address: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
-            let word = self.0.iter().find(|(at, _)| *at == address);
-            buffer.copy_from_slice(&word.map_or(0, |(_, word)| *word).to_le_bytes());
+            let (words, _) = buffer.as_chunks_mut::<8>();
+            for (word, at) in words.iter_mut().zip((address..).step_by(8)) {
+                let known = self.0.iter().find(|(known, _)| *known == at);
+                *word = known.map_or(0, |(_, word)| *word).to_le_bytes();
+            }
             Ok(())
         }
     }

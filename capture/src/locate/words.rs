@@ -1,6 +1,6 @@
-//! Passes over the words of pages.
+//! Passes over the words of pages and other memory.
 
-use v8mini_format::memory::{Memory, MemoryRange};
+use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 use v8mini_format::model::Page;
 
 /// Pages are read in pieces of this many bytes.
@@ -58,4 +58,29 @@ pub(crate) fn words_of(
         }
         at += len as u64;
     }
+}
+
+/// The words of the readable parts of a range.
+pub(super) fn readable_words(memory: &dyn Memory, place: MemoryRange) -> Vec<Vec<u64>> {
+    let ranges = memory.ranges();
+    let first = ranges.partition_point(|range| range.end() <= place.start);
+    let overlapping = ranges
+        .iter()
+        .skip(first)
+        .take_while(|range| range.start < place.end());
+    overlapping
+        .filter_map(|range| {
+            let start = range.start.max(place.start).checked_next_multiple_of(8)?;
+            let len = range.end().min(place.end()).checked_sub(start)?;
+            let bytes = memory.read_vec(start, usize::try_from(len).ok()?).ok()?;
+            Some(
+                bytes
+                    .as_chunks::<8>()
+                    .0
+                    .iter()
+                    .map(|word| u64::from_le_bytes(*word))
+                    .collect(),
+            )
+        })
+        .collect()
 }

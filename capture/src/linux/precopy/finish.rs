@@ -95,9 +95,7 @@ impl Session<'_> {
             }
         }
         self.entries.clear();
-        if let Some(log) = &mut self.tools.log {
-            log.drain(&mut self.entries);
-        }
+        self.tools.drain(&mut self.entries);
         let page = |&start: &u64| MemoryRange {
             start,
             len: self.page_size,

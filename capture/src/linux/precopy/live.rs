@@ -13,7 +13,7 @@ use super::spill::Spill;
 use super::throttle::{Throttle, be_nice};
 use super::tools::Tools;
 use super::watched::Watched;
-use crate::linux::fault_log::{Entries, FaultLog};
+use crate::linux::fault_log::Entries;
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
@@ -187,9 +187,7 @@ impl<'a> Session<'a> {
 
     /// Takes from the log what it has to tell, to what it has told before.
     pub(super) fn drain(&mut self) {
-        if let Some(log) = &mut self.tools.log {
-            log.drain(&mut self.entries);
-        }
+        self.tools.drain(&mut self.entries);
         self.is_doubtful |= self.entries.incomplete;
         if !self.entries.mapped.is_empty() {
             let mapped = self.entries.mapped.drain(..);
@@ -204,8 +202,8 @@ impl<'a> Session<'a> {
             page_size: self.page_size,
             throttle: &Throttle::new(0),
         };
-        let (log, entries) = (&mut self.tools.log, &mut self.entries);
-        Ok(copier.copy_again(pages, &mut self.image, &mut || drain(log, entries))?)
+        let (tools, entries) = (&mut self.tools, &mut self.entries);
+        Ok(copier.copy_again(pages, &mut self.image, &mut || tools.drain(entries))?)
     }
 
     /// Protects pages. What is not mapped any more is found out by the copy.
@@ -292,8 +290,8 @@ impl<'a> Session<'a> {
         };
         let new = fresh.without(&held);
         // A ring that is not emptied meanwhile would overflow, and the next round would have to plan anew.
-        let (log, entries) = (&mut self.tools.log, &mut self.entries);
-        let mut drain = || drain(log, entries);
+        let (tools, entries) = (&mut self.tools, &mut self.entries);
+        let mut drain = || tools.drain(entries);
         copier.copy(&mut queue, &new, &mut self.image, &mut |_| drain())?;
         let again = written.or(&fresh.and(&held)).and(&self.watched.image);
         copier.copy_again(&again, &mut self.image, &mut drain)?;
@@ -335,12 +333,6 @@ impl<'a> Session<'a> {
             .saturating_mul(STAGE_FACTOR)
             .min(self.watched.image.bytes())
             .saturating_add(STAGE_SLACK)
-    }
-}
-
-fn drain(log: &mut Option<FaultLog>, entries: &mut Entries) {
-    if let Some(log) = log {
-        log.drain(entries);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc::{self, pid_t};
 
-use crate::linux::fault_log::{self, FaultLog};
+use crate::linux::fault_log::{self, Entries, FaultLog};
 use crate::linux::inject::{Argument, Call, Injector};
 use crate::linux::pagemap_scan::PagemapScan;
 use crate::linux::userfaultfd::{self, Userfaultfd};
@@ -24,6 +24,13 @@ pub(super) struct Tools {
 }
 
 impl Tools {
+    /// Adds what the log has to tell, if there is one.
+    pub(super) fn drain(&mut self, entries: &mut Entries) {
+        if let Some(log) = &mut self.log {
+            log.drain(entries);
+        }
+    }
+
     /// Prepares to watch a process, `with_log` of its page faults: it makes two system calls in it, and leaves no trace.
     ///
     /// # Errors
