@@ -4,16 +4,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A set of small numbers.
 #[derive(Debug, Default)]
-pub(super) struct BitSet(Vec<AtomicU64>);
+pub(crate) struct BitSet(Vec<AtomicU64>);
 
 impl BitSet {
     /// An empty set for numbers below `len`.
-    pub(super) fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self((0..len.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
     }
 
     /// Adds a number; whether it was missing. Numbers that are too great are left out.
-    pub(super) fn insert(&self, number: u32) -> bool {
+    pub(crate) fn insert(&self, number: u32) -> bool {
         let bit = 1 << (number % 64);
         self.0.get(number as usize / 64).is_some_and(|word| {
             // Most are there already, and reading a shared word costs less than writing it.
@@ -23,7 +23,7 @@ impl BitSet {
     }
 
     /// Whether a number is in the set.
-    pub(super) fn contains(&self, number: u32) -> bool {
+    pub(crate) fn contains(&self, number: u32) -> bool {
         let bit = 1 << (number % 64);
         self.0
             .get(number as usize / 64)

@@ -9,6 +9,7 @@ use super::bits::BitSet;
 use super::csr::Adjacency;
 use super::network::{Ephemeron, Graph};
 use super::nodes::Nodes;
+use super::references::{PART, weak_pairs};
 use super::{
     Reference, References, RootKind, Roots, Strength, for_each_reference, is_weak_in_code,
 };
@@ -16,8 +17,6 @@ use crate::heap::{HeapObject, PageSelection, Visitor, walk};
 use crate::layout::{Field, Slots};
 use crate::v8::{Address, Kind, Objects, Tagged};
 
-/// Large objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
-const PART: u64 = 1 << 20;
 /// A root that is an array of at least so many bytes may be the table of all internalized strings.
 const STRING_TABLE_BYTES: u64 = 8 << 10;
 /// More bytes than any process has are not believed to be outside of the heap.
@@ -119,7 +118,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(objects: &'a Objects, nodes: &'a Nodes, roots: &[(u32, RootKind)]) -> Self {
-        let ephemeron = Slots::parse("ephemeron 40..").unwrap_or_default();
+        let ephemeron = weak_pairs();
         let weak = Slots::parse("weak 40..").unwrap_or_default();
         let mut special: FxHashMap<Address, Slots> = nodes
             .weak_tables

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use super::edge::{Edge, EdgeKind, EdgeName, Target};
+use super::references::parts;
 use super::{Reference, References, Strength, for_each_reference, is_weak_in_code};
 use crate::layout::{Field, SlotKind};
 use crate::v8::{
@@ -17,8 +18,6 @@ use crate::v8::{
     Tagged,
 };
 
-/// Objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
-const PART: u64 = 1 << 20;
 /// So many property keys are remembered.
 const KEYS: usize = 1 << 14;
 /// So many maps are remembered.
@@ -570,22 +569,21 @@ impl<'a> Collector<'_, 'a> {
             return;
         };
         let mut buffer = std::mem::take(&mut self.reader.buffer);
-        // Parts begin at a multiple of 16 plus 8, except the first.
-        let mut start = 0;
-        while start < size && !self.is_full() {
-            let len = (size - start).min(if start == 0 { PART + 8 } else { PART });
-            let Ok(bytes) = usize::try_from(len) else {
+        for part in parts(size) {
+            if self.is_full() {
+                break;
+            }
+            let Ok(bytes) = usize::try_from(part.end - part.start) else {
                 break;
             };
             buffer.resize(bytes, 0);
-            let at = self.object.0.wrapping_add(start);
+            let at = self.object.0.wrapping_add(part.start);
             if objects.memory().read_at(at, &mut buffer).is_err() {
                 break;
             }
-            for_each_reference(slots, size, start, &buffer, |reference| {
+            for_each_reference(slots, size, part.start, &buffer, |reference| {
                 self.word(reference, is_code);
             });
-            start += len;
         }
         self.reader.buffer = buffer;
     }

@@ -20,6 +20,7 @@ mod route;
 mod stored;
 mod tree;
 
+pub(crate) use bits::BitSet;
 pub use build::TooManyObjects;
 pub use edge::{Edge, EdgeKind, EdgeName, Target};
 pub use edges::{EdgeReader, Edges, edges, edges_to};

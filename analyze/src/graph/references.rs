@@ -1,9 +1,14 @@
 //! The fast level: all words of an object that refer to other objects, without their names.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use crate::layout::{SlotKind, Slots};
 use crate::v8::{Address, Kind, Objects, Representation, Tagged};
+
+/// Large objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
+pub(super) const PART: u64 = 1 << 20;
 
 /// How an object refers to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +88,21 @@ impl References {
         let index = self.by_type.get(&instance_type).copied().unwrap_or(0);
         self.slots.get(index).unwrap_or(EVERYWHERE)
     }
+}
+
+/// The parts in which an object of so many bytes is read, by their offsets: each begins where [`for_each_reference`] wants it to.
+pub(super) fn parts(size: u64) -> impl Iterator<Item = Range<u64>> {
+    let first = size.min(PART + 8);
+    let others = std::iter::successors(Some(first), |start| start.checked_add(PART));
+    let others = others.take_while(move |start| *start < size);
+    std::iter::once(0..first)
+        .chain(others.map(move |start| start..start.saturating_add(PART).min(size)))
+        .filter(|part| !part.is_empty())
+}
+
+/// Where the tables of weak collections have pairs of keys and values.
+pub(super) fn weak_pairs() -> Slots {
+    Slots::parse("ephemeron 40..").unwrap_or_default()
 }
 
 /// Calls `visit` with the references in a part of an object: `bytes`, which begins `start` bytes after the object and which
@@ -264,6 +284,20 @@ mod tests {
                 });
             }
             assert_eq!(whole, parts);
+        }
+    }
+
+    #[test]
+    fn parts_are_whole_and_tear_no_pair() {
+        assert_eq!(parts(0).count(), 0);
+        for size in [8, PART, PART + 8, PART + 16, 3 * PART + 24] {
+            let mut end = 0;
+            for part in parts(size) {
+                assert_eq!(part.start, end);
+                assert!(part.start == 0 || part.start % 16 == 8);
+                end = part.end;
+            }
+            assert_eq!(end, size);
         }
     }
 }

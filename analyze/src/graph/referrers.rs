@@ -3,15 +3,16 @@
 //! What a program sees as one reference may be several: from an object to its property array, and from there to the value. The
 //! scan finds the array first; a second one finds whose it is, and the reference gets the name that it has there.
 
+use std::ops::Range;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::references::{parts, weak_pairs};
 use super::{Edge, EdgeKind, References, Strength, Target, edges, for_each_reference};
 use crate::heap::{HeapObject, PageSelection, Visitor, walk};
-use crate::layout::{Field, Slots};
+use crate::layout::Field;
 use crate::v8::{Address, Kind, Objects, PropertyValue, Tagged};
 
-/// Large objects are read in parts of this many bytes: a multiple of 16.
-const PART: u64 = 1 << 20;
 /// Objects between an object and what it is seen to refer to: map and descriptors, or hash table and its buckets.
 const MAX_HOPS: usize = 3;
 
@@ -161,18 +162,12 @@ fn unnamed(
 /// What a target is in the table of a `WeakMap` or `WeakSet`: `(key)`, or what is under `[a key]`.
 fn weak_entry(objects: &Objects, table: Address, target: Address) -> Option<(String, Strength)> {
     // The words before the entries are numbers; that of a `WeakSet` has true for values.
-    let pairs = Slots::parse("ephemeron 40..").ok()?;
+    let pairs = weak_pairs();
     let size = objects.size_of(table, &*objects.map_of(table).ok()?)?;
-    let mut bytes = vec![0; usize::try_from(size.min(PART)).ok()?];
     let mut found = None;
-    // The first part ends with a pair, as all others do.
-    let mut start = 0;
-    while start < size && found.is_none() {
-        let len = (size - start).min(if start == 0 { PART - 8 } else { PART });
-        let part = bytes.get_mut(..usize::try_from(len).ok()?)?;
-        let at = table.0.checked_add(start)?;
-        objects.memory().read_at(at, part).ok()?;
-        for_each_reference(&pairs, size, start, part, |reference| {
+    for part in parts(size) {
+        let bytes = read_part(objects, table, &part)?;
+        for_each_reference(&pairs, size, part.start, &bytes, |reference| {
             if reference.target == target {
                 found = Some(match reference.strength {
                     Strength::Ephemeron { key } => (format!("[{key}]"), reference.strength),
@@ -180,9 +175,18 @@ fn weak_entry(objects: &Objects, table: Address, target: Address) -> Option<(Str
                 });
             }
         });
-        start += len;
+        if found.is_some() {
+            break;
+        }
     }
     found
+}
+
+/// A part of a large object.
+fn read_part(objects: &Objects, object: Address, part: &Range<u64>) -> Option<Vec<u8>> {
+    let len = usize::try_from(part.end - part.start).ok()?;
+    let at = Address(object.0.wrapping_add(part.start));
+    objects.bytes(at, len).ok()
 }
 
 /// Who refers to `targets`, who refers to those, and so on: the references, by what they refer to. Levels are looked for one after
@@ -329,19 +333,12 @@ impl Visitor for Scanner<'_> {
         if known >= object.size {
             return self.part(object, 0, object.bytes);
         }
-        // Of a large object only the beginning was read. Parts begin at a multiple of 16 plus 8, except the first.
-        let mut start = 0;
-        while start < object.size {
-            let len = (object.size - start).min(if start == 0 { PART + 8 } else { PART });
-            let at = Address(object.address.0.wrapping_add(start));
-            let Some(bytes) = usize::try_from(len)
-                .ok()
-                .and_then(|len| self.objects.bytes(at, len).ok())
-            else {
+        // Of a large object only the beginning was read.
+        for part in parts(object.size) {
+            let Some(bytes) = read_part(self.objects, object.address, &part) else {
                 break;
             };
-            self.part(object, start, &bytes);
-            start += len;
+            self.part(object, part.start, &bytes);
         }
     }
 }

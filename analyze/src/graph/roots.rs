@@ -161,9 +161,7 @@ fn global_object(objects: &Objects, context: Address, map: &MapInfo) -> Option<A
     (0..slots.length.min(CONTEXT_SLOTS)).find_map(|slot| {
         let object = slots.get(objects, slot).ok()?.strong()?;
         let map = objects.map_of(object).ok()?;
-        objects
-            .is_type(map.instance_type, "JS_GLOBAL_OBJECT_TYPE")
-            .then_some(object)
+        objects.is_global(&map).then_some(object)
     })
 }
 

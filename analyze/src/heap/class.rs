@@ -90,7 +90,7 @@ impl<'a> Classifier<'a> {
         }
         let by_type = || self.receiver_type_name(map.instance_type);
         // V8 up to 5.x marks a prototype object only when it is first looked up.
-        let is_prototype = !objects.is_global(map) && map.is_prototype
+        let is_prototype = objects.is_named_as_prototype(map)
             || sample.is_the_only
                 && sample
                     .address

@@ -35,7 +35,7 @@ impl Describer<'_> {
                 Kind::ModuleNamespace => Some("Module".to_owned()),
                 _ => self.objects.class_name(map),
             },
-            prototype_of: if map.is_prototype && !self.objects.is_global(map) {
+            prototype_of: if self.objects.is_named_as_prototype(map) {
                 self.objects.prototype_class_name(address)
             } else {
                 None

@@ -41,6 +41,12 @@ impl Objects {
         self.is_type(map.instance_type, "JS_GLOBAL_OBJECT_TYPE")
     }
 
+    /// Whether a map is that of an object that V8 has marked as a prototype, and that is named by what it is the prototype of: the global
+    /// object is marked, too, and is nobody's.
+    pub fn is_named_as_prototype(&self, map: &MapInfo) -> bool {
+        map.is_prototype && !self.is_global(map)
+    }
+
     /// The function that is the class of a map's instances: the `constructor` of their prototype, else the one that the map
     /// names.
     pub fn class_function(&self, map: &MapInfo) -> Option<Address> {

@@ -362,7 +362,7 @@ impl Objects {
             // Nothing but an identity hash.
             return Ok(());
         };
-        let global = self.is_type(map.instance_type, "JS_GLOBAL_OBJECT_TYPE");
+        let global = self.is_global(map);
         let (prefix, entry_words) = if global {
             (
                 self.layout().number(Field::GlobalDictionaryPrefixSize)?,

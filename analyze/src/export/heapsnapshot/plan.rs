@@ -1,6 +1,6 @@
 //! Which objects become nodes, where in the file, and with which size.
 
-use crate::graph::{Children, DominatorTree, Ephemeron, References};
+use crate::graph::{BitSet, Children, DominatorTree, Ephemeron, References};
 use crate::v8::{Address, Objects};
 
 use super::ids::ObjectIds;
@@ -30,8 +30,8 @@ pub(super) struct Plan<'a> {
     /// Sorted by key, and sorted by table.
     by_key: Vec<Ephemeron>,
     by_table: Vec<Ephemeron>,
-    /// One bit for each object: whether it is a key or a table of a pair.
-    paired: Vec<u64>,
+    /// The keys and tables of pairs.
+    paired: BitSet,
 }
 
 impl<'a> Plan<'a> {
@@ -63,12 +63,10 @@ impl<'a> Plan<'a> {
             children: (options.only_retained_above > 0).then(|| tree.children()),
             by_key: ephemerons.to_vec(),
             by_table: ephemerons.to_vec(),
-            paired: vec![0; count.div_ceil(64)],
+            paired: BitSet::new(count),
         };
         for id in ephemerons.iter().flat_map(|pair| [pair.key, pair.table]) {
-            if let Some(word) = plan.paired.get_mut(id as usize / 64) {
-                *word |= 1 << (id % 64);
-            }
+            plan.paired.insert(id);
         }
         plan.by_key
             .sort_unstable_by_key(|pair| (pair.key, pair.table));
@@ -170,8 +168,7 @@ impl<'a> Plan<'a> {
 
     /// Whether an object is a key or a table of a pair: few are.
     pub(super) fn is_paired(&self, id: u32) -> bool {
-        let word = self.paired.get(id as usize / 64);
-        word.is_some_and(|word| word & 1 << (id % 64) != 0)
+        self.paired.contains(id)
     }
 
     /// The pairs in weak collections of which an object is the key.
