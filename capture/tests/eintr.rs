@@ -159,6 +159,10 @@ impl Planner for Something {
         AtStop::default()
     }
 
+    fn is_collecting(&self) -> bool {
+        false
+    }
+
     fn new_page(&mut self, _memory: &dyn Memory, _base: u64) -> NewPage {
         NewPage::None
     }

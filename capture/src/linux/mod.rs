@@ -3,6 +3,7 @@
 mod accounting;
 mod binary;
 mod buffers;
+mod collection;
 mod copy;
 mod edit;
 mod error;

@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange, ReadError};
-use v8mini_format::model::{GcState, Page, Region, Thread};
+use v8mini_format::model::{GcState, Page, Region, Space, Thread};
 
 use super::live::Target;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
 use crate::locate::{
-    Holders, LocalAllocators, Pages, ReadPlan, checked_stack_bottom, find_handles, isolate_block,
-    likely_isolate, pair_isolates,
+    Holders, LocalAllocators, Pages, ReadPlan, checked_stack_bottom, find_handles, gc_state,
+    isolate_block, likely_isolate, pair_isolates,
 };
 
 /// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
@@ -116,17 +116,22 @@ impl Planner for HeapPlanner<'_> {
     fn watch(&mut self, live: FrozenView<'_>) -> Watch {
         let version = (self.target.clues().symbols).and_then(|symbols| symbols.v8_version);
         let pages = (self.target.pages).again(live.memory, live.regions, version);
-        let mut plan = ReadPlan::default();
-        // Both semispaces: they may have changed places when the process is stopped.
-        plan.add_pages(&pages.pages, true);
-        plan.add_ranges(self.buffers.iter().copied());
         self.heaps = one_of_each_heap(&pages);
         self.find_holders(live);
+        let is_young = |page: &Page| matches!(page.space, Space::New | Space::NewFrom);
+        let (young, old): (Vec<Page>, Vec<Page>) = pages.pages.iter().copied().partition(is_young);
+        let mut plan = ReadPlan::default();
+        plan.add_pages(&old, true);
+        plan.add_ranges(self.buffers.iter().copied());
+        let mut young_plan = ReadPlan::default();
+        // Both semispaces: they may have changed places when the process is stopped.
+        young_plan.add_pages(&young, true);
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
-        let extents = pages.pages.iter().map(extent).chain(self.buffers.clone());
+        let extents = old.iter().map(extent).chain(self.buffers.clone());
         Watch {
             ranges: plan.finish(&live.memory.ranges()),
+            young: young_plan.finish(&[EVERYWHERE]),
             vacant: vacant(live.regions, &pages, alignment),
             pages: extents.collect(),
             alignment,
@@ -159,6 +164,12 @@ impl Planner for HeapPlanner<'_> {
                 .iter()
                 .any(|isolate| isolate.gc_state == GcState::Collecting),
         }
+    }
+
+    fn is_collecting(&self) -> bool {
+        let (memory, clues) = (&self.target.memory, self.target.clues());
+        let mut heaps = self.heaps.heaps().into_iter();
+        heaps.any(|heap| gc_state(memory, heap, clues) == GcState::Collecting)
     }
 
     fn new_page(&mut self, memory: &dyn Memory, base: u64) -> NewPage {

@@ -35,6 +35,10 @@ pub trait Planner: Send {
     /// What hangs on the threads, and is known in the stop only. It is asked after [`Planner::watch`], and quick.
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop;
 
+    /// Whether a garbage collection is under way, as far as one look at the running process can tell. It takes a microsecond, and any
+    /// time is good to ask it.
+    fn is_collecting(&self) -> bool;
+
     /// What a page of the heap consists of that may have been made at `base` since [`Planner::watch`].
     fn new_page(&mut self, memory: &dyn Memory, base: u64) -> NewPage;
 }
@@ -44,6 +48,9 @@ pub trait Planner: Send {
 pub struct Watch {
     /// Readable memory that belongs to the image, or may come to: sorted, disjoint.
     pub ranges: Vec<MemoryRange>,
+    /// The young generation, which belongs to the image, too, as far as it exists, and is better left alone until shortly before the
+    /// stop: each scavenge writes to all of it.
+    pub young: Vec<MemoryRange>,
     /// Where the heap's pages lie, with the parts that are not in use yet.
     pub pages: Vec<MemoryRange>,
     /// Addresses at which a page of the heap could begin: a write there may mean a new page.

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::libc::{self, pid_t};
 use nix::time::{ClockId, clock_gettime};
 
+use super::collection::{await_end, stopped_again, wait_after};
 use super::copy::copy;
 use super::error::CaptureError;
 use super::freeze::Frozen;
@@ -140,7 +141,7 @@ impl Snapshotter for StopAndCopy {
                     self.buffer = Some(buffer);
                     attempts -= 1;
                     collecting += 1;
-                    wait_for_collection(collecting);
+                    wait_after(collecting);
                 }
             }
         }
@@ -157,19 +158,6 @@ enum Attempt {
     Collecting {
         buffer: MmapMut,
     },
-}
-
-/// Waits a while for a collection to end: scavenges take a millisecond or so, full collections longer.
-pub(super) fn wait_for_collection(attempt: u32) {
-    std::thread::sleep(Duration::from_millis(1 << attempt.min(6)));
-}
-
-/// Says that the process was stopped again.
-pub(super) fn stopped_again(times: u32) -> String {
-    format!(
-        "stopped {} times: a garbage collection was under way before",
-        times + 1
-    )
 }
 
 /// One stop.
@@ -189,6 +177,7 @@ impl Stop {
         let pid = self.pid;
         let before = threads::facts(pid)?;
         hurry();
+        await_end(planner, || {});
         let frozen = Frozen::stop_within(pid, self.max_pause)?;
         let deadline = self.max_pause.map(|limit| frozen.stopped_at() + limit);
         let at = SystemTime::now();

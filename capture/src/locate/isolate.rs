@@ -235,7 +235,7 @@ fn search_thread(memory: &dyn Memory, thread: &Thread, heaps: &[u64]) -> Option<
 }
 
 /// Reads `Heap::gc_state_`. Without the offset from the very binary, nothing is claimed.
-fn gc_state(memory: &dyn Memory, heap: u64, clues: IsolateClues<'_>) -> GcState {
+pub fn gc_state(memory: &dyn Memory, heap: u64, clues: IsolateClues<'_>) -> GcState {
     let offset = clues.symbols.and_then(|symbols| symbols.gc_state_offset);
     let state = offset.and_then(|offset| memory.read_u32(heap.checked_add(offset)?).ok());
     match state {

@@ -23,7 +23,8 @@ pub use header::{HEADER_KINDS, HeaderKind};
 pub(crate) use immortal_maps::{immortal_maps, is_variable_size};
 
 pub use isolate::{
-    IsolateClues, find_isolates, gc_problems, isolate_block, likely_isolate, pair_isolates,
+    IsolateClues, find_isolates, gc_problems, gc_state, isolate_block, likely_isolate,
+    pair_isolates,
 };
 pub use local_heap::LocalAllocators;
 pub use plan::{ReadPlan, checked_stack_bottom};

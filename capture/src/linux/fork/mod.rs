@@ -23,13 +23,14 @@ use v8mini_format::model::{Problem, Region};
 
 use self::child::{Child, wait_for};
 use self::hidden::HiddenMemory;
+use super::collection::{await_end, stopped_again, wait_after};
 use super::copy::copy;
 use super::error::CaptureError;
 use super::freeze::Frozen;
 use super::inject::{Argument, Call, Injector, Outcome};
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{Copied, FrozenView, Planner, Snapshot, SnapshotMemory, Snapshotter};
-use super::stop_and_copy::{hurry, prefaulted, stopped_again, wait_for_collection};
+use super::stop_and_copy::{hurry, prefaulted};
 use super::{headroom, maps, threads};
 
 const MODE: &str = "fork";
@@ -144,7 +145,7 @@ impl Snapshotter for ForkedClone {
                 Attempt::Outgrown => outgrown += 1,
                 Attempt::Collecting => {
                     collecting += 1;
-                    wait_for_collection(collecting);
+                    wait_after(collecting);
                 }
             }
         }
@@ -189,6 +190,7 @@ impl Stop {
             })?;
         let hidden = HiddenMemory::read(pid).map_err(|error| CaptureError::proc(pid, &error))?;
         hurry();
+        await_end(planner, || {});
         let frozen = Frozen::stop_within(pid, self.max_pause)?;
         let deadline = self.max_pause.map(|limit| frozen.stopped_at() + limit);
         let at = SystemTime::now();

@@ -8,6 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Problem, Region, Thread};
 
+use super::SessionError;
 use super::live::Session;
 use super::settle::new_bases;
 use super::watched::mapped;
@@ -67,16 +68,16 @@ impl Halt<'_> {
         let pid = session.pid;
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
+        let failed = |error: SessionError| error.of(pid, self.mode);
+        session.calm_down(planner).map_err(failed)?;
         let room = session.stage_bytes();
         let mut stage =
             prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;
         let before = threads::facts(pid)?;
         session.entries.pages.reserve(1 << 16);
+        // All that took time, in which more was written. To hurry before it would be at the expense of the program.
         hurry();
-        // All that took time, in which more was written.
-        session
-            .settle(planner)
-            .map_err(|error| error.of(pid, self.mode))?;
+        session.settle(planner).map_err(failed)?;
 
         let frozen = Frozen::stop_within(pid, self.limits.max_pause)?;
         let deadline = self

@@ -13,6 +13,7 @@ use super::spill::Spill;
 use super::throttle::{Throttle, be_nice};
 use super::tools::Tools;
 use super::watched::Watched;
+use crate::linux::collection::await_end;
 use crate::linux::fault_log::Entries;
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
@@ -157,11 +158,12 @@ impl<'a> Session<'a> {
             return Err(SessionError::Exited);
         }
         self.memory = RemoteMemory::new(self.pid, &self.regions, self.page_size);
-        let watch = planner.watch(FrozenView {
+        let live = FrozenView {
             memory: &self.memory,
             regions: &self.regions,
             threads: &[],
-        });
+        };
+        let watch = planner.watch(live);
         self.watched
             .update(&mut self.tools.userfaultfd, &watch, &self.regions, remapped)
             .map_err(refused)
@@ -171,18 +173,19 @@ impl<'a> Session<'a> {
     ///
     /// In no hurry it would never come to an end; it is short.
     pub(super) fn rounds(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        self.watched.release_young(&self.tools.userfaultfd);
         for round in 0..MAX_ROUNDS {
             let before = self.last_written;
             self.last_written = self.round(round == 0, planner)?;
-            if self.last_written > before / 2 || self.is_little() {
+            if self.last_written > before / 2 || self.is_little(self.last_written) {
                 break;
             }
         }
         Ok(())
     }
 
-    pub(super) fn is_little(&self) -> bool {
-        self.last_written <= FEW_PAGES * self.page_size
+    pub(super) fn is_little(&self, bytes: u64) -> bool {
+        bytes <= FEW_PAGES * self.page_size
     }
 
     /// Takes from the log what it has to tell, to what it has told before.
@@ -193,6 +196,12 @@ impl<'a> Session<'a> {
             let mapped = self.entries.mapped.drain(..);
             self.remapped = (self.remapped).or(&RangeSet::of_pages(mapped, self.page_size));
         }
+    }
+
+    /// Waits while the program collects garbage: what it writes then would be copied in vain, and protecting it again would make the
+    /// collection longer.
+    pub(super) fn await_collection(&mut self, planner: &dyn Planner) {
+        await_end(planner, || self.drain());
     }
 
     /// Copies pages at once.
@@ -246,6 +255,7 @@ impl<'a> Session<'a> {
         first: bool,
         planner: &mut dyn Planner,
     ) -> Result<u64, SessionError> {
+        self.await_collection(planner);
         self.drain();
         let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
         let mut remapped = std::mem::take(&mut self.remapped);

@@ -26,13 +26,13 @@ use self::copier::CopyError;
 use self::halt::{Halt, Halted};
 use self::live::Session;
 use self::tools::Tools;
+use super::collection::{stopped_again, wait_after};
 use super::error::CaptureError;
 use super::inject::Injector;
 use super::live::Target;
 use super::mode::Mode;
 use super::options::Options;
 use super::snapshot::{Planner, Snapshot, Snapshotter};
-use super::stop_and_copy::{stopped_again, wait_for_collection};
 
 /// How often the process is stopped in vain because more was written than there was room for.
 const MAX_SMALL_STOPS: u32 = 3;
@@ -110,7 +110,7 @@ impl Snapshotter for Precopy<'_> {
                 Halted::TooSmall => small += 1,
                 Halted::Collecting => {
                     collecting += 1;
-                    wait_for_collection(collecting);
+                    wait_after(collecting);
                 }
             }
         };
