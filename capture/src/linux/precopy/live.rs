@@ -68,6 +68,8 @@ pub(super) struct Session<'a> {
     pub(super) is_doubtful: bool,
     /// Bytes that were written in the last round.
     pub(super) last_written: u64,
+    /// Where pages are read to on their way into the image.
+    buffer: Vec<u8>,
     pub(super) notes: Vec<String>,
     pub(super) problems: Vec<Problem>,
 }
@@ -106,6 +108,7 @@ impl<'a> Session<'a> {
             remapped: RangeSet::default(),
             is_doubtful: false,
             last_written: 0,
+            buffer: Vec::new(),
             notes,
             problems: Vec::new(),
         })
@@ -212,7 +215,8 @@ impl<'a> Session<'a> {
             throttle: &Throttle::new(0),
         };
         let (tools, entries) = (&mut self.tools, &mut self.entries);
-        Ok(copier.copy_again(pages, &mut self.image, &mut || tools.drain(entries))?)
+        let mut drain = || tools.drain(entries);
+        Ok(copier.copy_again(pages, &mut self.image, &mut self.buffer, &mut drain)?)
     }
 
     /// Protects pages. What is not mapped any more is found out by the copy.
@@ -265,7 +269,9 @@ impl<'a> Session<'a> {
         let mut written = RangeSet::default();
         let logged = self.logged();
         if first || !logged.is_enough {
-            let (found, lost) = self.scan_and_protect(true)?;
+            let runs = self.watched.runs.clone();
+            let found = self.scan_and_protect(&runs)?;
+            let lost = self.unregistered()?;
             replan |= !found.and(&self.watched.vacant).is_empty() || !lost.is_empty();
             remapped = remapped.or(&lost);
             written = written.or(&found.and(&self.watched.image));
@@ -304,37 +310,45 @@ impl<'a> Session<'a> {
         let mut drain = || tools.drain(entries);
         copier.copy(&mut queue, &new, &mut self.image, &mut |_| drain())?;
         let again = written.or(&fresh.and(&held)).and(&self.watched.image);
-        copier.copy_again(&again, &mut self.image, &mut drain)?;
+        copier.copy_again(&again, &mut self.image, &mut self.buffer, &mut drain)?;
         Ok(again.bytes() + new.bytes())
     }
 
-    /// The pages that were written, protected again; and those that are not registered any more, because something else
-    /// was mapped in their place.
-    ///
-    /// A complete log tells what is mapped anew; without one, it is worth the second scan to `check`.
+    /// The pages of `ranges` that were written, protected again.
     pub(super) fn scan_and_protect(
         &mut self,
-        check: bool,
-    ) -> Result<(RangeSet, RangeSet), SessionError> {
-        let Self { tools, watched, .. } = self;
+        ranges: &[MemoryRange],
+    ) -> Result<RangeSet, SessionError> {
         let mut written = Vec::new();
-        let mut scan = |ranges: &[MemoryRange], then, found: &mut Vec<MemoryRange>| match tools
-            .scan
-            .written(ranges, then, found)
-        {
+        match (self.tools.scan).written(ranges, Then::ProtectAgain, &mut written) {
+            Err(Errno::ESRCH) => Err(SessionError::Exited),
+            _ => Ok(RangeSet::new(written)),
+        }
+    }
+
+    /// What is watched and not registered any more, because something else was mapped in its place.
+    ///
+    /// A complete log tells what is mapped anew; without one, it is worth a scan.
+    pub(super) fn unregistered(&mut self) -> Result<RangeSet, SessionError> {
+        let Self { tools, watched, .. } = self;
+        let mut ignored = Vec::new();
+        let mut is_registered = |ranges: &[MemoryRange]| match tools.scan.written(
+            ranges,
+            Then::CheckRegistered,
+            &mut ignored,
+        ) {
             Err(Errno::ESRCH) => Err(SessionError::Exited),
             result => Ok(result.is_ok()),
         };
-        scan(&watched.runs, Then::ProtectAgain, &mut written)?;
-        let (mut lost, mut ignored) = (Vec::new(), Vec::new());
-        if check && !scan(&watched.runs, Then::CheckRegistered, &mut ignored)? {
+        let mut lost = Vec::new();
+        if !is_registered(&watched.runs)? {
             for range in watched.image.or(&watched.vacant).ranges() {
-                if !scan(&[*range], Then::CheckRegistered, &mut ignored)? {
+                if !is_registered(&[*range])? {
                     lost.push(*range);
                 }
             }
         }
-        Ok((RangeSet::new(written), RangeSet::new(lost)))
+        Ok(RangeSet::new(lost))
     }
 
     /// Room that the stop will need.

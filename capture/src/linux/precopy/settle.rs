@@ -6,7 +6,7 @@ use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Permissions, Region};
 
 use super::SessionError;
-use super::live::{Logged, Session, refused};
+use super::live::{Session, refused};
 use super::watched::mapped;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(1400);
 const MUCH_PAGES: u64 = 4096;
 /// How long to wait at least, if it is no longer less from round to round.
 const HASTE: Duration = Duration::from_millis(500);
+/// Bytes that are scanned at once; a multiple of every size of page.
+const STRETCH: u64 = 32 << 20;
 
 impl Session<'_> {
     /// The last rounds: until little is written, first without the young generation, then with it.
@@ -139,31 +141,16 @@ impl Session<'_> {
         self.await_collection(planner);
         self.drain();
         let logged = self.logged();
+        let (mut written, mut scanned, mut bases) = (RangeSet::default(), 0, Vec::new());
         if logged.is_enough {
             self.protect_logged(&logged);
-        }
-        let Logged {
-            image: mut written,
-            others,
-            is_enough,
-            ..
-        } = logged;
-        let mut bases = Vec::new();
-        if !is_enough {
-            let (found, lost) = self.scan_and_protect(self.tools.log.is_none())?;
-            self.remapped = self.remapped.or(&lost);
-            bases.extend(
-                found
-                    .and(&self.watched.vacant)
-                    .ranges()
-                    .iter()
-                    .map(|r| r.start),
-            );
-            written = found.and(&self.watched.image);
+            written = logged.image;
+        } else {
+            (scanned, bases) = self.scan_and_copy()?;
         }
         let len = self.page_size;
         let mut fresh = Vec::new();
-        for start in others {
+        for start in logged.others {
             if self.watched.unpopulated.contains(start) {
                 fresh.push(MemoryRange { start, len });
             } else if self.watched.vacant.contains(start) {
@@ -184,8 +171,29 @@ impl Session<'_> {
             written = written.or(&self.follow(planner, bases, &RangeSet::default())?);
         }
         self.copy_again(&written)?;
-        self.last_written = written.bytes();
+        self.last_written = written.bytes() + scanned;
         Ok(())
+    }
+
+    /// Scans for what was written, and copies it, stretch by stretch: in one go, what is protected first is written again before the last is
+    /// copied. A program that writes 300 pages in a millisecond is left with half as many for the stop.
+    ///
+    /// Returns how many bytes were copied, and where a page of the heap may have come into being.
+    fn scan_and_copy(&mut self) -> Result<(u64, Vec<u64>), SessionError> {
+        let (mut copied, mut bases) = (0, Vec::new());
+        for stretch in self.watched.stretches(STRETCH) {
+            let found = self.scan_and_protect(&stretch)?;
+            let vacant = found.and(&self.watched.vacant);
+            bases.extend(vacant.ranges().iter().map(|range| range.start));
+            let written = found.and(&self.watched.image);
+            self.copy_again(&written)?;
+            copied += written.bytes();
+        }
+        if self.tools.log.is_none() {
+            let lost = self.unregistered()?;
+            self.remapped = self.remapped.or(&lost);
+        }
+        Ok((copied, bases))
     }
 }
 

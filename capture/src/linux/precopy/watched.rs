@@ -93,6 +93,29 @@ impl Watched {
         self.runs = watched.runs(&self.mapped);
     }
 
+    /// Where to look for written pages, in parts that have so many bytes, each in few calls.
+    pub(super) fn stretches(&self, bytes: u64) -> Vec<Vec<MemoryRange>> {
+        let watched = self.image.or(&self.vacant).without(&self.unprotected);
+        let mut stretches = Vec::new();
+        let (mut parts, mut room) = (Vec::new(), bytes);
+        for range in watched.ranges() {
+            let mut start = range.start;
+            while start < range.end() {
+                let len = (range.end() - start).min(room);
+                parts.push(MemoryRange { start, len });
+                start += len;
+                room -= len;
+                if room == 0 {
+                    stretches.push(std::mem::take(&mut parts));
+                    room = bytes;
+                }
+            }
+        }
+        stretches.push(parts);
+        let runs = |parts| RangeSet::new(parts).runs(&self.mapped);
+        stretches.into_iter().map(runs).collect()
+    }
+
     /// Where to look for written pages of the young generation.
     pub(super) fn young_runs(&self) -> Vec<MemoryRange> {
         let watched = self.image.and(&self.young).without(&self.unprotected);
