@@ -13,6 +13,12 @@ fn check(release: &str, workers: usize) -> Result<()> {
     let file = dir.path().join("workers.v8mini");
     Tools::get().capture_to(process.pid(), &file)?;
     battery::isolates::check(Tools::get(), &file, &process.truth)?.into_result()?;
+    let garbage = Tools::get().query("garbage", &file, &[])?;
+    ensure!(
+        !garbage["warnings"].to_string().contains("not located"),
+        "{}",
+        garbage["warnings"]
+    );
     // One thread for each isolate, the main one first; and each waits for what its own isolate has.
     let report = Tools::get().query("bt", &file, &["--async"])?;
     let threads = report["threads"].as_array().cloned().unwrap_or_default();
@@ -38,6 +44,17 @@ fn check(release: &str, workers: usize) -> Result<()> {
 #[test]
 fn two_workers_with_io_uring() -> Result<()> {
     check("20.5.1", 2)
+}
+
+/// Up to Node 18, no handle scope of a worker that waits has a handle.
+#[test]
+fn two_workers_of_node_16() -> Result<()> {
+    check("16.20.2", 2)
+}
+
+#[test]
+fn two_workers_of_node_18() -> Result<()> {
+    check("18.20.8", 2)
 }
 
 #[test]

@@ -25,6 +25,8 @@ const NODE_FLAGS: usize = 11;
 const BLOCK_BYTES: usize = NODES * NODE_BYTES;
 /// After the nodes come the links between the blocks.
 const BLOCK_LINKS: u64 = 64;
+/// Class id, index and flags.
+const NODE_TAG: MemoryRange = MemoryRange { start: 8, len: 4 };
 /// The state of a node is in these bits of its flags: free, normal, weak, about to be reported dead.
 const STATE: u8 = 3;
 const NORMAL: u8 = 1;
@@ -54,6 +56,9 @@ pub struct Handles {
     pub caches: Vec<u64>,
     /// The memory that all of this was read from: an image that has it can be asked the same.
     pub memory: Vec<MemoryRange>,
+    /// Of each node of a global handle, class id, index and flags, by which it is found: of all the memory, what is neither an
+    /// address nor a small number.
+    pub tags: Vec<MemoryRange>,
     /// The objects that led there.
     pub holders: Holders,
 }
@@ -148,6 +153,14 @@ impl<'a> Search<'a> {
                 _ => {}
             }
         }
+        if self.handles.scopes.is_none() {
+            for object in self.handles.holders.others.clone() {
+                let fields = self.some_words(object, OBJECT_BYTES);
+                if self.no_scopes(object, &fields) {
+                    break;
+                }
+            }
+        }
         self.handles
     }
 
@@ -176,7 +189,7 @@ impl<'a> Search<'a> {
         }
         for &object in &holders.scopes {
             if let Some(fields) = of_isolate(&mut self, object) {
-                self.scopes(object, &fields, &words);
+                let _ = self.scopes(object, &fields, &words) || self.no_scopes(object, &fields);
             }
         }
         for &object in &holders.others {
@@ -329,7 +342,11 @@ impl<'a> Search<'a> {
             return;
         };
         let (nodes, _) = bytes.as_chunks::<NODE_BYTES>();
-        for node in nodes {
+        for (node, address) in nodes.iter().zip((block..).step_by(NODE_BYTES)) {
+            self.handles.tags.push(MemoryRange {
+                start: address + NODE_TAG.start,
+                len: NODE_TAG.len,
+            });
             let object = node.first_chunk().copied().map_or(0, u64::from_le_bytes);
             match node[NODE_FLAGS] & STATE {
                 0 => {}
@@ -381,6 +398,34 @@ impl<'a> Search<'a> {
             return true;
         }
         false
+    }
+
+    /// Handle scopes none of which has a handle, as in a worker that waits (V8 9 and later): no block, but the contexts that were entered,
+    /// which are the next thing that `HandleScopeImplementer` keeps.
+    fn no_scopes(&mut self, object: u64, fields: &[u64]) -> bool {
+        let &[_, blocks, second, third, contexts, capacity, size, ..] = fields else {
+            return false;
+        };
+        let is_empty = (blocks == 0 || is_pointer(blocks)) && vector(blocks, second, third).1 == 0;
+        let (capacity, size) = vector(contexts, capacity, size);
+        if !is_empty
+            || !is_pointer(contexts)
+            || size == 0
+            || size > capacity
+            || size > MAX_SCOPE_BLOCKS
+        {
+            return false;
+        }
+        let Some(entered) = self.words(contexts, size * 8) else {
+            return false;
+        };
+        if entered.iter().any(|word| word & 3 != 1) {
+            return false;
+        }
+        self.keep(contexts, size * 8);
+        self.handles.scopes = Some(entered);
+        self.handles.holders.scopes.push(object);
+        true
     }
 
     /// Eternal handles: how many there are, then a vector of the blocks that hold them.

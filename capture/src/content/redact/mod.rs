@@ -16,6 +16,7 @@ mod kinds;
 mod names;
 mod page;
 mod raw;
+mod semispace;
 mod shape;
 mod strings;
 mod surroundings;
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 use v8mini_format::memory::{Memory, MemoryRange};
-use v8mini_format::model::{GcState, Metadata, Page, Redaction, Region, V8Version};
+use v8mini_format::model::{GcState, Isolate, Metadata, Page, Redaction, Region, V8Version};
 
 use self::kinds::Kinds;
 use self::names::Kept;
@@ -33,7 +34,7 @@ use super::buffers::{BufferShape, Buffers};
 use super::dead::DeadMemory;
 use super::edits::{Edit, Edits, Fill};
 use super::scan::outside;
-use crate::locate::clipped;
+use crate::locate::{clipped, find_handles, isolate_block};
 use crate::symbols::known_constants;
 
 /// Why an image cannot be redacted.
@@ -104,6 +105,7 @@ pub fn redact(
         stored,
         pages,
         regions: &metadata.regions,
+        isolates: &metadata.isolates,
         shape: &shape,
         kinds: &kinds,
         is_collecting: metadata
@@ -148,10 +150,26 @@ pub fn redact(
         &outside(&outside(stored, &whole_pages), &characters),
         &buffers,
     );
+    let elsewhere = outside(&elsewhere, &tags_of_handles(memory, &metadata.isolates));
     edits.extend(raw::edits(memory, &elsewhere, &metadata.regions));
     surroundings::redact(metadata, level);
     metadata.redaction = level;
     Ok(Edits::new(edits))
+}
+
+/// What tells blocks of global handles from other memory, and looks like text: 256 nodes are numbered in 256 words, which no text
+/// does.
+fn tags_of_handles(memory: &dyn Memory, isolates: &[Isolate]) -> Vec<MemoryRange> {
+    let mut tags: Vec<MemoryRange> = isolates
+        .iter()
+        .flat_map(|isolate| {
+            let block = isolate_block(memory, isolate.address, isolate.heap);
+            find_handles(memory, isolate.address, block).tags
+        })
+        .collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags
 }
 
 /// An image, and what is known of it.
@@ -160,6 +178,7 @@ struct Image<'a> {
     stored: &'a [MemoryRange],
     pages: &'a [Page],
     regions: &'a [Region],
+    isolates: &'a [Isolate],
     shape: &'a Shape,
     kinds: &'a Kinds,
     /// Whether a garbage collection was under way, and objects are in both semispaces.

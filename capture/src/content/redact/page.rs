@@ -1,6 +1,6 @@
 //! What is replaced in the pages of the heap.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use v8mini_format::memory::{MemoryExt, MemoryRange};
 use v8mini_format::model::{Page, Space};
@@ -8,6 +8,7 @@ use v8mini_format::model::{Page, Space};
 use super::kinds::{MapFacts, smi};
 use super::names::Kept;
 use super::raw::stays;
+use super::semispace::pages_in_use;
 use super::shape::{Representation, StringType, Type};
 use super::strings::{HASH, Head, NO_HASH, is_code};
 use super::{Image, REPLACEMENT, bytes};
@@ -53,6 +54,7 @@ pub(super) fn edits(image: &Image<'_>, dead: &[MemoryRange], kept: &Kept) -> Vec
         kept_bytes: bytes::of_code(image, &heap),
         dead,
         read_only: read_only.collect(),
+        in_use: pages_in_use(image.memory, image.pages, image.isolates),
     };
     let room = || vec![0; PIECE_BYTES];
     on_all_cores(&pages, room, |page, room, found| {
@@ -66,6 +68,8 @@ struct Rules<'a> {
     kept_bytes: HashSet<u64>,
     dead: &'a [MemoryRange],
     read_only: Vec<MemoryRange>,
+    /// Pages of new space that certainly are in use.
+    in_use: BTreeSet<u64>,
 }
 
 impl Rules<'_> {
@@ -134,7 +138,12 @@ impl Rules<'_> {
     }
 
     /// Whether a page of new space is not in use: up to V8 10, what moved away from it leaves its forwarding addresses and the rest.
+    ///
+    /// So does, in pages that are in use, free memory between objects.
     fn is_left_over(&self, page: &Page, stored: &[MemoryRange], room: &mut [u8]) -> bool {
+        if self.in_use.contains(&page.address) {
+            return false;
+        }
         let mut moved = 0;
         // Behind the last object of a page that is in use lies what was there before.
         for range in outside(stored, self.dead) {
