@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bits::BitSet;
-use super::csr::Adjacency;
+use super::csr::{Adjacency, Lists};
 use super::network::{Ephemeron, Graph};
 use super::nodes::Nodes;
 use super::references::{PART, weak_pairs};
@@ -58,7 +58,7 @@ impl Graph {
             .into_iter()
             .map(|part| {
                 ephemerons.extend(part.ephemerons);
-                (part.lengths, part.targets)
+                part.lists
             })
             .collect();
         let Builder {
@@ -160,8 +160,7 @@ impl<'a> Builder<'a> {
         Part {
             builder: self,
             shapes: Vec::new(),
-            lengths: Vec::new(),
-            targets: Vec::new(),
+            lists: Lists::default(),
             ephemerons: Vec::new(),
         }
     }
@@ -209,8 +208,7 @@ struct Part<'a> {
     builder: &'a Builder<'a>,
     /// By the map's number in the walk.
     shapes: Vec<Option<Shape<'a>>>,
-    lengths: Vec<u32>,
-    targets: Vec<u32>,
+    lists: Lists,
     ephemerons: Vec<Ephemeron>,
 }
 
@@ -249,7 +247,7 @@ impl<'a> Part<'a> {
                 } else {
                     builder.otherwise.insert(to);
                 }
-                self.targets.push(to);
+                self.lists.push(to);
             }
             Strength::Ephemeron { key } => {
                 if let (Some(key), Some(table)) = (builder.id(key), builder.id(from)) {
@@ -275,11 +273,13 @@ impl Visitor for Part<'_> {
     fn visit(&mut self, object: &HeapObject<'_>) {
         let shape = self.shape(object);
         let builder = self.builder;
-        let before = self.targets.len();
+        if self.lists.is_empty() {
+            self.lists
+                .begin_at(builder.nodes.id(object.address).unwrap_or(0));
+        }
         if let Some(map) = shape.map_id {
             debug_assert_eq!(shape.map, object.map.address);
             builder.otherwise.insert(map);
-            self.targets.push(map);
         }
         let slots = match builder.special.is_empty() {
             true => shape.slots,
@@ -294,8 +294,8 @@ impl Visitor for Part<'_> {
                 self.rest(object, &shape, slots, done);
             }
         }
-        let length = self.targets.len() - before;
-        self.lengths.push(u32::try_from(length).unwrap_or(u32::MAX));
+        self.lists
+            .end(shape.map_id.map(|map| (object.map_index, map)));
     }
 }
 

@@ -10,6 +10,7 @@ mod dominators;
 mod edge;
 mod edges;
 mod index;
+mod log;
 mod network;
 mod nodes;
 mod path;

@@ -15,6 +15,8 @@ use crate::heap::Coverage;
 
 /// How often tables of weak collections that turn out to be dead are taken away before the rest is believed.
 const MAX_ROUNDS: usize = 8;
+/// The number of what a search did not come to.
+const NONE: u32 = u32::MAX;
 
 /// A value in the table of a weak collection, and the key that it lives as long as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,40 +140,57 @@ impl Graph {
 
     /// The dominator tree. It takes the place of the references, which are given back.
     pub fn into_dominators(mut self) -> DominatorTree {
-        let (order, held) = self.search();
-        let predecessors = self.predecessors(&order, &held);
+        let (mut order, mut held) = self.search();
+        // From here on all is in terms of the numbers of the search, so that numbers by node can go before predecessors come.
+        let number = |id| order.number(id).unwrap_or(NONE);
+        self.edges.renumber(number);
+        for target in held.0.values_mut().flatten() {
+            *target = number(*target);
+        }
+        order.forget_numbers();
+        let predecessors = self.predecessors(&order, &held, |target| target);
         self.edges = Adjacency::default();
         drop(held);
-        self.dominators_of(&order, predecessors)
+        self.dominators_of(order, predecessors)
     }
 
     /// The dominator tree, for whoever needs the references, too.
     pub fn dominators(&self) -> DominatorTree {
         let (order, held) = self.search();
-        let predecessors = self.predecessors(&order, &held);
-        self.dominators_of(&order, predecessors)
+        let number = |id| order.number(id).unwrap_or(NONE);
+        let predecessors = self.predecessors(&order, &held, number);
+        drop(held);
+        self.dominators_of(order, predecessors)
     }
 
-    fn predecessors(&self, order: &Preorder, held: &Held) -> Adjacency {
+    /// From where each number of a search is referred to, but for where the search came from. `number` is that of what an edge leads to.
+    fn predecessors(
+        &self,
+        order: &Preorder,
+        held: &Held,
+        number: impl Fn(u32) -> u32,
+    ) -> Adjacency {
         Adjacency::reversed(order.len(), |edge| {
-            for (id, number) in order.nodes().iter().zip(1..) {
+            for (id, from) in order.nodes().iter().zip(1..) {
                 for target in self.edges.of(*id).iter().chain(held.by(*id)) {
-                    if let Some(target) = order.number(*target) {
-                        edge(number, target);
+                    let to = number(*target);
+                    // Half of all edges are those of the search.
+                    if to != NONE && !order.is_parent(from, to) {
+                        edge(from, to);
                     }
                 }
             }
         })
     }
 
-    fn dominators_of(&self, order: &Preorder, predecessors: Adjacency) -> DominatorTree {
+    fn dominators_of(&self, mut order: Preorder, predecessors: Adjacency) -> DominatorTree {
+        order.forget_numbers();
         let is_root = BitSet::new(self.nodes.len());
         for (id, _) in &self.roots {
             is_root.insert(*id);
         }
-        let is_root = |number| order.node(number).is_some_and(|id| is_root.contains(id));
-        let mut dominators = immediate_dominators(order, &predecessors, is_root);
-        drop(predecessors);
+        let mut dominators =
+            immediate_dominators(&mut order, predecessors, |id| is_root.contains(id));
         // What holds the properties or elements of an object is a detail of V8's: DevTools has an edge from the object to each
         // of them, too, so that the object dominates them and not its store.
         let is_store = |number| {
@@ -190,7 +209,7 @@ impl Graph {
         }
         DominatorTree::new(
             Arc::clone(&self.nodes),
-            order,
+            &order,
             &dominators,
             &self.outside,
             self.missing_roots.clone(),

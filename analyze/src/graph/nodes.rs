@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_format::model::{Page, Space};
 
 use super::index::{Marks, ObjectIndex};
+use super::log::Log;
 use crate::heap::{Classes, Coverage, HeapObject, PageSelection, Visitor, walk};
 use crate::layout::{Encoding, Field, Place};
 use crate::v8::{Address, Kind, Objects, Tagged};
@@ -62,9 +64,12 @@ impl Nodes {
             coverage,
             ..Self::default()
         };
-        let count = parts.iter().map(|part| part.sizes.len()).sum();
-        nodes.sizes.reserve_exact(count);
-        nodes.maps.reserve_exact(count);
+        let count = parts.iter().map(|part| part.len as usize).sum();
+        nodes.sizes = vec![0; count];
+        nodes.maps = vec![0; count];
+        let (mut sizes, mut maps) = (nodes.sizes.as_mut_slice(), nodes.maps.as_mut_slice());
+        let mut tasks = Vec::with_capacity(parts.len());
+        let mut first = 0_u32;
         let mut known: FxHashMap<Address, u32> = FxHashMap::default();
         let mut marks = Vec::with_capacity(parts.len());
         for part in parts {
@@ -79,18 +84,29 @@ impl Nodes {
                     })
                 })
                 .collect();
-            let first = nodes.sizes.len() as u32;
             let immortal = part.immortal.iter();
             nodes
                 .immortal
                 .extend(immortal.map(|range| range.start + first..range.end + first));
-            nodes.sizes.extend(part.sizes);
-            let global = |local: u32| translated.get(local as usize).copied().unwrap_or(0);
-            nodes.maps.extend(part.maps.into_iter().map(global));
+            first = first.wrapping_add(part.len);
+            let len = part.len as usize;
+            let (sizes_of, sizes_after) = sizes.split_at_mut(len.min(sizes.len()));
+            let (maps_of, maps_after) = maps.split_at_mut(len.min(maps.len()));
+            (sizes, maps) = (sizes_after, maps_after);
+            tasks.push((part.log, translated, sizes_of, maps_of));
             nodes.weak_tables.extend(part.weak_tables);
             nodes.transitions.extend(part.found_transitions);
             marks.push(part.marks);
         }
+        tasks
+            .into_par_iter()
+            .for_each(|(log, translated, sizes, maps)| {
+                let mut log = log.read();
+                for (size, map) in sizes.iter_mut().zip(maps) {
+                    *size = log.number();
+                    *map = (translated.get(log.number() as usize).copied()).unwrap_or(0);
+                }
+            });
         nodes.index = ObjectIndex::new(marks)?;
         (nodes.index.len() == nodes.sizes.len()).then_some(nodes)
     }
@@ -165,8 +181,10 @@ struct Part<'a> {
     /// Where maps keep their transitions, if that is not told by the type either.
     transitions: Option<Place>,
     marks: Marks,
-    sizes: Vec<u32>,
-    maps: Vec<u32>,
+    /// Objects so far.
+    len: u32,
+    /// Of each, its size in words, and its map by its place in `map_addresses`.
+    log: Log,
     map_addresses: Vec<Address>,
     /// Whether maps are those of weak collections, by index.
     is_weak_collection: Vec<bool>,
@@ -183,8 +201,8 @@ impl<'a> Part<'a> {
             table: None,
             transitions: None,
             marks: Marks::default(),
-            sizes: Vec::new(),
-            maps: Vec::new(),
+            len: 0,
+            log: Log::default(),
             map_addresses: Vec::new(),
             is_weak_collection: Vec::new(),
             weak_tables: Vec::new(),
@@ -218,16 +236,17 @@ impl Visitor for Part<'_> {
             }
         }
         if self.is_immortal {
-            let id = self.sizes.len() as u32;
+            let id = self.len;
             match self.immortal.last_mut() {
                 Some(range) if range.end == id => range.end += 1,
                 _ => self.immortal.push(id..id + 1),
             }
         }
         // Larger than 32 GiB is no object; the page would have to be.
-        self.sizes
+        self.log
             .push(u32::try_from(object.size / 8).unwrap_or(u32::MAX));
-        self.maps.push(object.map_index as u32);
+        self.log.push(object.map_index as u32);
+        self.len += 1;
         self.marks.object(object.address);
         if let Some(place) = self.table
             && self.is_weak_collection.get(object.map_index) == Some(&true)

@@ -33,7 +33,7 @@ impl DominatorTree {
     ) -> Self {
         let mut parents = vec![DEAD; nodes.len()];
         let mut retained: Vec<u64> = vec![0; nodes.len()];
-        for (id, bytes) in outside.iter().filter(|(id, _)| order.number(*id).is_some()) {
+        for (id, bytes) in outside {
             if let Some(place) = retained.get_mut(*id as usize) {
                 *place += bytes;
             }
@@ -58,6 +58,13 @@ impl DominatorTree {
             }
             if let Some(place) = parents.get_mut(*id as usize) {
                 *place = parent;
+            }
+        }
+        for (id, _) in outside {
+            if parents.get(*id as usize) == Some(&DEAD)
+                && let Some(place) = retained.get_mut(*id as usize)
+            {
+                *place = 0;
             }
         }
         Self {
