@@ -2,6 +2,7 @@
 
 use super::super::column::{Code32, From32};
 use super::super::cursor::{put_number, zigzag};
+use super::pool::Pooled;
 
 /// Numbers that are looked at.
 const SAMPLE: usize = 1024;
@@ -24,7 +25,7 @@ pub(super) struct Estimator {
     round: u32,
     used: Vec<u32>,
     logs: Vec<f32>,
-    compressor: Option<zstd::bulk::Compressor<'static>>,
+    compressor: Option<Pooled>,
     /// Numbers as one of the ways writes them, the bytes of these, and those compressed.
     trial: Vec<u32>,
     bytes: Vec<u8>,
@@ -217,11 +218,11 @@ impl Estimator {
     /// What the bytes are compressed to; `None` if zstd fails, as when memory is short.
     fn compressed_len(&mut self) -> Option<usize> {
         if self.compressor.is_none() {
-            self.compressor = zstd::bulk::Compressor::new(1).ok();
+            self.compressor = Pooled::new(1).ok();
         }
         self.compressed
             .resize(zstd::zstd_safe::compress_bound(self.bytes.len()), 0);
-        let compressor = self.compressor.as_mut()?;
+        let compressor = self.compressor.as_mut()?.get().ok()?;
         compressor
             .compress_to_buffer(&self.bytes, self.compressed.as_mut_slice())
             .ok()

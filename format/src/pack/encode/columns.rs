@@ -17,13 +17,13 @@ pub(super) struct Packer<'a> {
     pub(super) grouping: &'a Grouping,
     pub(super) codes: &'a Codes,
     pub(super) streams: &'a mut Streams,
+    pub(super) estimator: Estimator,
     pub(super) scratch: Scratch,
 }
 
 /// Room that is used again for each column.
 #[derive(Default)]
 pub(super) struct Scratch {
-    pub(super) estimator: Estimator,
     pub(super) tags: Vec<u8>,
     pub(super) references: Vec<u32>,
     pub(super) own: Vec<u32>,

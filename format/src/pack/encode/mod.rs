@@ -5,6 +5,7 @@ mod choose;
 mod classify;
 mod columns;
 mod groups;
+mod pool;
 mod streams;
 mod words;
 
@@ -202,6 +203,7 @@ impl SegmentBuilder {
             grouping: &grouping,
             codes: &codes,
             streams: &mut streams,
+            estimator: Default::default(),
             scratch: Default::default(),
         }
         .pack();

@@ -3,6 +3,7 @@
 use super::super::Stream;
 use super::super::head::FrameRecord;
 use super::PackOptions;
+use super::pool::Pooled;
 use crate::compress::compress;
 
 /// What takes at least so many bytes is compressed by itself: it may look like nothing else.
@@ -48,13 +49,8 @@ impl Streams {
     }
 
     pub(super) fn compress(&self, options: PackOptions) -> std::io::Result<Frames> {
-        let compressor = |level| -> std::io::Result<_> {
-            let mut compressor = zstd::bulk::Compressor::new(level)?;
-            compressor.include_contentsize(true)?;
-            Ok(compressor)
-        };
-        let mut text = compressor(options.text_level)?;
-        let mut other = compressor(options.level)?;
+        let mut text = Pooled::new(options.text_level)?;
+        let mut other = Pooled::new(options.level)?;
         let mut frames = Frames {
             count: 0,
             table: Vec::new(),
@@ -73,7 +69,7 @@ impl Streams {
                 if piece.is_empty() {
                     continue;
                 }
-                compress(compressor, piece, &mut stored)?;
+                compress(compressor.get()?, piece, &mut stored)?;
                 let record = FrameRecord {
                     stream: *stream as u32,
                     raw_len: piece.len() as u32,

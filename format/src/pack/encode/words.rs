@@ -58,7 +58,6 @@ impl Packer<'_> {
     fn values(&mut self, rows: &[Row], bases: &[Vec<u32>], hint: Hint) -> Option<Vec<u32>> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let Scratch {
-            estimator,
             tags,
             references,
             own,
@@ -116,7 +115,7 @@ impl Packer<'_> {
                 Candidate::with(From32::Own(0), own),
                 Candidate::with(From32::OwnLast(0), own),
             ];
-            let chosen = estimator.choose(references, &candidates);
+            let chosen = self.estimator.choose(references, &candidates);
             self.write(chosen.code, &chosen.written, Stream::References);
         }
         let (integers, integer_rows) = (
@@ -184,7 +183,7 @@ impl Packer<'_> {
             candidates.push(Candidate::with(From32::Own(back), base));
             candidates.push(Candidate::with(From32::OwnLast(back), base));
         }
-        let chosen = self.scratch.estimator.choose(integers, &candidates);
+        let chosen = self.estimator.choose(integers, &candidates);
         self.write(chosen.code, &chosen.written, Stream::Integers);
     }
 
