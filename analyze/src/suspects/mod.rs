@@ -5,6 +5,7 @@
 //! left out by that, and so is what is kept within a bound. With later captures of the process growth decides instead.
 
 mod accumulation;
+mod alias;
 mod code;
 mod contents;
 mod crowds;
