@@ -22,7 +22,7 @@ use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
 use crate::linux::snapshot::{FrozenView, NewPage, Planner, SnapshotMemory};
 use crate::linux::stop_and_copy::{hurry, prefaulted};
-use crate::linux::{maps, pagemap, procfs, threads};
+use crate::linux::{pagemap, procfs, threads};
 
 /// How the process is to be stopped.
 pub(super) struct Halt<'a> {
@@ -179,12 +179,15 @@ fn find(
         None => false,
     };
     (session.entries.mapped).extend_from_slice(session.remapped.ranges());
+    let mapped = session.entries.mapped.iter().copied();
+    let remapped = RangeSet::of_pages(mapped, session.page_size);
     let mut regions = None;
     if !logged
-        || !session.entries.mapped.is_empty()
+        || !remapped.is_empty()
         || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
     {
-        regions = Some(maps::read_regions(pid).map_err(proc)?);
+        let changed = logged.then_some(&remapped);
+        regions = Some(session.map_again(changed).map_err(proc)?.0);
     }
     let watched = &session.watched;
     let mut wanted: Vec<MemoryRange> = Vec::new();
@@ -203,8 +206,6 @@ fn find(
             }
         }
         // What was mapped in the place of something else is empty where it was not touched since.
-        let remapped =
-            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
         wanted.extend_from_slice(watched.image.and(&remapped).ranges());
     } else {
         let mut written = Vec::new();
@@ -226,8 +227,6 @@ fn find(
         wanted.extend(populated_since(session));
     }
     if let Some(regions) = &regions {
-        let remapped =
-            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
         let alignment = watched.alignment;
         bases.extend(new_bases(&session.regions, regions, &remapped, alignment));
     }

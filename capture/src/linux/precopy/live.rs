@@ -1,5 +1,7 @@
 //! What happens while the process runs: copying, and copying again.
 
+use std::io;
+
 use nix::errno::Errno;
 use nix::libc::pid_t;
 use v8mini_format::FrameQueue;
@@ -15,6 +17,7 @@ use super::tools::Tools;
 use super::watched::Watched;
 use crate::linux::collection::await_end;
 use crate::linux::fault_log::Entries;
+use crate::linux::mappings::{self, Mappings};
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
@@ -60,6 +63,8 @@ pub(super) struct Session<'a> {
     pub(super) regions: Vec<Region>,
     /// Pages that were mapped then.
     pub(super) mapped_pages: u64,
+    /// Tells single mappings, where the kernel can.
+    mappings: Option<Mappings>,
     /// What was logged, and is not worked off.
     pub(super) entries: Entries,
     /// What was mapped anew since the process was last planned.
@@ -104,6 +109,7 @@ impl<'a> Session<'a> {
             memory: RemoteMemory::new(pid, regions, page_size),
             regions: regions.to_vec(),
             mapped_pages: 0,
+            mappings: Mappings::open(pid).ok(),
             entries: Entries::default(),
             remapped: RangeSet::default(),
             is_doubtful: false,
@@ -170,6 +176,25 @@ impl<'a> Session<'a> {
         self.watched
             .update(&mut self.tools.userfaultfd, &watch, &self.regions, remapped)
             .map_err(refused)
+    }
+
+    /// The memory map as it is now, and the number of its pages. What was mapped since it was last read is `changed`, if a log has told all that.
+    pub(super) fn map_again(
+        &mut self,
+        changed: Option<&RangeSet>,
+    ) -> io::Result<(Vec<Region>, u64)> {
+        let pages = procfs::mapped_pages(self.pid)?;
+        if let (Some(mappings), Some(changed)) = (&mut self.mappings, changed)
+            && let Ok(regions) = mappings.again(&self.regions, changed)
+        {
+            // No log tells what is unmapped.
+            let count = |regions| mappings::pages(regions, self.page_size);
+            let expected = (self.mapped_pages + count(&regions)).checked_sub(count(&self.regions));
+            if expected == Some(pages) {
+                return Ok((regions, pages));
+            }
+        }
+        Ok((maps::read_regions(self.pid)?, pages))
     }
 
     /// Copies what was written, again and again, until little is left.

@@ -8,10 +8,10 @@ use v8mini_format::model::{Permissions, Region};
 use super::SessionError;
 use super::live::{Session, refused};
 use super::watched::mapped;
+use crate::linux::procfs;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
 use crate::linux::snapshot::{NewPage, Planner};
-use crate::linux::{maps, procfs};
 
 /// How long to wait for a moment at which little was written.
 const PATIENCE: Duration = Duration::from_millis(1400);
@@ -55,16 +55,19 @@ impl Session<'_> {
             self.drain();
             let elapsed = began.elapsed();
             let pending = self.pending();
-            // What is no less than the least so far, or hardly more, will not become much less.
-            let near = least / 8;
-            let is_least = pending.abs_diff(least) <= near && elapsed > HASTE;
-            least = least.min(pending);
+            // A collection keeps the program from writing, until it writes all at once; and a stop in one is in vain.
+            let is_collecting = planner.is_collecting();
+            // What is no less than the least so far will not become much less. The longer it takes, the less is asked for.
+            let is_least = elapsed > HASTE && pending <= tolerated(least, elapsed);
+            if !is_collecting {
+                least = least.min(pending);
+            }
             let is_known = !self.is_doubtful && !self.is_remapped()?;
             // To read the memory map in the stop takes 4 ms per gigabyte: much where little is left to be copied.
             let is_much = pending > MUCH_PAGES * self.page_size;
-            // A stop in a collection is in vain.
-            let is_good = (self.is_little(pending) || is_least) && !planner.is_collecting();
-            if elapsed > PATIENCE || (is_good && is_known) || (is_least && is_much) {
+            let is_good = (self.is_little(pending) || is_least) && !is_collecting;
+            let is_late = elapsed > PATIENCE && (!is_collecting || elapsed > 2 * PATIENCE);
+            if is_late || (is_good && is_known) || (is_least && is_much && !is_collecting) {
                 return Ok(());
             }
         }
@@ -99,12 +102,15 @@ impl Session<'_> {
 
     /// Reads the memory map anew and watches what is new in it, without planning anew.
     fn remap(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        self.mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
-        let regions = maps::read_regions(self.pid).map_err(SessionError::Proc)?;
+        let remapped = std::mem::take(&mut self.remapped);
+        let is_logged = self.tools.log.is_some() && !self.is_doubtful;
+        let (regions, pages) = self
+            .map_again(is_logged.then_some(&remapped))
+            .map_err(SessionError::Proc)?;
         if regions.is_empty() {
             return Err(SessionError::Exited);
         }
-        let remapped = std::mem::take(&mut self.remapped);
+        self.mapped_pages = pages;
         let bases = new_bases(&self.regions, &regions, &remapped, self.watched.alignment);
         self.regions = regions;
         let fresh = self.follow(planner, bases, &remapped)?;
@@ -195,6 +201,13 @@ impl Session<'_> {
         }
         Ok((copied, bases))
     }
+}
+
+/// What is put up with after a time, where `least` was the least so far: an eighth more at first, all that again in the end.
+fn tolerated(least: u64, elapsed: Duration) -> u64 {
+    let waited = elapsed.saturating_sub(HASTE).as_secs_f64();
+    let share = waited / PATIENCE.saturating_sub(HASTE).as_secs_f64();
+    least.saturating_add((least as f64 * share.clamp(0.125, 1.0)) as u64)
 }
 
 /// Where a page of the heap could begin in memory that was mapped since, or mapped anew.
