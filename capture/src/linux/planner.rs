@@ -122,16 +122,15 @@ impl Planner for HeapPlanner<'_> {
         let (young, old): (Vec<Page>, Vec<Page>) = pages.pages.iter().copied().partition(is_young);
         let mut plan = ReadPlan::default();
         plan.add_pages(&old, true);
+        plan.add_metadata(&young);
         plan.add_ranges(self.buffers.iter().copied());
-        let mut young_plan = ReadPlan::default();
-        // Both semispaces: they may have changed places when the process is stopped.
-        young_plan.add_pages(&young, true);
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
         let extents = old.iter().map(extent).chain(self.buffers.clone());
         Watch {
             ranges: plan.finish(&live.memory.ranges()),
-            young: young_plan.finish(&[EVERYWHERE]),
+            // Both semispaces: they may have changed places when the process is stopped.
+            young: young.iter().map(extent).collect(),
             vacant: vacant(live.regions, &pages, alignment),
             pages: extents.collect(),
             alignment,

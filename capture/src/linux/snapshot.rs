@@ -48,8 +48,8 @@ pub trait Planner: Send {
 pub struct Watch {
     /// Readable memory that belongs to the image, or may come to: sorted, disjoint.
     pub ranges: Vec<MemoryRange>,
-    /// The young generation, which belongs to the image, too, as far as it exists, and is better left alone until shortly before the
-    /// stop: each scavenge writes to all of it.
+    /// The pages of the young generation, which belong to the image, too, as far as they exist, and are better left alone until shortly
+    /// before the stop: each scavenge writes to all of them.
     pub young: Vec<MemoryRange>,
     /// Where the heap's pages lie, with the parts that are not in use yet.
     pub pages: Vec<MemoryRange>,

@@ -80,7 +80,8 @@ impl Watched {
         self.unprotected = self.unprotected.or(&refused).and(&wanted);
         self.vacant = vacant.without(&refused);
         self.unpopulated = heap.without(&wanted);
-        let copy = fresh.and(&wanted);
+        // What was watched only because a page could begin there was never copied.
+        let copy = wanted.without(&self.image.without(remapped));
         self.image = wanted;
         self.with_young = false;
         self.mapped = all;
