@@ -137,6 +137,10 @@ impl Planner for HeapPlanner<'_> {
         }
     }
 
+    fn prepare(&mut self, live: FrozenView<'_>) {
+        self.find_holders(live);
+    }
+
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop {
         let clues = self.target.clues();
         let isolates = pair_isolates(frozen.memory, &self.heaps, frozen.threads, clues);

@@ -32,6 +32,9 @@ pub trait Planner: Send {
     /// What to copy, and to watch, while the process runs, so that little is left to do in the stop.
     fn watch(&mut self, live: FrozenView<'_>) -> Watch;
 
+    /// Looks again, shortly before the stop, for what it would take the stop long to find.
+    fn prepare(&mut self, live: FrozenView<'_>);
+
     /// What hangs on the threads, and is known in the stop only. It is asked after [`Planner::watch`], and quick.
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop;
 

@@ -10,7 +10,7 @@ use v8mini_format::model::{Problem, Region, Thread};
 
 use super::SessionError;
 use super::live::Session;
-use super::settle::new_bases;
+use super::settle::{AT_FIRST, new_bases};
 use super::watched::mapped;
 use crate::linux::copy::copy;
 use crate::linux::error::CaptureError;
@@ -69,7 +69,7 @@ impl Halt<'_> {
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
         let failed = |error: SessionError| error.of(pid, self.mode);
-        session.calm_down(planner).map_err(failed)?;
+        session.calm_down(planner, AT_FIRST).map_err(failed)?;
         let room = session.stage_bytes();
         let mut stage =
             prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;

@@ -11,14 +11,17 @@ use super::watched::mapped;
 use crate::linux::procfs;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
-use crate::linux::snapshot::{NewPage, Planner};
+use crate::linux::snapshot::{FrozenView, NewPage, Planner};
 
-/// How long to wait for a moment at which little was written.
-const PATIENCE: Duration = Duration::from_millis(1400);
+/// How long to wait for a moment at which little was written: before everything is made ready for the stop, then before the young
+/// generation is watched, and after that.
+pub(super) const AT_FIRST: Duration = Duration::from_millis(700);
+const BEFORE_YOUNG: Duration = Duration::from_millis(300);
+const WITH_YOUNG: Duration = Duration::from_millis(1000);
 /// The stop copies more pages than this in more time than it takes to read the memory map.
 const MUCH_PAGES: u64 = 4096;
-/// How long to wait at least, if it is no longer less from round to round.
-const HASTE: Duration = Duration::from_millis(500);
+/// The part of that time after which it is put up with that it is no longer less from round to round.
+const HASTE: f64 = 0.35;
 /// Bytes that are scanned at once; a multiple of every size of page.
 const STRETCH: u64 = 32 << 20;
 
@@ -27,9 +30,14 @@ impl Session<'_> {
     ///
     /// A scavenge that meets protected pages of the young generation takes twice as long (V8 12.4, 16 MB: 10 ms for 5).
     pub(super) fn settle(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        self.calm_down(planner)?;
+        self.calm_down(planner, BEFORE_YOUNG)?;
+        planner.prepare(FrozenView {
+            memory: &self.memory,
+            regions: &self.regions,
+            threads: &[],
+        });
         self.admit_young(planner)?;
-        self.calm_down(planner)
+        self.calm_down(planner, WITH_YOUNG)
     }
 
     /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
@@ -37,7 +45,11 @@ impl Session<'_> {
     ///
     /// A collection of the young generation writes thousands of pages at once, and maps more: it passes. A program that writes faster
     /// than it is copied is stopped all the same, at a moment that is no worse than others.
-    pub(super) fn calm_down(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+    pub(super) fn calm_down(
+        &mut self,
+        planner: &mut dyn Planner,
+        patience: Duration,
+    ) -> Result<(), SessionError> {
         let began = Instant::now();
         let mut least = u64::MAX;
         loop {
@@ -58,7 +70,8 @@ impl Session<'_> {
             // A collection keeps the program from writing, until it writes all at once; and a stop in one is in vain.
             let is_collecting = planner.is_collecting();
             // What is no less than the least so far will not become much less. The longer it takes, the less is asked for.
-            let is_least = elapsed > HASTE && pending <= tolerated(least, elapsed);
+            let waited = elapsed.as_secs_f64() / patience.as_secs_f64();
+            let is_least = waited > HASTE && pending <= tolerated(least, waited);
             if !is_collecting {
                 least = least.min(pending);
             }
@@ -66,7 +79,7 @@ impl Session<'_> {
             // To read the memory map in the stop takes 4 ms per gigabyte: much where little is left to be copied.
             let is_much = pending > MUCH_PAGES * self.page_size;
             let is_good = (self.is_little(pending) || is_least) && !is_collecting;
-            let is_late = elapsed > PATIENCE && (!is_collecting || elapsed > 2 * PATIENCE);
+            let is_late = waited > 1.0 && (!is_collecting || waited > 2.0);
             if is_late || (is_good && is_known) || (is_least && is_much && !is_collecting) {
                 return Ok(());
             }
@@ -203,10 +216,9 @@ impl Session<'_> {
     }
 }
 
-/// What is put up with after a time, where `least` was the least so far: an eighth more at first, all that again in the end.
-fn tolerated(least: u64, elapsed: Duration) -> u64 {
-    let waited = elapsed.saturating_sub(HASTE).as_secs_f64();
-    let share = waited / PATIENCE.saturating_sub(HASTE).as_secs_f64();
+/// What is put up with after a part of the time, where `least` was the least so far: an eighth more at first, all that again in the end.
+fn tolerated(least: u64, waited: f64) -> u64 {
+    let share = (waited - HASTE) / (1.0 - HASTE);
     least.saturating_add((least as f64 * share.clamp(0.125, 1.0)) as u64)
 }
 
