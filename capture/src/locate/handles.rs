@@ -74,6 +74,8 @@ pub struct Holders {
     eternal: Vec<u64>,
     /// The other objects that belong to the isolate.
     others: BTreeSet<u64>,
+    /// All that the isolate pointed to outside of itself: what is not among it is new.
+    pointers: BTreeSet<u64>,
 }
 
 impl Holders {
@@ -83,6 +85,7 @@ impl Holders {
         self.scopes.extend(other.scopes);
         self.eternal.extend(other.eternal);
         self.others.extend(other.others);
+        self.pointers.extend(other.pointers);
     }
 
     fn is_empty(&self) -> bool {
@@ -102,8 +105,8 @@ pub fn find_handles(memory: &dyn Memory, isolate: u64, block: MemoryRange) -> Ha
     Search::new(memory, false).of(isolate, block)
 }
 
-/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Everything else that the isolate points to
-/// is only looked at if they do not lead to all kinds of handles any more.
+/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Everything else that the isolate pointed to
+/// then is only looked at if they do not lead to all kinds of handles any more.
 pub fn find_handles_again(
     memory: &dyn Memory,
     isolate: u64,
@@ -112,6 +115,13 @@ pub fn find_handles_again(
 ) -> Handles {
     let again = Search::new(memory, true).again(isolate, block, holders);
     again.unwrap_or_else(|| Search::new(memory, true).of(isolate, block))
+}
+
+/// Pointers among the `words` of an isolate to what lies outside of its `block`.
+fn pointers_out(words: &[u64], block: MemoryRange) -> impl Iterator<Item = u64> {
+    let is_outside =
+        move |word: &u64| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word);
+    words.iter().copied().filter(is_outside)
 }
 
 struct Search<'a> {
@@ -141,11 +151,8 @@ impl<'a> Search<'a> {
         else {
             return Handles::default();
         };
-        let is_outside =
-            |word: &u64| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word);
-        let mut pointers: Vec<u64> = words.iter().copied().filter(is_outside).collect();
-        pointers.sort_unstable();
-        pointers.dedup();
+        let pointers: BTreeSet<u64> = pointers_out(&words, block).collect();
+        self.handles.holders.pointers = pointers.clone();
         for pointer in pointers {
             match self.peek(pointer) {
                 Some(first) if first == isolate => self.object_of_isolate(pointer, &words),
@@ -189,12 +196,19 @@ impl<'a> Search<'a> {
         }
         for &object in &holders.scopes {
             if let Some(fields) = of_isolate(&mut self, object) {
-                let _ = self.scopes(object, &fields, &words) || self.no_scopes(object, &fields);
+                // A worker that has none may just have been starting: then it has other things, too, that nothing led to.
+                self.scopes(object, &fields, &words);
             }
         }
         for &object in &holders.others {
             if let Some(fields) = of_isolate(&mut self, object) {
                 self.other(object, &fields);
+            }
+        }
+        for pointer in pointers_out(&words, block).filter(|it| !holders.pointers.contains(it)) {
+            let is_new = !self.handles.holders.others.contains(&pointer);
+            if is_new && self.peek(pointer) == Some(isolate) {
+                self.object_of_isolate(pointer, &words);
             }
         }
         self.handles.are_complete().then_some(self.handles)
