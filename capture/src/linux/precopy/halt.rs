@@ -89,25 +89,25 @@ impl Halt<'_> {
         let at_monotonic =
             clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let mut problems = std::mem::take(&mut session.problems);
-        let stopped = threads::read(pid, &frozen, &session.regions, &before, &mut problems);
+        // Before anything is looked for in it.
+        let map = MapInStop::read(session)?;
+        let regions = map.regions.as_deref().unwrap_or(&session.regions);
+        let stopped = threads::read(pid, &frozen, regions, &before, &mut problems);
         let at_stop = planner.at_stop(FrozenView {
             memory: &session.memory,
-            regions: &session.regions,
+            regions,
             threads: &stopped,
         });
         if at_stop.collecting && !self.may_be_collecting {
             session.problems = problems;
             return Ok(Halted::Collecting);
         }
-        let mut found = find(session, planner, &stopped)?;
-        let regions = found.regions.take();
-        found.wanted.extend(at_stop.ranges);
-        found
-            .wanted
-            .extend_from_slice(session.watched.unprotected.ranges());
-        let known = regions.as_deref().unwrap_or(&session.regions);
+        let mut wanted = find(session, planner, &stopped, &map)?;
+        wanted.extend(at_stop.ranges);
+        wanted.extend_from_slice(session.watched.unprotected.ranges());
+        let known = map.regions.as_deref().unwrap_or(&session.regions);
         let readable = RangeSet::new(mapped(known, |region| region.permissions.read));
-        let wanted = RangeSet::of_pages(found.wanted, page_size).and(&readable);
+        let wanted = RangeSet::of_pages(wanted, page_size).and(&readable);
         if wanted.bytes() > stage.len() as u64 {
             session.last_written = wanted.bytes();
             if !self.may_grow {
@@ -142,7 +142,7 @@ impl Halt<'_> {
         problems.extend(report.problems);
         session.entries.mapped.clear();
         Ok(Halted::Done(Box::new(Done {
-            regions: regions.unwrap_or_else(|| session.regions.clone()),
+            regions: map.regions.unwrap_or_else(|| session.regions.clone()),
             threads: stopped,
             pause,
             at,
@@ -155,45 +155,65 @@ impl Halt<'_> {
     }
 }
 
-/// What has changed since the last round.
-struct Found {
-    /// To be copied: in any order.
-    wanted: Vec<MemoryRange>,
+/// The memory map in the stop.
+struct MapInStop {
+    /// Whether the log is complete.
+    is_logged: bool,
+    /// What was mapped since the last round, as far as the log tells.
+    remapped: RangeSet,
     /// The memory map, if it may have changed.
     regions: Option<Vec<Region>>,
 }
 
-/// Finds what has changed since the last round: by the log if there is one and it is complete, else by a scan.
+impl MapInStop {
+    fn read(session: &mut Session<'_>) -> Result<Self, CaptureError> {
+        let pid = session.pid;
+        let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
+        let is_logged = match &mut session.tools.log {
+            Some(log) => {
+                log.drain(&mut session.entries);
+                !session.entries.incomplete && !session.is_doubtful
+            }
+            None => false,
+        };
+        (session.entries.mapped).extend_from_slice(session.remapped.ranges());
+        let mapped = session.entries.mapped.iter().copied();
+        let remapped = RangeSet::of_pages(mapped, session.page_size);
+        let mut regions = None;
+        if !is_logged
+            || !remapped.is_empty()
+            || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
+        {
+            let changed = is_logged.then_some(&remapped);
+            regions = Some(session.map_again(changed).map_err(proc)?.0);
+        }
+        Ok(Self {
+            is_logged,
+            remapped,
+            regions,
+        })
+    }
+}
+
+/// Finds what is to be copied because it has changed since the last round, in any order: by the log if there is one and it is complete, else by a
+/// scan.
 fn find(
     session: &mut Session<'_>,
     planner: &mut dyn Planner,
     stopped: &[Thread],
-) -> Result<Found, CaptureError> {
+    map: &MapInStop,
+) -> Result<Vec<MemoryRange>, CaptureError> {
     let pid = session.pid;
-    let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
-    let logged = match &mut session.tools.log {
-        Some(log) => {
-            log.drain(&mut session.entries);
-            !session.entries.incomplete && !session.is_doubtful
-        }
-        None => false,
-    };
-    (session.entries.mapped).extend_from_slice(session.remapped.ranges());
-    let mapped = session.entries.mapped.iter().copied();
-    let remapped = RangeSet::of_pages(mapped, session.page_size);
-    let mut regions = None;
-    if !logged
-        || !remapped.is_empty()
-        || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
-    {
-        let changed = logged.then_some(&remapped);
-        regions = Some(session.map_again(changed).map_err(proc)?.0);
-    }
+    let MapInStop {
+        is_logged,
+        remapped,
+        regions,
+    } = map;
     let watched = &session.watched;
     let mut wanted: Vec<MemoryRange> = Vec::new();
     // Where a page of the heap may have been made.
     let mut bases: Vec<u64> = Vec::new();
-    if logged {
+    if *is_logged {
         let (image, others) = watched.sort(&mut session.entries.pages);
         wanted.extend_from_slice(image.ranges());
         for start in others {
@@ -206,7 +226,7 @@ fn find(
             }
         }
         // What was mapped in the place of something else is empty where it was not touched since.
-        wanted.extend_from_slice(watched.image.and(&remapped).ranges());
+        wanted.extend_from_slice(watched.image.and(remapped).ranges());
     } else {
         let mut written = Vec::new();
         match (session.tools.scan).written(&watched.runs, Then::Leave, &mut written) {
@@ -226,9 +246,9 @@ fn find(
         );
         wanted.extend(populated_since(session));
     }
-    if let Some(regions) = &regions {
+    if let Some(regions) = regions {
         let alignment = watched.alignment;
-        bases.extend(new_bases(&session.regions, regions, &remapped, alignment));
+        bases.extend(new_bases(&session.regions, regions, remapped, alignment));
     }
     bases.sort_unstable();
     bases.dedup();
@@ -251,7 +271,7 @@ fn find(
         let new = RangeSet::new(plan).without(&session.watched.image);
         wanted.extend_from_slice(new.ranges());
     }
-    Ok(Found { wanted, regions })
+    Ok(wanted)
 }
 
 /// The parts of the heap's pages that did not exist in the last round, and do now.
