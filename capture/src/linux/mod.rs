@@ -15,7 +15,6 @@ mod inject;
 mod leftovers;
 mod list;
 mod live;
-mod mappings;
 mod maps;
 mod mode;
 mod monitor;

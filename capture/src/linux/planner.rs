@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange, ReadError};
-use v8mini_format::model::{GcState, Page, Region, Space, Thread};
+use v8mini_format::model::{GcState, Page, Region, Thread};
 
 use super::live::Target;
 use super::remote_memory::RemoteMemory;
@@ -116,29 +116,21 @@ impl Planner for HeapPlanner<'_> {
     fn watch(&mut self, live: FrozenView<'_>) -> Watch {
         let version = (self.target.clues().symbols).and_then(|symbols| symbols.v8_version);
         let pages = (self.target.pages).again(live.memory, live.regions, version);
+        let mut plan = ReadPlan::default();
+        // Both semispaces: they may have changed places when the process is stopped.
+        plan.add_pages(&pages.pages, true);
+        plan.add_ranges(self.buffers.iter().copied());
         self.heaps = one_of_each_heap(&pages);
         self.find_holders(live);
-        let is_young = |page: &Page| matches!(page.space, Space::New | Space::NewFrom);
-        let (young, old): (Vec<Page>, Vec<Page>) = pages.pages.iter().copied().partition(is_young);
-        let mut plan = ReadPlan::default();
-        plan.add_pages(&old, true);
-        plan.add_metadata(&young);
-        plan.add_ranges(self.buffers.iter().copied());
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
-        let extents = old.iter().map(extent).chain(self.buffers.clone());
+        let extents = pages.pages.iter().map(extent).chain(self.buffers.clone());
         Watch {
             ranges: plan.finish(&live.memory.ranges()),
-            // Both semispaces: they may have changed places when the process is stopped.
-            young: young.iter().map(extent).collect(),
             vacant: vacant(live.regions, &pages, alignment),
             pages: extents.collect(),
             alignment,
         }
-    }
-
-    fn prepare(&mut self, live: FrozenView<'_>) {
-        self.find_holders(live);
     }
 
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop {

@@ -32,9 +32,6 @@ pub trait Planner: Send {
     /// What to copy, and to watch, while the process runs, so that little is left to do in the stop.
     fn watch(&mut self, live: FrozenView<'_>) -> Watch;
 
-    /// Looks again, shortly before the stop, for what it would take the stop long to find.
-    fn prepare(&mut self, live: FrozenView<'_>);
-
     /// What hangs on the threads, and is known in the stop only. It is asked after [`Planner::watch`], and quick.
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop;
 
@@ -51,9 +48,6 @@ pub trait Planner: Send {
 pub struct Watch {
     /// Readable memory that belongs to the image, or may come to: sorted, disjoint.
     pub ranges: Vec<MemoryRange>,
-    /// The pages of the young generation, which belong to the image, too, as far as they exist, and are better left alone until shortly
-    /// before the stop: each scavenge writes to all of them.
-    pub young: Vec<MemoryRange>,
     /// Where the heap's pages lie, with the parts that are not in use yet.
     pub pages: Vec<MemoryRange>,
     /// Addresses at which a page of the heap could begin: a write there may mean a new page.

@@ -74,8 +74,6 @@ pub struct Holders {
     eternal: Vec<u64>,
     /// The other objects that belong to the isolate.
     others: BTreeSet<u64>,
-    /// All that the isolate pointed to outside of itself: what is not among it is new.
-    pointers: BTreeSet<u64>,
 }
 
 impl Holders {
@@ -85,7 +83,6 @@ impl Holders {
         self.scopes.extend(other.scopes);
         self.eternal.extend(other.eternal);
         self.others.extend(other.others);
-        self.pointers.extend(other.pointers);
     }
 
     fn is_empty(&self) -> bool {
@@ -105,8 +102,8 @@ pub fn find_handles(memory: &dyn Memory, isolate: u64, block: MemoryRange) -> Ha
     Search::new(memory, false).of(isolate, block)
 }
 
-/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Everything else that the isolate pointed to
-/// then is only looked at if they do not lead to all kinds of handles any more.
+/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Everything else that the isolate points to
+/// is only looked at if they do not lead to all kinds of handles any more.
 pub fn find_handles_again(
     memory: &dyn Memory,
     isolate: u64,
@@ -115,13 +112,6 @@ pub fn find_handles_again(
 ) -> Handles {
     let again = Search::new(memory, true).again(isolate, block, holders);
     again.unwrap_or_else(|| Search::new(memory, true).of(isolate, block))
-}
-
-/// Pointers among the `words` of an isolate to what lies outside of its `block`.
-fn pointers_out(words: &[u64], block: MemoryRange) -> impl Iterator<Item = u64> {
-    let is_outside =
-        move |word: &u64| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word);
-    words.iter().copied().filter(is_outside)
 }
 
 struct Search<'a> {
@@ -151,8 +141,11 @@ impl<'a> Search<'a> {
         else {
             return Handles::default();
         };
-        let pointers: BTreeSet<u64> = pointers_out(&words, block).collect();
-        self.handles.holders.pointers = pointers.clone();
+        let is_outside =
+            |word: &u64| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word);
+        let mut pointers: Vec<u64> = words.iter().copied().filter(is_outside).collect();
+        pointers.sort_unstable();
+        pointers.dedup();
         for pointer in pointers {
             match self.peek(pointer) {
                 Some(first) if first == isolate => self.object_of_isolate(pointer, &words),
@@ -163,7 +156,7 @@ impl<'a> Search<'a> {
         if self.handles.scopes.is_none() {
             for object in self.handles.holders.others.clone() {
                 let fields = self.some_words(object, OBJECT_BYTES);
-                if self.no_scopes(object, &fields) {
+                if self.no_scopes(&fields) {
                     break;
                 }
             }
@@ -203,12 +196,6 @@ impl<'a> Search<'a> {
         for &object in &holders.others {
             if let Some(fields) = of_isolate(&mut self, object) {
                 self.other(object, &fields);
-            }
-        }
-        for pointer in pointers_out(&words, block).filter(|it| !holders.pointers.contains(it)) {
-            let is_new = !self.handles.holders.others.contains(&pointer);
-            if is_new && self.peek(pointer) == Some(isolate) {
-                self.object_of_isolate(pointer, &words);
             }
         }
         self.handles.are_complete().then_some(self.handles)
@@ -416,7 +403,7 @@ impl<'a> Search<'a> {
 
     /// Handle scopes none of which has a handle, as in a worker that waits (V8 9 and later): no block, but the contexts that were entered,
     /// which are the next thing that `HandleScopeImplementer` keeps.
-    fn no_scopes(&mut self, object: u64, fields: &[u64]) -> bool {
+    fn no_scopes(&mut self, fields: &[u64]) -> bool {
         let &[_, blocks, second, third, contexts, capacity, size, ..] = fields else {
             return false;
         };
@@ -438,7 +425,7 @@ impl<'a> Search<'a> {
         }
         self.keep(contexts, size * 8);
         self.handles.scopes = Some(entered);
-        self.handles.holders.scopes.push(object);
+        // Not a holder: the next search may find handles somewhere else.
         true
     }
 

@@ -87,16 +87,14 @@ impl Copier<'_> {
         Ok(())
     }
 
-    /// Copies pages that were written since they were copied. `between` is called every now and then; `buffer` is best used again and
-    /// again: the kernel clears fresh memory, which takes as long as to copy it.
+    /// Copies pages that were written since they were copied. `between` is called every now and then.
     pub(super) fn copy_again(
         &self,
         pages: &RangeSet,
         image: &mut CompressedImage,
-        buffer: &mut Vec<u8>,
         between: &mut dyn FnMut(),
     ) -> Result<(), CopyError> {
-        buffer.resize(usize::try_from(BATCH_BYTES).unwrap_or(0), 0);
+        let mut buffer = vec![0; usize::try_from(BATCH_BYTES).unwrap_or(0)];
         let mut batch: Vec<MemoryRange> = Vec::new();
         let mut bytes = 0;
         for range in pages.ranges() {
@@ -107,7 +105,7 @@ impl Copier<'_> {
                 bytes += len;
                 start += len;
                 if bytes == BATCH_BYTES {
-                    self.read_batch(&batch, buffer, image)?;
+                    self.read_batch(&batch, &mut buffer, image)?;
                     batch.clear();
                     bytes = 0;
                     between();
@@ -115,7 +113,7 @@ impl Copier<'_> {
                 }
             }
         }
-        self.read_batch(&batch, buffer, image)
+        self.read_batch(&batch, &mut buffer, image)
     }
 
     fn read_batch(

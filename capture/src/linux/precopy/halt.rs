@@ -8,9 +8,8 @@ use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Problem, Region, Thread};
 
-use super::SessionError;
 use super::live::Session;
-use super::settle::{AT_FIRST, new_bases};
+use super::settle::new_bases;
 use super::watched::mapped;
 use crate::linux::copy::copy;
 use crate::linux::error::CaptureError;
@@ -22,7 +21,7 @@ use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
 use crate::linux::snapshot::{FrozenView, NewPage, Planner, SnapshotMemory};
 use crate::linux::stop_and_copy::{hurry, prefaulted};
-use crate::linux::{pagemap, procfs, threads};
+use crate::linux::{maps, pagemap, procfs, threads};
 
 /// How the process is to be stopped.
 pub(super) struct Halt<'a> {
@@ -68,16 +67,16 @@ impl Halt<'_> {
         let pid = session.pid;
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
-        let failed = |error: SessionError| error.of(pid, self.mode);
-        session.calm_down(planner, AT_FIRST).map_err(failed)?;
         let room = session.stage_bytes();
         let mut stage =
             prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;
         let before = threads::facts(pid)?;
         session.entries.pages.reserve(1 << 16);
-        // All that took time, in which more was written. To hurry before it would be at the expense of the program.
         hurry();
-        session.settle(planner).map_err(failed)?;
+        // All that took time, in which more was written.
+        session
+            .settle(planner)
+            .map_err(|error| error.of(pid, self.mode))?;
 
         let frozen = Frozen::stop_within(pid, self.limits.max_pause)?;
         let deadline = self
@@ -89,25 +88,25 @@ impl Halt<'_> {
         let at_monotonic =
             clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let mut problems = std::mem::take(&mut session.problems);
-        // Before anything is looked for in it.
-        let map = MapInStop::read(session)?;
-        let regions = map.regions.as_deref().unwrap_or(&session.regions);
-        let stopped = threads::read(pid, &frozen, regions, &before, &mut problems);
+        let stopped = threads::read(pid, &frozen, &session.regions, &before, &mut problems);
         let at_stop = planner.at_stop(FrozenView {
             memory: &session.memory,
-            regions,
+            regions: &session.regions,
             threads: &stopped,
         });
         if at_stop.collecting && !self.may_be_collecting {
             session.problems = problems;
             return Ok(Halted::Collecting);
         }
-        let mut wanted = find(session, planner, &stopped, &map)?;
-        wanted.extend(at_stop.ranges);
-        wanted.extend_from_slice(session.watched.unprotected.ranges());
-        let known = map.regions.as_deref().unwrap_or(&session.regions);
+        let mut found = find(session, planner, &stopped)?;
+        let regions = found.regions.take();
+        found.wanted.extend(at_stop.ranges);
+        found
+            .wanted
+            .extend_from_slice(session.watched.unprotected.ranges());
+        let known = regions.as_deref().unwrap_or(&session.regions);
         let readable = RangeSet::new(mapped(known, |region| region.permissions.read));
-        let wanted = RangeSet::of_pages(wanted, page_size).and(&readable);
+        let wanted = RangeSet::of_pages(found.wanted, page_size).and(&readable);
         if wanted.bytes() > stage.len() as u64 {
             session.last_written = wanted.bytes();
             if !self.may_grow {
@@ -142,7 +141,7 @@ impl Halt<'_> {
         problems.extend(report.problems);
         session.entries.mapped.clear();
         Ok(Halted::Done(Box::new(Done {
-            regions: map.regions.unwrap_or_else(|| session.regions.clone()),
+            regions: regions.unwrap_or_else(|| session.regions.clone()),
             threads: stopped,
             pause,
             at,
@@ -155,65 +154,42 @@ impl Halt<'_> {
     }
 }
 
-/// The memory map in the stop.
-struct MapInStop {
-    /// Whether the log is complete.
-    is_logged: bool,
-    /// What was mapped since the last round, as far as the log tells.
-    remapped: RangeSet,
+/// What has changed since the last round.
+struct Found {
+    /// To be copied: in any order.
+    wanted: Vec<MemoryRange>,
     /// The memory map, if it may have changed.
     regions: Option<Vec<Region>>,
 }
 
-impl MapInStop {
-    fn read(session: &mut Session<'_>) -> Result<Self, CaptureError> {
-        let pid = session.pid;
-        let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
-        let is_logged = match &mut session.tools.log {
-            Some(log) => {
-                log.drain(&mut session.entries);
-                !session.entries.incomplete && !session.is_doubtful
-            }
-            None => false,
-        };
-        (session.entries.mapped).extend_from_slice(session.remapped.ranges());
-        let mapped = session.entries.mapped.iter().copied();
-        let remapped = RangeSet::of_pages(mapped, session.page_size);
-        let mut regions = None;
-        if !is_logged
-            || !remapped.is_empty()
-            || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
-        {
-            let changed = is_logged.then_some(&remapped);
-            regions = Some(session.map_again(changed).map_err(proc)?.0);
-        }
-        Ok(Self {
-            is_logged,
-            remapped,
-            regions,
-        })
-    }
-}
-
-/// Finds what is to be copied because it has changed since the last round, in any order: by the log if there is one and it is complete, else by a
-/// scan.
+/// Finds what has changed since the last round: by the log if there is one and it is complete, else by a scan.
 fn find(
     session: &mut Session<'_>,
     planner: &mut dyn Planner,
     stopped: &[Thread],
-    map: &MapInStop,
-) -> Result<Vec<MemoryRange>, CaptureError> {
+) -> Result<Found, CaptureError> {
     let pid = session.pid;
-    let MapInStop {
-        is_logged,
-        remapped,
-        regions,
-    } = map;
+    let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
+    let logged = match &mut session.tools.log {
+        Some(log) => {
+            log.drain(&mut session.entries);
+            !session.entries.incomplete && !session.is_doubtful
+        }
+        None => false,
+    };
+    (session.entries.mapped).extend_from_slice(session.remapped.ranges());
+    let mut regions = None;
+    if !logged
+        || !session.entries.mapped.is_empty()
+        || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
+    {
+        regions = Some(maps::read_regions(pid).map_err(proc)?);
+    }
     let watched = &session.watched;
     let mut wanted: Vec<MemoryRange> = Vec::new();
     // Where a page of the heap may have been made.
     let mut bases: Vec<u64> = Vec::new();
-    if *is_logged {
+    if logged {
         let (image, others) = watched.sort(&mut session.entries.pages);
         wanted.extend_from_slice(image.ranges());
         for start in others {
@@ -226,7 +202,9 @@ fn find(
             }
         }
         // What was mapped in the place of something else is empty where it was not touched since.
-        wanted.extend_from_slice(watched.image.and(remapped).ranges());
+        let remapped =
+            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
+        wanted.extend_from_slice(watched.image.and(&remapped).ranges());
     } else {
         let mut written = Vec::new();
         match (session.tools.scan).written(&watched.runs, Then::Leave, &mut written) {
@@ -246,9 +224,11 @@ fn find(
         );
         wanted.extend(populated_since(session));
     }
-    if let Some(regions) = regions {
+    if let Some(regions) = &regions {
+        let remapped =
+            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
         let alignment = watched.alignment;
-        bases.extend(new_bases(&session.regions, regions, remapped, alignment));
+        bases.extend(new_bases(&session.regions, regions, &remapped, alignment));
     }
     bases.sort_unstable();
     bases.dedup();
@@ -271,7 +251,7 @@ fn find(
         let new = RangeSet::new(plan).without(&session.watched.image);
         wanted.extend_from_slice(new.ranges());
     }
-    Ok(wanted)
+    Ok(Found { wanted, regions })
 }
 
 /// The parts of the heap's pages that did not exist in the last round, and do now.

@@ -1,7 +1,5 @@
 //! What happens while the process runs: copying, and copying again.
 
-use std::io;
-
 use nix::errno::Errno;
 use nix::libc::pid_t;
 use v8mini_format::FrameQueue;
@@ -17,7 +15,6 @@ use super::tools::Tools;
 use super::watched::Watched;
 use crate::linux::collection::await_end;
 use crate::linux::fault_log::Entries;
-use crate::linux::mappings::{self, Mappings};
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
@@ -63,8 +60,6 @@ pub(super) struct Session<'a> {
     pub(super) regions: Vec<Region>,
     /// Pages that were mapped then.
     pub(super) mapped_pages: u64,
-    /// Tells single mappings, where the kernel can.
-    mappings: Option<Mappings>,
     /// What was logged, and is not worked off.
     pub(super) entries: Entries,
     /// What was mapped anew since the process was last planned.
@@ -73,8 +68,6 @@ pub(super) struct Session<'a> {
     pub(super) is_doubtful: bool,
     /// Bytes that were written in the last round.
     pub(super) last_written: u64,
-    /// Where pages are read to on their way into the image.
-    buffer: Vec<u8>,
     pub(super) notes: Vec<String>,
     pub(super) problems: Vec<Problem>,
 }
@@ -109,12 +102,10 @@ impl<'a> Session<'a> {
             memory: RemoteMemory::new(pid, regions, page_size),
             regions: regions.to_vec(),
             mapped_pages: 0,
-            mappings: Mappings::open(pid).ok(),
             entries: Entries::default(),
             remapped: RangeSet::default(),
             is_doubtful: false,
             last_written: 0,
-            buffer: Vec::new(),
             notes,
             problems: Vec::new(),
         })
@@ -167,53 +158,32 @@ impl<'a> Session<'a> {
             return Err(SessionError::Exited);
         }
         self.memory = RemoteMemory::new(self.pid, &self.regions, self.page_size);
-        let live = FrozenView {
+        let watch = planner.watch(FrozenView {
             memory: &self.memory,
             regions: &self.regions,
             threads: &[],
-        };
-        let watch = planner.watch(live);
+        });
         self.watched
             .update(&mut self.tools.userfaultfd, &watch, &self.regions, remapped)
             .map_err(refused)
-    }
-
-    /// The memory map as it is now, and the number of its pages. What was mapped since it was last read is `changed`, if a log has told all that.
-    pub(super) fn map_again(
-        &mut self,
-        changed: Option<&RangeSet>,
-    ) -> io::Result<(Vec<Region>, u64)> {
-        let pages = procfs::mapped_pages(self.pid)?;
-        if let (Some(mappings), Some(changed)) = (&mut self.mappings, changed)
-            && let Ok(regions) = mappings.again(&self.regions, changed)
-        {
-            // No log tells what is unmapped.
-            let count = |regions| mappings::pages(regions, self.page_size);
-            let expected = (self.mapped_pages + count(&regions)).checked_sub(count(&self.regions));
-            if expected == Some(pages) {
-                return Ok((regions, pages));
-            }
-        }
-        Ok((maps::read_regions(self.pid)?, pages))
     }
 
     /// Copies what was written, again and again, until little is left.
     ///
     /// In no hurry it would never come to an end; it is short.
     pub(super) fn rounds(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        self.watched.release_young(&self.tools.userfaultfd);
         for round in 0..MAX_ROUNDS {
             let before = self.last_written;
             self.last_written = self.round(round == 0, planner)?;
-            if self.last_written > before / 2 || self.is_little(self.last_written) {
+            if self.last_written > before / 2 || self.is_little() {
                 break;
             }
         }
         Ok(())
     }
 
-    pub(super) fn is_little(&self, bytes: u64) -> bool {
-        bytes <= FEW_PAGES * self.page_size
+    pub(super) fn is_little(&self) -> bool {
+        self.last_written <= FEW_PAGES * self.page_size
     }
 
     /// Takes from the log what it has to tell, to what it has told before.
@@ -240,8 +210,7 @@ impl<'a> Session<'a> {
             throttle: &Throttle::new(0),
         };
         let (tools, entries) = (&mut self.tools, &mut self.entries);
-        let mut drain = || tools.drain(entries);
-        Ok(copier.copy_again(pages, &mut self.image, &mut self.buffer, &mut drain)?)
+        Ok(copier.copy_again(pages, &mut self.image, &mut || tools.drain(entries))?)
     }
 
     /// Protects pages. What is not mapped any more is found out by the copy.
@@ -294,9 +263,7 @@ impl<'a> Session<'a> {
         let mut written = RangeSet::default();
         let logged = self.logged();
         if first || !logged.is_enough {
-            let runs = self.watched.runs.clone();
-            let found = self.scan_and_protect(&runs)?;
-            let lost = self.unregistered()?;
+            let (found, lost) = self.scan_and_protect(true)?;
             replan |= !found.and(&self.watched.vacant).is_empty() || !lost.is_empty();
             remapped = remapped.or(&lost);
             written = written.or(&found.and(&self.watched.image));
@@ -335,45 +302,37 @@ impl<'a> Session<'a> {
         let mut drain = || tools.drain(entries);
         copier.copy(&mut queue, &new, &mut self.image, &mut |_| drain())?;
         let again = written.or(&fresh.and(&held)).and(&self.watched.image);
-        copier.copy_again(&again, &mut self.image, &mut self.buffer, &mut drain)?;
+        copier.copy_again(&again, &mut self.image, &mut drain)?;
         Ok(again.bytes() + new.bytes())
     }
 
-    /// The pages of `ranges` that were written, protected again.
+    /// The pages that were written, protected again; and those that are not registered any more, because something else
+    /// was mapped in their place.
+    ///
+    /// A complete log tells what is mapped anew; without one, it is worth the second scan to `check`.
     pub(super) fn scan_and_protect(
         &mut self,
-        ranges: &[MemoryRange],
-    ) -> Result<RangeSet, SessionError> {
-        let mut written = Vec::new();
-        match (self.tools.scan).written(ranges, Then::ProtectAgain, &mut written) {
-            Err(Errno::ESRCH) => Err(SessionError::Exited),
-            _ => Ok(RangeSet::new(written)),
-        }
-    }
-
-    /// What is watched and not registered any more, because something else was mapped in its place.
-    ///
-    /// A complete log tells what is mapped anew; without one, it is worth a scan.
-    pub(super) fn unregistered(&mut self) -> Result<RangeSet, SessionError> {
+        check: bool,
+    ) -> Result<(RangeSet, RangeSet), SessionError> {
         let Self { tools, watched, .. } = self;
-        let mut ignored = Vec::new();
-        let mut is_registered = |ranges: &[MemoryRange]| match tools.scan.written(
-            ranges,
-            Then::CheckRegistered,
-            &mut ignored,
-        ) {
+        let mut written = Vec::new();
+        let mut scan = |ranges: &[MemoryRange], then, found: &mut Vec<MemoryRange>| match tools
+            .scan
+            .written(ranges, then, found)
+        {
             Err(Errno::ESRCH) => Err(SessionError::Exited),
             result => Ok(result.is_ok()),
         };
-        let mut lost = Vec::new();
-        if !is_registered(&watched.runs)? {
+        scan(&watched.runs, Then::ProtectAgain, &mut written)?;
+        let (mut lost, mut ignored) = (Vec::new(), Vec::new());
+        if check && !scan(&watched.runs, Then::CheckRegistered, &mut ignored)? {
             for range in watched.image.or(&watched.vacant).ranges() {
-                if !is_registered(&[*range])? {
+                if !scan(&[*range], Then::CheckRegistered, &mut ignored)? {
                     lost.push(*range);
                 }
             }
         }
-        Ok(RangeSet::new(lost))
+        Ok((RangeSet::new(written), RangeSet::new(lost)))
     }
 
     /// Room that the stop will need.
