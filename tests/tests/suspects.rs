@@ -95,6 +95,8 @@ leaks! {
     a_handler_that_is_wrapped_again "wrapped-handler" "22.23.3"
     listeners_that_are_removed_in_vain "bound-listeners" "22.23.3"
     an_array_with_another_name "destructured-log" "22.23.3"
+    a_recorder_that_is_never_reset "recorder" "22.23.3"
+    a_queue_that_is_emptied_too_slowly "slow-consumer" "22.23.3"
 
     node_12_map_cache "map-cache" "12.22.12"
     node_16_listener "listener" "16.20.2"
@@ -105,11 +107,13 @@ leaks! {
     node_12_bound_listeners "bound-listeners" "12.22.12"
     node_16_wrapped_handler "wrapped-handler" "16.20.2"
     node_20_reactive_effects "reactive-effects" "20.20.2"
+    node_18_recorder "recorder" "18.20.8"
+    node_24_slow_consumer "slow-consumer" "24.21.0"
 }
 
 /// Neither one capture of a healthy program nor two of it at work give a suspect.
-fn is_quiet(program: &str) -> Result<()> {
-    let mut process = Workload::new(&format!("healthy/{program}.js"), nodes::USUAL)?.spawn()?;
+fn is_quiet(program: &str, release: &str) -> Result<()> {
+    let mut process = Workload::new(&format!("healthy/{program}.js"), release)?.spawn()?;
     let dir = tempfile::tempdir()?;
     let (first, second) = (dir.path().join("1.v8mini"), dir.path().join("2.v8mini"));
     Tools::get().capture_to(process.pid(), &first)?;
@@ -133,26 +137,57 @@ fn is_quiet(program: &str) -> Result<()> {
 }
 
 macro_rules! healthy {
-    ($($name:ident $program:literal)*) => {
+    ($($name:ident $program:literal $release:literal)*) => {
         $(
             #[test]
             fn $name() -> Result<()> {
-                is_quiet($program)
+                is_quiet($program, $release)
             }
         )*
     };
 }
 
 healthy! {
-    quiet_on_a_static_table "static-config"
-    quiet_on_a_cache_at_its_bound "lru-cache"
-    quiet_on_a_service_under_load "http-load"
-    quiet_on_a_compiler_between_bursts "compiler-burst"
-    quiet_on_a_job_queue "job-queue"
-    quiet_on_a_ring "ring"
-    quiet_on_batches_and_generations "batches"
-    quiet_on_a_table_at_its_bound "table"
-    quiet_on_a_pool "pool"
+    quiet_on_a_static_table "static-config" "22.23.3"
+    quiet_on_a_cache_at_its_bound "lru-cache" "22.23.3"
+    quiet_on_a_service_under_load "http-load" "22.23.3"
+    quiet_on_a_compiler_between_bursts "compiler-burst" "22.23.3"
+    quiet_on_a_job_queue "job-queue" "22.23.3"
+    quiet_on_a_ring "ring" "22.23.3"
+    quiet_on_batches_and_generations "batches" "22.23.3"
+    quiet_on_a_table_at_its_bound "table" "22.23.3"
+    quiet_on_a_pool "pool" "22.23.3"
+    quiet_on_a_catalog_that_was_loaded_once "catalog" "22.23.3"
+    quiet_on_a_cache_below_its_bound "filling-cache" "22.23.3"
+    quiet_on_parsed_data "parsed-data" "22.23.3"
+    node_12_quiet_on_a_catalog "catalog" "12.22.12"
+    node_18_quiet_on_a_catalog "catalog" "18.20.8"
+    node_24_quiet_on_a_catalog "catalog" "24.21.0"
+}
+
+/// What is large without being a suspect is told, with what to do next.
+#[test]
+fn what_is_large_is_named_without_suspicion() -> Result<()> {
+    let process = Workload::new("healthy/catalog.js", nodes::USUAL)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("catalog.v8mini");
+    Tools::get().capture_to(process.pid(), &file)?;
+    let report =
+        Tools::get().analyze(["suspects".as_ref(), file.as_os_str(), "--json".as_ref()])?;
+    let report: Value = serde_json::from_slice(&report.stdout)?;
+    let found = &report["largest"][0];
+    ensure!(found["count"] == 20000, "{report:#}");
+    ensure!(
+        found["reasons"].to_string().contains("has run once"),
+        "{found:#}"
+    );
+    let text = Tools::get().analyze(["suspects".as_ref(), file.as_os_str()])?;
+    let text = String::from_utf8_lossy(&text.stdout);
+    ensure!(
+        text.contains("no suspects") && text.contains("take a second capture and run `v8mini diff"),
+        "{text}"
+    );
+    Ok(())
 }
 
 /// Captures a program `captures` times at work, and looks for what it says that it leaks.

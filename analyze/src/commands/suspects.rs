@@ -16,14 +16,18 @@ use crate::graph::EdgeKind;
 use crate::heap::{Classes, PageSelection};
 use crate::suspects::{self, Arrangement, Effect, Heap, Holder, Suspect, Use};
 
+/// What retains less than this part of all that is alive is not large.
+const LARGE_PART: f64 = 0.05;
+/// So many accumulations that are no suspects are told.
+const LARGEST: usize = 5;
 /// Growth of less than this part is none.
 const NOISE: f64 = 0.01;
 
 /// Names what looks like a leak: what accumulates, where, what holds it, and which code puts it there
 ///
-/// A suspect is an object on which many similar ones hang that make up a good part of all that is alive, while code that is
-/// alive puts more there and none was found that takes them out. So tables that were filled once and caches within a bound
-/// are left out; --all shows them, too. One capture cannot prove a leak: name later captures of the same process, and
+/// A suspect is an object on which many similar ones hang that make up a good part of all that is alive, while code that has
+/// run again and again puts more there and none was found that takes them out. So tables that were filled once and caches
+/// within a bound are no suspects: the largest are named below them, and --all shows them in full. One capture cannot prove a leak: name later captures of the same process, and
 /// growth decides instead.
 #[derive(Debug, Args)]
 pub(super) struct Suspects {
@@ -89,7 +93,7 @@ struct StepReport {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct CodeReport {
-    /// `grows`, `appends`, `shrinks`, `replaces`, `uses`: what it does with the object; `item`: the items lead to it.
+    /// `grows`, `appends`, `shrinks`, `replaces`, `bounds`, `uses`: what it does with the object; `item`: the items lead to it.
     role: &'static str,
     function: String,
     location: Option<String>,
@@ -105,12 +109,46 @@ struct ContentReport {
     shallow_bytes: u64,
 }
 
+/// An accumulation that one capture does not make a suspect.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LargestReport {
+    /// The object that accumulates, tagged.
+    #[schemars(with = "Hex")]
+    address: String,
+    class: String,
+    items: String,
+    count: u64,
+    retained_bytes: u64,
+    live_part: f64,
+    /// The path from a root, in one line.
+    path: String,
+    reasons: Vec<String>,
+}
+
+impl LargestReport {
+    fn of(suspect: &Suspect) -> Self {
+        Self {
+            address: suspect.owner.to_string(),
+            class: suspect.owner_class.clone(),
+            items: suspect.items.clone(),
+            count: suspect.accumulation.count,
+            retained_bytes: suspect.accumulation.bytes,
+            live_part: suspect.part,
+            path: holder_report(&suspect.holder).path,
+            reasons: suspect.reasons.clone(),
+        }
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Report<'a> {
     live_bytes: u64,
     /// How many there are, shown or not.
     count: usize,
     suspects: &'a [SuspectReport],
+    /// Of one capture: what is large, but nothing shows that it grows.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    largest: &'a [LargestReport],
     coverage: CoverageReport,
     warnings: &'a [String],
 }
@@ -149,6 +187,7 @@ impl Query for Suspects {
             return Ok(Outcome::NothingFound);
         };
         let mut reports: Vec<SuspectReport> = Vec::new();
+        let mut largest: Vec<LargestReport> = Vec::new();
         for suspect in &current.suspects {
             let mut counts: Vec<u64> = captures
                 .iter()
@@ -158,7 +197,15 @@ impl Query for Suspects {
             let is_leak = |counts: &[u64]| {
                 grows(counts) && (suspect.is_suspect || !is_emptied(suspect) || rises(counts))
             };
-            if compared && !self.all && !is_leak(&counts) {
+            let is_shown = match compared {
+                true => is_leak(&counts),
+                false => suspect.is_suspect,
+            };
+            if !self.all && !is_shown {
+                let is_large = suspect.part >= LARGE_PART && suspect.holder.is_of_program;
+                if !compared && is_large && largest.len() < LARGEST {
+                    largest.push(LargestReport::of(suspect));
+                }
                 continue;
             }
             reports.push(report(
@@ -179,6 +226,7 @@ impl Query for Suspects {
                 live_bytes: current.live_bytes,
                 count,
                 suspects: &reports,
+                largest: &largest,
                 coverage: verdict.coverage(),
                 warnings: &verdict.warnings,
             })?;
@@ -198,6 +246,7 @@ impl Query for Suspects {
                 )?,
                 _ => {}
             }
+            write_largest(output, &largest, file)?;
             verdict.write(output)?;
         }
         Ok(verdict.outcome(count > 0))
@@ -205,7 +254,7 @@ impl Query for Suspects {
 }
 
 impl Suspects {
-    fn find(&self, session: &Session, all: bool) -> anyhow::Result<Found> {
+    fn find(&self, session: &Session, in_full: bool) -> anyhow::Result<Found> {
         let selection: PageSelection = self.file.selection(session)?;
         let graph = session.graph(selection)?;
         let paths = session.paths(selection)?;
@@ -222,7 +271,7 @@ impl Suspects {
         );
         Ok(Found {
             live_bytes: heap.live_bytes,
-            suspects: heap.suspects(all),
+            suspects: heap.accumulations(in_full),
         })
     }
 }
@@ -298,7 +347,12 @@ fn report(suspect: &Suspect, counts: Vec<u64>, file: &std::path::Path) -> Suspec
     let mut reasons = suspect.reasons.clone();
     if let [first, .., last] = counts.as_slice() {
         if last > first {
-            reasons.retain(|reason| reason != suspects::ONLY_READ);
+            let refuted = [
+                suspects::ONLY_READ,
+                suspects::FILLED_ONCE,
+                suspects::ONE_PIECE,
+            ];
+            reasons.retain(|reason| !refuted.contains(&reason.as_str()));
             for reason in &mut reasons {
                 if reason == suspects::TAKEN_OUT {
                     reason.push_str(", but less than is put in");
@@ -369,6 +423,7 @@ fn code_report(found: &Use) -> CodeReport {
             Effect::Appends => "appends",
             Effect::Shrinks => "shrinks",
             Effect::Replaces => "replaces",
+            Effect::Bounds => "bounds",
             Effect::Uses => "uses",
         },
         function: found.function.clone(),
@@ -408,6 +463,37 @@ fn holder_report(holder: &Holder) -> HolderReport {
     }
 }
 
+fn write_largest(
+    output: &mut Output,
+    largest: &[LargestReport],
+    file: &std::path::Path,
+) -> std::io::Result<()> {
+    if largest.is_empty() {
+        return Ok(());
+    }
+    let file = file.display();
+    writeln!(
+        output,
+        "{HEADING}large, but nothing shows that it grows: take a second capture and run `v8mini diff {file} LATER`{HEADING:#}"
+    )?;
+    for found in largest {
+        writeln!(
+            output,
+            "   {} in {} × {} in {} {}  {DIM}{}{DIM:#}",
+            human_bytes(found.retained_bytes),
+            grouped(found.count),
+            found.items,
+            found.class,
+            found.address,
+            found.path
+        )?;
+        for reason in &found.reasons {
+            writeln!(output, "      {DIM}{reason}{DIM:#}")?;
+        }
+    }
+    writeln!(output)
+}
+
 fn write_suspect(
     output: &mut Output,
     number: usize,
@@ -429,6 +515,7 @@ fn write_suspect(
             "grows" | "appends" => "filled by",
             "shrinks" => "emptied by",
             "replaces" => "set by",
+            "bounds" => "bounded by",
             "item" => "items of",
             _ => "used by",
         };

@@ -229,6 +229,9 @@ fields! {
     SharedFunctionKind = "SharedFunctionInfo.function_kind",
     /// Whether it is a class.
     SharedIsClassConstructor = "SharedFunctionInfo.is_class_constructor",
+    /// How often a function has been called since V8 counts that, by the interpreter and by code that Sparkplug made (V8 6.2
+    /// and later).
+    FeedbackInvocations = "FeedbackVector.invocation_count",
     /// Function that a bound function calls.
     BoundTarget = "JSBoundFunction.bound_target_function",
     /// `this` that it calls it with.

@@ -57,6 +57,7 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
             "PromiseReaction.reject_handler",
         ],
     ),
+    ((6, 2), &["FeedbackVector.invocation_count"]),
     ((6, 7), &["SharedFunctionInfo.name_or_scope_info"]),
     (
         (6, 8),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alias::alias;
-use super::effect::{Effect, effect, is_identifier};
+use super::effect::{Effect, bound, effect, is_identifier};
+use super::runs::{Closures, Runs};
 use crate::graph::Graph;
 use crate::layout::Field;
 use crate::v8::{Address, Location, Objects, PropertyValue, Tagged};
@@ -32,6 +33,8 @@ const INITIAL: [&str; 6] = [
     "create",
     "construct",
 ];
+/// Shorter names are those of minified programs, where many things have the same.
+const MIN_NAME: usize = 3;
 /// What Node.js put around the text of a module, in characters.
 const WRAPPER: u64 = 80;
 /// Most places of a name that are looked at.
@@ -63,6 +66,10 @@ pub struct Use {
     pub location: Option<Location>,
     /// The line, without the white space around it.
     pub line: String,
+    /// How often the function has run.
+    pub runs: Runs,
+    /// How many things the text allows at most, where it says so in figures: `list.length < 100`.
+    pub bound: Option<u64>,
 }
 
 /// A function of the program.
@@ -72,6 +79,7 @@ struct Function {
     start: u64,
     end: u64,
     contexts: Vec<Address>,
+    closures: Closures,
 }
 
 /// A script of the program.
@@ -125,11 +133,15 @@ impl Code {
             let Some((script, index)) = place else {
                 continue;
             };
-            if let Some(function) = code
+            let Some(function) = code
                 .scripts
                 .get_mut(&script)
                 .and_then(|script| script.functions.get_mut(index))
-                && function.contexts.len() < CLOSURES
+            else {
+                continue;
+            };
+            function.closures.add(objects, address);
+            if function.contexts.len() < CLOSURES
                 && let Some(context) = objects
                     .tagged_field(address, Field::JSFunctionContext)
                     .ok()
@@ -185,6 +197,7 @@ impl Code {
             start,
             end,
             contexts: Vec::new(),
+            closures: Closures::of(objects, shared),
         });
         Some((script, entry.functions.len() - 1))
     }
@@ -268,7 +281,8 @@ impl Code {
                     && (is_property || alias.is_destructured)
                     && let Some(function) = script.around(at as u64)
                 {
-                    self.search_alias(objects, (*address, source), function, alias.name, found);
+                    let place = (*address, source.as_ref(), self.runs(script, function));
+                    self.search_alias(objects, place, function, alias.name, found);
                 }
                 let fits = match place {
                     Place::Variable(_) => !is_property,
@@ -316,6 +330,8 @@ impl Code {
                         .map_or_else(String::new, |name| name.to_text()),
                     location: objects.location(*address, position).ok(),
                     line: line(before, text, after),
+                    runs: self.runs(script, function),
+                    bound: bound(after),
                 });
             }
         }
@@ -325,7 +341,7 @@ impl Code {
     fn search_alias(
         &self,
         objects: &Objects,
-        (script, source): (Address, &str),
+        (script, source, runs): (Address, &str, Runs),
         function: &Function,
         alias: &str,
         found: &mut Vec<Use>,
@@ -354,11 +370,61 @@ impl Code {
                     .map_or_else(String::new, |name| name.to_text()),
                 location: objects.location(script, function.start + at as u64).ok(),
                 line: line(before, alias, after),
+                runs,
+                bound: None,
             };
             if !found.contains(&place) {
                 found.push(place);
             }
         }
+    }
+
+    /// How often a function has run. What only constructors call, and others that make things for the first time, has run as
+    /// often as these.
+    fn runs(&self, script: &Script, function: &Function) -> Runs {
+        let runs = script.runs(function);
+        if runs != Runs::Often {
+            return runs;
+        }
+        let Some(source) = &script.source else {
+            return runs;
+        };
+        let name = script.text_before(source, function.start).trim_end();
+        let name = name.rsplit(|c| !is_identifier(c)).next();
+        let name = name.unwrap_or_default();
+        if name.len() < MIN_NAME || !self.is_only_called_once(name) {
+            return runs;
+        }
+        Runs::Once
+    }
+
+    /// Whether all that is alive and calls methods of a name makes things for the first time, and has run once at most.
+    fn is_only_called_once(&self, name: &str) -> bool {
+        let mut calls = 0;
+        for script in self.scripts.values() {
+            let Some(source) = script.source.as_deref() else {
+                continue;
+            };
+            for (at, _) in source.match_indices(name).take(MAX_PLACES) {
+                let before = source.get(..at).unwrap_or_default();
+                let after = source.get(at + name.len()..).unwrap_or_default();
+                if !before.ends_with('.') || after.starts_with(is_identifier) {
+                    continue;
+                }
+                // A name that is not called may be called by another, and where is not known if a byte is no code unit.
+                if !after.trim_start().starts_with('(') || !script.is_ascii {
+                    return false;
+                }
+                let caller = script.around(at as u64);
+                if !caller.is_some_and(|caller| {
+                    script.is_beginning(caller) && script.runs(caller) == Runs::Once
+                }) {
+                    return false;
+                }
+                calls += 1;
+            }
+        }
+        calls > 0
     }
 
     /// The variables of the program that hold a symbol which is printed so, and the contexts that they live in.
@@ -421,6 +487,18 @@ impl Script {
         name == "constructor" || name.starts_with(char::is_uppercase) || INITIAL.contains(&name)
     }
 
+    /// How often a function has run itself.
+    fn runs(&self, function: &Function) -> Runs {
+        let text = self.source.as_deref().map(|source| {
+            let before = self.text_before(source, function.start);
+            let start = before.len();
+            (before, source.get(start..).unwrap_or_default())
+        });
+        // In pieces: each time that it goes on is no call.
+        let is_in_pieces = text.is_none_or(|(before, after)| is_in_pieces(before, after));
+        function.closures.runs(is_in_pieces)
+    }
+
     fn text_before<'s>(&self, source: &'s str, position: u64) -> &'s str {
         if self.is_ascii {
             return source
@@ -451,6 +529,22 @@ impl Script {
 fn is_of_program(name: &str) -> bool {
     let is_path = name.starts_with('/') || name.contains("://") || name.contains(":\\");
     is_path || !(name.starts_with("node:") || name.ends_with(".js"))
+}
+
+/// Whether a function between two texts is asynchronous or a generator: `async function name`, `*name`, `async x => …`.
+fn is_in_pieces(before: &str, after: &str) -> bool {
+    let start = before.trim_end_matches(is_identifier).trim_end();
+    let start = start.strip_suffix("function").unwrap_or(start).trim_end();
+    let is_async = |text: &str| {
+        text.strip_suffix("async")
+            .is_some_and(|rest| !rest.ends_with(|c| is_identifier(c) || c == '.'))
+    };
+    let is_generator = start.ends_with('*') && !start.ends_with("*/");
+    // The parameter of `async x => …` begins where V8 has it begin, before or after the word.
+    is_generator || is_async(start) || is_async(before.trim_end()) || {
+        let rest = after.strip_prefix("async");
+        rest.is_some_and(|rest| !rest.starts_with(is_identifier))
+    }
 }
 
 /// Whether a scope is another one, or lies in it.
@@ -505,6 +599,28 @@ mod tests {
             "internal/bootstrap/node.js",
         ] {
             assert!(!is_of_program(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn functions_that_run_in_pieces_are_told() {
+        for (before, after) in [
+            ("async function load", "() {"),
+            ("function* ids", "() {"),
+            ("  async load", "() {"),
+            ("  *[Symbol.iterator]\n *items", "() {"),
+            ("f(async ", "(x) => x"),
+            ("f(", "async x => x"),
+        ] {
+            assert!(is_in_pieces(before, after), "{before}|{after}");
+        }
+        for (before, after) in [
+            ("function load", "() {"),
+            ("/** Loads. */ load", "() {"),
+            ("f(", "asyncItem => 1"),
+            ("class Pool { constructor", "(n) {"),
+        ] {
+            assert!(!is_in_pieces(before, after), "{before}|{after}");
         }
     }
 

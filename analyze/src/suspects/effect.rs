@@ -9,6 +9,8 @@ pub enum Effect {
     Appends,
     /// Takes something out.
     Shrinks,
+    /// Compares its size with something: `list.length < max`.
+    Bounds,
     /// Puts another value in its place: a list that is a chain of objects grows so, anything else begins anew.
     Replaces,
     /// Anything else.
@@ -89,10 +91,13 @@ const CONDITION: usize = 80;
 ///
 /// Returns also whether an empty one is put in its place, which takes everything out unless it is done for the first time.
 pub(super) fn effect(name: &str, before: &str, after: &str) -> (Effect, bool) {
-    let effect = effect_of(before, after);
+    let mut effect = effect_of(before, after);
     let value = after.trim_start().strip_prefix('=').map(str::trim_start);
     let is_empty = effect == Effect::Replaces
         && value.is_some_and(|value| EMPTY.iter().any(|empty| is_whole(value, empty)));
+    if effect == Effect::Replaces && value.is_some_and(|value| is_part(name, value)) {
+        effect = Effect::Shrinks;
+    }
     let near = before.char_indices().rev().nth(CONDITION);
     let near = before
         .get(near.map_or(0, |(at, _)| at)..)
@@ -107,6 +112,18 @@ pub(super) fn effect(name: &str, before: &str, after: &str) -> (Effect, bool) {
             || end.starts_with("==")
     });
     (effect, is_empty && !is_conditional)
+}
+
+/// Whether a value is what is left of what a name stands for: `list.filter(…)`.
+fn is_part(name: &str, value: &str) -> bool {
+    let end = value
+        .find(|c: char| !(is_identifier(c) || matches!(c, '.' | '#')))
+        .unwrap_or(value.len());
+    let (path, call) = value.split_at(end);
+    let of = ["filter", "slice"]
+        .iter()
+        .find_map(|method| path.strip_suffix(method)?.strip_suffix('.'));
+    call.starts_with('(') && of.is_some_and(|of| of.rsplit('.').next() == name.rsplit('.').next())
 }
 
 /// Whether a text begins with a word or sign that ends there.
@@ -140,6 +157,8 @@ fn effect_of(before: &str, after: &str) -> Effect {
             if SHRINKING.contains(&method) {
                 return Effect::Shrinks;
             }
+        } else if matches!(method, "length" | "size") && compared(call).is_some() {
+            return Effect::Bounds;
         } else if is_assignment(call) {
             return Effect::Grows;
         } else if call.starts_with("+=") {
@@ -175,6 +194,34 @@ fn effect_of(before: &str, after: &str) -> Effect {
         };
     }
     Effect::Uses
+}
+
+/// What a size is compared with; nothing if that only tells whether there is anything.
+fn compared(text: &str) -> Option<&str> {
+    let signs = [">=", "<=", "===", "==", ">", "<"];
+    let value = signs.iter().find_map(|sign| text.strip_prefix(sign))?;
+    let value = value.trim_start();
+    let is_small = ["0", "1"].iter().any(|small| is_whole(value, small));
+    (!is_small && !value.starts_with(['<', '>', '='])).then_some(value)
+}
+
+/// How many things a comparison after a name allows, if it says that in figures: `list.length < 10_000`.
+pub(super) fn bound(after: &str) -> Option<u64> {
+    let call = after
+        .trim_start()
+        .trim_start_matches('?')
+        .strip_prefix('.')?;
+    let call = ["length", "size"]
+        .iter()
+        .find_map(|size| call.strip_prefix(size))?;
+    let value = compared(call.trim_start())?;
+    let end = value
+        .find(|c: char| !is_identifier(c))
+        .unwrap_or(value.len());
+    let figures = value.get(..end)?.replace('_', "");
+    (!value.get(end..)?.starts_with('.'))
+        .then(|| figures.parse().ok())
+        .flatten()
 }
 
 /// `= value`, and not `== value` or `=> value`.
@@ -236,6 +283,8 @@ mod tests {
             "delete this.cache[key]",
             "cache.length = 0",
             "cache.clear()",
+            "cache = cache.filter(isAlive)",
+            "this.cache = this.cache.slice(-100)",
         ] {
             assert_eq!(effect_in(line), Effect::Shrinks, "{line}");
         }
@@ -262,6 +311,23 @@ mod tests {
         );
         assert_eq!(effect_in("this.cache += line"), Effect::Appends);
         assert_eq!(effect_in("cache.pipe(sink)"), Effect::Grows);
+        for (line, expected) in [
+            ("if (cache.size >= this.max)", None),
+            ("while (this.cache.length > 10_000) {", Some(10_000)),
+            ("cache.length === 500", Some(500)),
+        ] {
+            assert_eq!(effect_in(line), Effect::Bounds, "{line}");
+            let (_, after) = line.split_once("cache").expect("the name");
+            assert_eq!(bound(after), expected, "{line}");
+        }
+        for line in [
+            "cache.length > 0",
+            "cache.size",
+            "cache.size << 2",
+            "i < cache.length",
+        ] {
+            assert_eq!(effect_in(line), Effect::Uses, "{line}");
+        }
         for (line, empties) in [
             ("this.cache = [];", true),
             ("cache = new Map()", true),

@@ -1,7 +1,7 @@
 //! What holds an object: the way from a root to it, and the names under which the program knows it.
 
 use super::accumulation::is_storage;
-use super::{Accumulation, Heap, Name, Use};
+use super::{Accumulation, Effect, Heap, Name, Use};
 use crate::graph::{EdgeKind, EdgeName, RootKind, WEAK_VALUE, edges, links};
 use crate::heap::ClassKind;
 use crate::v8::Address;
@@ -133,7 +133,8 @@ impl Holder {
         for name in &self.names {
             let mut uses = heap.code.uses(heap.objects, name);
             uses.truncate(USES);
-            if uses.iter().any(|found| found.effect != super::Effect::Uses) {
+            let tells = |found: &Use| !matches!(found.effect, Effect::Bounds | Effect::Uses);
+            if uses.iter().any(tells) {
                 return uses;
             }
             if fallback.is_empty() {

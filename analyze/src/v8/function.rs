@@ -4,6 +4,8 @@ use super::context::Scope;
 use super::{Address, FixedArray, FunctionData, Location, ObjectError, Objects, Tagged};
 use crate::layout::Field;
 
+/// Words of a function after its map, one of which refers to its feedback.
+const FUNCTION_WORDS: u64 = 7;
 /// Most bound arguments that are read.
 const MAX_BOUND_ARGUMENTS: u64 = 1 << 16;
 
@@ -51,6 +53,17 @@ impl Objects {
             location: self.function_location(shared)?,
             is_compiled: !matches!(self.function_data(shared)?, FunctionData::Uncompiled(_)),
         })
+    }
+
+    /// How often a function was called since V8 gave it a feedback vector, which it does when the function has run for a
+    /// while: about a kilobyte of bytecode. What optimized code runs is not counted. `None` if nothing tells.
+    pub fn invocations(&self, function: Address) -> Option<u64> {
+        let place = self.layout().place(Field::FeedbackInvocations).ok()?;
+        let cell = self.first_reference(function, FUNCTION_WORDS, "FEEDBACK_CELL_TYPE")?;
+        match self.first_reference(cell, 1, "FEEDBACK_VECTOR_TYPE") {
+            Some(vector) => self.load(vector, place).ok(),
+            None => Some(0),
+        }
     }
 
     /// Where a function begins; `None` for what is not written in JavaScript.
