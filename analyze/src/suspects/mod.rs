@@ -12,6 +12,7 @@ mod crowds;
 mod effect;
 mod holder;
 mod runs;
+mod script;
 
 use crate::graph::{Children, DominatorTree, Graph, Paths, References};
 use crate::heap::{Class, Classes};
