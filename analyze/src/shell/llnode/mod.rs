@@ -1,5 +1,6 @@
 //! llnode's commands, with its options and its columns, so that notes and scripts written for it stay true.
 
+mod contents;
 mod format;
 mod handles;
 mod instances;
