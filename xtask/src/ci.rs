@@ -59,7 +59,8 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
     ci.step("book", book);
     // The tests of cores hold those of `gcore`, a part of gdb, against the kernel's.
     ci.step("gdb", || install("gcore", &["gdb"]));
-    // The tests of the report open it in a browser, those of the terminal interface run it in a terminal.
+    // The tests of the report open it in a browser, those of exports use its DevTools, and those of the terminal interface run it in
+    // a terminal.
     ci.step("chromium", || install("chromium", &["chromium"]));
     ci.step("tmux", || install("tmux", &["tmux"]));
     if cfg!(target_arch = "x86_64") {
