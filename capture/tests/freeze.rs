@@ -3,12 +3,10 @@
 #![cfg(all(feature = "live", target_os = "linux"))]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use v8mini_capture::linux::{CaptureError, Frozen, Options, capture};
@@ -147,81 +145,6 @@ fn a_stopped_process_stays_stopped() {
     wait_until(|| target.states() == "T");
     target.signal(Signal::SIGCONT);
     wait_until(|| target.states() == "S");
-}
-
-const LISTEN: &str = "V8MINI_TEST_LISTEN";
-/// A real-time signal, as glibc and libuv use them: no symbolic name covers it.
-const SIGNAL: i32 = 40;
-
-/// Writes a line, with the only call that a signal handler may make for it.
-extern "C" fn heard(_signal: i32) {
-    // SAFETY: the buffer has as many bytes as are said; `write` is safe in a handler (signal-safety(7)).
-    unsafe { libc::write(1, c"heard\n".as_ptr().cast(), 6) };
-}
-
-/// Not a test of this process: the child of [`signals_that_arrive_meanwhile_are_delivered`] runs it, for at most a minute.
-/// (A shell with a `trap` will not do: bash 5.2 forgets one signal of a thousand that reach it as it starts a command.)
-#[test]
-fn listening() {
-    if std::env::var_os(LISTEN).is_none() {
-        return;
-    }
-    // SAFETY: zeros are a valid `sigaction`, and the handler does nothing but to write.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = heard as extern "C" fn(i32) as usize;
-        assert_eq!(
-            libc::sigaction(SIGNAL, &raw const action, std::ptr::null_mut()),
-            0
-        );
-        libc::write(1, c"ready\n".as_ptr().cast(), 6);
-    }
-    let end = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < end {
-        std::thread::sleep(Duration::from_micros(100));
-    }
-}
-
-#[test]
-fn signals_that_arrive_meanwhile_are_delivered() {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "listening", "--nocapture"])
-        .env(LISTEN, "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let target = Target(child);
-    let (sender, heard) = mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        lines
-            .map_while(Result::ok)
-            .filter(|line| line.ends_with("ready") || line.ends_with("heard"))
-            .try_for_each(|line| sender.send(line))
-    });
-    let patience = Duration::from_secs(20);
-    let ready = heard.recv_timeout(patience).unwrap();
-    assert!(ready.ends_with("ready"), "{ready}");
-    let pid = target.pid();
-    for round in 0..40 {
-        let kill = std::thread::spawn(move || {
-            Command::new("kill")
-                .args([format!("-{SIGNAL}"), pid.to_string()])
-                .status()
-        });
-        while !kill.is_finished() {
-            Frozen::stop(pid).unwrap().thaw();
-        }
-        assert!(kill.join().unwrap().unwrap().success());
-        assert_eq!(
-            heard.recv_timeout(patience).as_deref(),
-            Ok("heard"),
-            "round {round}"
-        );
-    }
-    drop(target);
-    reader.join().unwrap().unwrap();
 }
 
 #[test]

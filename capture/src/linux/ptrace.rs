@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_void, pid_t};
 
-/// What `waitpid` says about a traced thread.
+/// What `waitid` says about a traced thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ThreadEvent {
     /// Still running.
@@ -109,28 +109,51 @@ pub(super) fn wait(tid: pid_t, deadline: Instant) -> Result<ThreadEvent, Errno> 
 }
 
 /// What happened to the thread, without waiting.
+///
+/// A stop is looked at and left to be seen again (`WNOWAIT`): a thread that has stopped on its way to handle a signal goes
+/// on to handle it if its tracer dies, but not once the stop has been taken note of, which clears what the kernel keeps
+/// of the signal (`wait_task_stopped`).
 pub(super) fn poll(tid: pid_t) -> Result<ThreadEvent, Errno> {
-    let mut status: c_int = 0;
-    // SAFETY: `status` is a valid place for the one int that waitpid writes.
-    let waited = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL | libc::WNOHANG) };
+    let Ok(id) = libc::id_t::try_from(tid) else {
+        return Err(Errno::EINVAL);
+    };
+    let options = libc::__WALL | libc::WNOHANG | libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT;
+    // SAFETY: zeros are a valid `siginfo_t`; the kernel writes one, and none if nothing has happened.
+    let (waited, info) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let waited = libc::waitid(libc::P_PID, id, &raw mut info, options);
+        (waited, info)
+    };
     match Errno::result(waited) {
-        Ok(0) => Ok(ThreadEvent::None),
-        Ok(_) => Ok(decode(status)),
+        // SAFETY: the fields are those of a `SIGCHLD`, or the zeros from above.
+        Ok(_) if unsafe { info.si_pid() } == 0 => Ok(ThreadEvent::None),
+        Ok(_) if matches!(info.si_code, libc::CLD_TRAPPED | libc::CLD_STOPPED) => {
+            // SAFETY: as above.
+            Ok(decode(unsafe { info.si_status() }))
+        }
+        Ok(_) => {
+            reap(tid);
+            Ok(ThreadEvent::Exited)
+        }
         Err(Errno::EINTR) => Ok(ThreadEvent::None),
         Err(Errno::ECHILD) => Ok(ThreadEvent::Exited),
         Err(errno) => Err(errno),
     }
 }
 
+/// Takes note of the end of a thread, which stays a zombie until its tracer does.
+fn reap(tid: pid_t) {
+    // SAFETY: no status is asked for.
+    let _gone = unsafe { libc::waitpid(tid, std::ptr::null_mut(), libc::__WALL | libc::WNOHANG) };
+}
+
 /// How `PTRACE_O_TRACESYSGOOD` marks the stops at system calls (ptrace(2)).
 const SYSCALL_STOP: c_int = libc::SIGTRAP | 0x80;
 
+/// The reason of a stop, from the signal and the event that `waitid` has as its status.
 fn decode(status: c_int) -> ThreadEvent {
-    if !libc::WIFSTOPPED(status) {
-        return ThreadEvent::Exited;
-    }
-    let signal = libc::WSTOPSIG(status);
-    match status >> 16 {
+    let signal = status & 0xff;
+    match status >> 8 {
         0 if signal == SYSCALL_STOP => ThreadEvent::Syscall,
         0 => ThreadEvent::Signal(signal),
         libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => ThreadEvent::Interrupted,
@@ -153,7 +176,7 @@ mod tests {
     use super::*;
 
     fn stopped(signal: c_int, event: c_int) -> c_int {
-        (event << 16) | (signal << 8) | 0x7f
+        (event << 8) | signal
     }
 
     #[test]
@@ -181,7 +204,5 @@ mod tests {
             decode(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC)),
             ThreadEvent::OtherStop
         );
-        assert_eq!(decode(0), ThreadEvent::Exited);
-        assert_eq!(decode(libc::SIGKILL), ThreadEvent::Exited);
     }
 }
