@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use nix::libc::pid_t;
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange, ReadError};
 use v8mini_format::model::{GcState, Page, Region, Thread};
 
 use super::live::Target;
+use super::procfs;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
 use crate::locate::{
@@ -16,6 +19,9 @@ use crate::locate::{
 
 /// Addresses that are watched for new pages, at most: a process with more has many gigabytes that are not V8's.
 const MAX_VACANT: usize = 1 << 16;
+/// A thread that has run for longer has made its isolate. What leads to handles in one that is being made changes from
+/// moment to moment, even where the isolate points to it already: it is looked for again in the stop (V8 12.4).
+const STARTED: Duration = Duration::from_secs(2);
 /// Everything that a process can have.
 const EVERYWHERE: MemoryRange = MemoryRange {
     start: 0,
@@ -30,6 +36,8 @@ pub(super) struct HeapPlanner<'a> {
     /// What leads to the isolates' handles, and the pages that it and they were in.
     holders: Holders,
     handle_pages: BTreeSet<u64>,
+    /// The threads that had run for [`STARTED`] then.
+    started: BTreeSet<u32>,
     /// What tells where the heaps' compilers place objects.
     local_allocators: Vec<MemoryRange>,
     /// Whether the unused semispace is wanted.
@@ -46,6 +54,7 @@ impl<'a> HeapPlanner<'a> {
             heaps: one_of_each_heap(&target.pages),
             holders: Holders::default(),
             handle_pages: BTreeSet::new(),
+            started: BTreeSet::new(),
             local_allocators: Vec::new(),
             full: false,
             buffers: Vec::new(),
@@ -54,6 +63,7 @@ impl<'a> HeapPlanner<'a> {
 
     /// Looks for the isolates' handles and allocators while the process runs, so that the stop need not look long.
     fn find_holders(&mut self, live: FrozenView<'_>) {
+        self.started = threads_older_than(self.target.pid, STARTED);
         let (mut holders, mut pages) = (Holders::default(), BTreeSet::new());
         self.local_allocators.clear();
         for &heap in &self.heaps.heaps() {
@@ -139,13 +149,13 @@ impl Planner for HeapPlanner<'_> {
         let mut plan = ReadPlan::default();
         for isolate in &isolates {
             let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
-            let memory = Prefetched::around(
-                &self.target.memory,
-                frozen.regions,
-                block,
-                &self.handle_pages,
-            );
-            plan.add_isolate_again(&memory, isolate, &self.holders);
+            let (nothing, no_pages) = (Holders::default(), BTreeSet::new());
+            let (holders, pages) = match self.started.contains(&isolate.tid) {
+                true => (&self.holders, &self.handle_pages),
+                false => (&nothing, &no_pages),
+            };
+            let memory = Prefetched::around(&self.target.memory, frozen.regions, block, pages);
+            plan.add_isolate_again(&memory, isolate, holders);
         }
         plan.add_ranges(self.local_allocators.iter().copied());
         let (bottom, threads) = self.threads(frozen);
@@ -342,6 +352,16 @@ fn extent(page: &Page) -> MemoryRange {
         start: page.address,
         len: page.area_end.saturating_sub(page.address),
     }
+}
+
+fn threads_older_than(pid: pid_t, age: Duration) -> BTreeSet<u32> {
+    let is_older = |&tid: &pid_t| {
+        let stat = procfs::Stat::read(pid, Some(tid));
+        stat.is_ok_and(|stat| u128::from(procfs::uptime_ns(&stat)) > age.as_nanos())
+    };
+    let threads = procfs::threads(pid).unwrap_or_default();
+    let older = threads.into_iter().filter(is_older);
+    older.filter_map(|tid| u32::try_from(tid).ok()).collect()
 }
 
 fn one_of_each_heap(pages: &Pages) -> Pages {

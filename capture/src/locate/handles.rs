@@ -74,6 +74,8 @@ pub struct Holders {
     eternal: Vec<u64>,
     /// The other objects that belong to the isolate.
     others: BTreeSet<u64>,
+    /// All that each isolate pointed to, in order: what it points to since may lead to more, above all while it is starting.
+    pointers: BTreeMap<u64, Vec<u64>>,
 }
 
 impl Holders {
@@ -83,6 +85,7 @@ impl Holders {
         self.scopes.extend(other.scopes);
         self.eternal.extend(other.eternal);
         self.others.extend(other.others);
+        self.pointers.extend(other.pointers);
     }
 
     fn is_empty(&self) -> bool {
@@ -102,8 +105,8 @@ pub fn find_handles(memory: &dyn Memory, isolate: u64, block: MemoryRange) -> Ha
     Search::new(memory, false).of(isolate, block)
 }
 
-/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Everything else that the isolate points to
-/// is only looked at if they do not lead to all kinds of handles any more.
+/// The same, quicker: knowing the [`Handles::holders`] of an earlier search of the same process. Of all else that the isolate points to,
+/// what it pointed to then is only looked at if they do not lead to all kinds of handles any more.
 pub fn find_handles_again(
     memory: &dyn Memory,
     isolate: u64,
@@ -141,18 +144,9 @@ impl<'a> Search<'a> {
         else {
             return Handles::default();
         };
-        let is_outside =
-            |word: &u64| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word);
-        let mut pointers: Vec<u64> = words.iter().copied().filter(is_outside).collect();
-        pointers.sort_unstable();
-        pointers.dedup();
-        for pointer in pointers {
-            match self.peek(pointer) {
-                Some(first) if first == isolate => self.object_of_isolate(pointer, &words),
-                Some(first) if self.handles.eternal.is_none() => self.eternal(pointer, first),
-                _ => {}
-            }
-        }
+        let pointers = pointers(&words, block);
+        self.look_at(&pointers, isolate, &words);
+        self.handles.holders.pointers.insert(isolate, pointers);
         if self.handles.scopes.is_none() {
             for object in self.handles.holders.others.clone() {
                 let fields = self.some_words(object, OBJECT_BYTES);
@@ -164,7 +158,18 @@ impl<'a> Search<'a> {
         self.handles
     }
 
-    /// The same by what led to handles before; `None` if it does not lead to all kinds of them.
+    /// Looks for what leads to handles among that to which an isolate points.
+    fn look_at(&mut self, pointers: &[u64], isolate: u64, words: &[u64]) {
+        for &pointer in pointers {
+            match self.peek(pointer) {
+                Some(first) if first == isolate => self.object_of_isolate(pointer, words),
+                Some(first) if self.handles.eternal.is_none() => self.eternal(pointer, first),
+                _ => {}
+            }
+        }
+    }
+
+    /// The same by what led to handles before, and what the isolate did not point to then; `None` if it does not lead to all kinds of them.
     fn again(mut self, isolate: u64, block: MemoryRange, holders: &Holders) -> Option<Handles> {
         if holders.is_empty() {
             return None;
@@ -198,6 +203,10 @@ impl<'a> Search<'a> {
                 self.other(object, &fields);
             }
         }
+        let known = holders.pointers.get(&isolate)?;
+        let mut new = pointers(&words, block);
+        new.retain(|pointer| known.binary_search(pointer).is_err());
+        self.look_at(&new, isolate, &words);
         self.handles.are_complete().then_some(self.handles)
     }
 
@@ -359,46 +368,44 @@ impl<'a> Search<'a> {
 
     /// Handle scopes: a vector of blocks, of which the isolate allocates from the last.
     fn scopes(&mut self, object: u64, words: &[u64], isolate: &[u64]) -> bool {
-        for triple in words.windows(3) {
-            let &[data, second, third] = triple else {
-                break;
-            };
-            let (capacity, size) = vector(data, second, third);
-            if !is_pointer(data) || size == 0 || size > capacity || size > MAX_SCOPE_BLOCKS {
-                continue;
-            }
-            let Some(blocks) = self.words(data, size * 8) else {
-                continue;
-            };
-            let Some((last, full)) = blocks.split_last() else {
-                continue;
-            };
-            let Some(end) = last.checked_add(SCOPE_BLOCK_BYTES) else {
-                continue;
-            };
-            let next = isolate.windows(2).find_map(|pair| match pair {
-                &[next, limit] if *last <= next && next <= limit && limit <= end => Some(next),
-                _ => None,
-            });
-            let Some(next) = next.filter(|_| blocks.iter().all(|block| is_pointer(*block))) else {
-                continue;
-            };
-            let mut found = Vec::new();
-            for block in full {
-                if let Some(words) = self.words(*block, SCOPE_BLOCK_BYTES) {
-                    found.extend(words);
-                    self.keep(*block, SCOPE_BLOCK_BYTES);
-                }
-            }
-            let used = (next - last) & !7;
-            found.extend(self.words(*last, used).unwrap_or_default());
-            self.keep(*last, used);
-            self.keep(data, size * 8);
-            self.handles.scopes = Some(found);
-            self.handles.holders.scopes.push(object);
-            return true;
+        // `blocks_` comes right after the pointer to the isolate.
+        let &[_, data, second, third, ..] = words else {
+            return false;
+        };
+        let (capacity, size) = vector(data, second, third);
+        if !is_pointer(data) || size == 0 || size > capacity || size > MAX_SCOPE_BLOCKS {
+            return false;
         }
-        false
+        let Some(blocks) = self.words(data, size * 8) else {
+            return false;
+        };
+        let Some((last, full)) = blocks.split_last() else {
+            return false;
+        };
+        let Some(end) = last.checked_add(SCOPE_BLOCK_BYTES) else {
+            return false;
+        };
+        let next = isolate.windows(2).find_map(|pair| match pair {
+            &[next, limit] if *last <= next && next <= limit && limit <= end => Some(next),
+            _ => None,
+        });
+        let Some(next) = next.filter(|_| blocks.iter().all(|block| is_pointer(*block))) else {
+            return false;
+        };
+        let mut found = Vec::new();
+        for block in full {
+            if let Some(words) = self.words(*block, SCOPE_BLOCK_BYTES) {
+                found.extend(words);
+                self.keep(*block, SCOPE_BLOCK_BYTES);
+            }
+        }
+        let used = (next - last) & !7;
+        found.extend(self.words(*last, used).unwrap_or_default());
+        self.keep(*last, used);
+        self.keep(data, size * 8);
+        self.handles.scopes = Some(found);
+        self.handles.holders.scopes.push(object);
+        true
     }
 
     /// Handle scopes none of which has a handle, as in a worker that waits (V8 9 and later): no block, but the contexts that were entered,
@@ -464,6 +471,16 @@ impl<'a> Search<'a> {
         self.handles.eternal = Some(found);
         self.handles.holders.eternal.push(object);
     }
+}
+
+/// What an isolate points to, itself aside: in order, each once.
+fn pointers(words: &[u64], block: MemoryRange) -> Vec<u64> {
+    let is_outside =
+        |word: &u64| word.is_multiple_of(8) && *word >= 0x1_0000 && !block.contains(*word);
+    let mut pointers: Vec<u64> = words.iter().copied().filter(is_outside).collect();
+    pointers.sort_unstable();
+    pointers.dedup();
+    pointers
 }
 
 /// Capacity and size of a vector, by the words after the address of its data: two numbers, in one word up to V8 6.2; or, in V8
