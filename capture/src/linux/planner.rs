@@ -10,6 +10,7 @@ use v8mini_format::model::{GcState, Page, Region, Thread};
 
 use super::live::Target;
 use super::procfs;
+use super::range_set::RangeSet;
 use super::remote_memory::RemoteMemory;
 use super::snapshot::{AtStop, FrozenView, NewPage, Planner, Watch};
 use crate::locate::{
@@ -135,10 +136,17 @@ impl Planner for HeapPlanner<'_> {
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
         let extents = pages.pages.iter().map(extent).chain(self.buffers.clone());
+        let extents: Vec<MemoryRange> = extents.collect();
+        let all = RangeSet::new(plan.clone().finish(&[EVERYWHERE]));
+        let ranges = plan.finish(&live.memory.ranges());
+        let beyond = all
+            .without(&RangeSet::new(ranges.clone()))
+            .without(&RangeSet::new(extents.clone()));
         Watch {
-            ranges: plan.finish(&live.memory.ranges()),
+            ranges,
+            beyond: beyond.ranges().to_vec(),
             vacant: vacant(live.regions, &pages, alignment),
-            pages: extents.collect(),
+            pages: extents,
             alignment,
         }
     }

@@ -48,6 +48,9 @@ pub trait Planner: Send {
 pub struct Watch {
     /// Readable memory that belongs to the image, or may come to: sorted, disjoint.
     pub ranges: Vec<MemoryRange>,
+    /// What else belongs to the image, outside of the heap's pages, and could not be read: what `malloc` has not had from
+    /// the kernel yet, it may have later.
+    pub beyond: Vec<MemoryRange>,
     /// Where the heap's pages lie, with the parts that are not in use yet.
     pub pages: Vec<MemoryRange>,
     /// Addresses at which a page of the heap could begin: a write there may mean a new page.

@@ -107,6 +107,8 @@ impl Halt<'_> {
         let known = regions.as_deref().unwrap_or(&session.regions);
         let readable = RangeSet::new(mapped(known, |region| region.permissions.read));
         let wanted = RangeSet::of_pages(found.wanted, page_size).and(&readable);
+        // The memory map as it was need not tell: what `malloc` makes writable has been part of a mapping before.
+        let wanted = wanted.or(&session.watched.beyond);
         if wanted.bytes() > stage.len() as u64 {
             session.last_written = wanted.bytes();
             if !self.may_grow {
@@ -146,7 +148,7 @@ impl Halt<'_> {
             pause,
             at,
             at_monotonic,
-            readable: wanted.clone(),
+            readable: wanted.without(&session.watched.beyond),
             changed: wanted,
             pieces,
             problems,

@@ -163,9 +163,12 @@ impl<'a> Session<'a> {
             regions: &self.regions,
             threads: &[],
         });
-        self.watched
+        let before = self.watched.vacant.without(remapped);
+        let fresh = self
+            .watched
             .update(&mut self.tools.userfaultfd, &watch, &self.regions, remapped)
-            .map_err(refused)
+            .map_err(refused)?;
+        Ok(fresh.or(&self.look_again(planner, &before)?))
     }
 
     /// Copies what was written, again and again, until little is left.

@@ -68,8 +68,26 @@ impl Session<'_> {
         let remapped = std::mem::take(&mut self.remapped);
         let bases = new_bases(&self.regions, &regions, &remapped, self.watched.alignment);
         self.regions = regions;
+        let before = self.watched.vacant.without(&remapped);
         let fresh = self.follow(planner, bases, &remapped)?;
+        let fresh = fresh.or(&self.look_again(planner, &before)?);
         self.copy_again(&fresh)
+    }
+
+    /// Looks once more at the places where no page began and that are watched since, those `before` aside: a page that was made
+    /// between the first look and the protection is not among what is written later.
+    pub(super) fn look_again(
+        &mut self,
+        planner: &mut dyn Planner,
+        before: &RangeSet,
+    ) -> Result<RangeSet, SessionError> {
+        let new = self.watched.vacant.without(before);
+        let mut bases: Vec<u64> = new.ranges().iter().map(|range| range.start).collect();
+        bases.retain(|&base| !matches!(planner.new_page(&self.memory, base), NewPage::None));
+        match bases.is_empty() {
+            true => Ok(RangeSet::default()),
+            false => self.follow(planner, bases, &RangeSet::default()),
+        }
     }
 
     /// Watches the pages of the heap that begin at `bases`, and the bases at which none does yet; what was `remapped`, again. Returns what has to

@@ -20,6 +20,8 @@ pub(super) struct Watched {
     pub(super) unpopulated: RangeSet,
     /// What could not be protected: copied in the stop.
     pub(super) unprotected: RangeSet,
+    /// What could not be read, and was wanted: copied in the stop if it can be by then.
+    pub(super) beyond: RangeSet,
     /// Mappings that are registered.
     registered: RangeSet,
     /// All mappings, as of the last update.
@@ -72,6 +74,7 @@ impl Watched {
         let fresh = wanted.or(&vacant).without(&known);
         let refused = self.protect(userfaultfd, &fresh, regions)?;
         self.unprotected = self.unprotected.or(&refused).and(&wanted);
+        self.beyond = RangeSet::of_pages(watch.beyond.iter().copied(), page).without(&wanted);
         self.vacant = vacant.without(&refused);
         self.unpopulated = heap.without(&wanted);
         // What was watched only because a page could begin there was never copied.
