@@ -7,6 +7,7 @@
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod assassin;
 pub mod battery;
+pub mod browser;
 pub mod clients;
 #[cfg(target_os = "linux")]
 pub mod control_group;

@@ -4,12 +4,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use v8mini_tests::patience::Patient;
-use v8mini_tests::{Tools, Workload, nodes, npm};
+use v8mini_tests::{Tools, Workload, browser};
 
 /// DevTools shows two digits of a size; and what C++ holds besides is not in a capture.
 const TOLERANCE: f64 = 0.05;
@@ -18,20 +16,7 @@ const OF_NODE: u64 = 5;
 
 /// What the panel shows of a snapshot: see `tests/browser/devtools.mjs`.
 fn panel(snapshot: &Path, classes: &[&str]) -> Result<Value> {
-    let node = nodes::ensure(nodes::USUAL)?;
-    let browser = npm::program(&["chromium", "google-chrome", "chromium-browser"])?;
-    let output = Command::new(&node.path)
-        .arg(npm::folder("browser", None)?.join("devtools.mjs"))
-        .args([&browser, &snapshot.to_owned()])
-        .args(classes)
-        .output_in_time()?;
-    ensure!(
-        output.status.success(),
-        "DevTools does not show {}: {}",
-        snapshot.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).context("what devtools.mjs printed")
+    browser::show("devtools.mjs", snapshot, classes)
 }
 
 /// Captures a process, and exports what is alive.

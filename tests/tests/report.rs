@@ -4,11 +4,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use v8mini_tests::{Tools, Workload, nodes, npm};
+use v8mini_tests::{Tools, Workload, browser, nodes};
 
 /// Captures a program, and again after each time that it was told to do more.
 fn captures(program: &str, release: &str, dir: &Path, more: &[&str]) -> Result<Vec<PathBuf>> {
@@ -48,19 +47,7 @@ fn browse(page: &Path) -> Result<Value> {
 }
 
 fn open(page: &Path, options: &[&str]) -> Result<Value> {
-    let node = nodes::ensure(nodes::USUAL)?;
-    let browser = npm::program(&["chromium", "google-chrome", "chromium-browser"])?;
-    let output = Command::new(&node.path)
-        .arg(npm::folder("browser", None)?.join("report.mjs"))
-        .args([&browser, &page.to_owned()])
-        .args(options)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "the browser failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let seen: Value = serde_json::from_slice(&output.stdout)?;
+    let seen = browser::show("report.mjs", page, options)?;
     // Whatever the page is about, these hold.
     ensure!(
         seen["beforeAttack"] == serde_json::json!({ "complaints": 0, "requests": 0 }),
