@@ -252,4 +252,25 @@ mod tests {
         assert!(hit && mapped, "{start:#x} is not in {entries:x?}");
         drop(memory);
     }
+
+    #[test]
+    fn a_full_ring_is_doubtful_although_nothing_was_written_to_it_since() {
+        let pid = nix::unistd::getpid().as_raw();
+        let mut log = match FaultLog::open(pid, 4096) {
+            Ok(log) => log,
+            Err(errno) => return eprintln!("not tested: {}", why_not(errno)),
+        };
+        let mut entries = Entries::default();
+        log.drain(&mut entries);
+        entries.clear();
+        let mut memory = memmap2::MmapMut::map_anon(1024 * 4096).unwrap();
+        let touches = log.outputs.len() * RING_BYTES / 16 + 1024;
+        for _ in 0..touches.div_ceil(1024) {
+            memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+            // SAFETY: the memory is this test's own, and read as zeros afterwards.
+            unsafe { memory.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) }.unwrap();
+        }
+        log.drain(&mut entries);
+        assert!(entries.incomplete);
+    }
 }

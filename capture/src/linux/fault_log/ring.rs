@@ -23,6 +23,8 @@ const DATA_HEAD: usize = 1024;
 const DATA_TAIL: usize = 1032;
 /// `struct perf_event_header`: type, misc, size.
 const HEADER_BYTES: usize = 8;
+/// The longest record: a mapping with the name of its file, which has up to `PATH_MAX` bytes.
+const LONGEST_RECORD: u64 = 64 + 4096;
 
 /// What a record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +153,9 @@ impl Ring {
     }
 
     /// Takes all records out.
+    ///
+    /// The kernel says that records were lost when it writes the next one, so what was lost last is not told. Where there was no room left for a
+    /// record, some may have been.
     pub(super) fn drain(&mut self, visit: &mut impl FnMut(Record)) {
         let head = self.position(DATA_HEAD).load(Ordering::Acquire);
         let tail = self.position(DATA_TAIL).load(Ordering::Relaxed);
@@ -159,6 +164,9 @@ impl Ring {
         let data = unsafe {
             std::slice::from_raw_parts(self.base.as_ptr().add(self.page_size), self.data_len)
         };
+        if head.wrapping_sub(tail).saturating_add(LONGEST_RECORD) > self.data_len as u64 {
+            visit(Record::Lost);
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
         let tail = parse(data, tail, head, &mut scratch, visit);
         self.scratch = scratch;
