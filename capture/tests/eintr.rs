@@ -155,6 +155,8 @@ impl Planner for Something {
         Watch::default()
     }
 
+    fn prepare(&mut self, _live: FrozenView<'_>) {}
+
     fn at_stop(&mut self, _frozen: FrozenView<'_>) -> AtStop {
         AtStop::default()
     }

@@ -15,6 +15,7 @@ mod inject;
 mod leftovers;
 mod list;
 mod live;
+mod mappings;
 mod maps;
 mod mode;
 mod monitor;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::libc::pid_t;
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange, ReadError};
-use v8mini_format::model::{GcState, Page, Region, Thread};
+use v8mini_format::model::{GcState, Page, Permissions, Region, Space, Thread};
 
 use super::live::Target;
 use super::procfs;
@@ -127,15 +127,17 @@ impl Planner for HeapPlanner<'_> {
     fn watch(&mut self, live: FrozenView<'_>) -> Watch {
         let version = (self.target.clues().symbols).and_then(|symbols| symbols.v8_version);
         let pages = (self.target.pages).again(live.memory, live.regions, version);
-        let mut plan = ReadPlan::default();
-        // Both semispaces: they may have changed places when the process is stopped.
-        plan.add_pages(&pages.pages, true);
-        plan.add_ranges(self.buffers.iter().copied());
         self.heaps = one_of_each_heap(&pages);
         self.find_holders(live);
+        let is_young = |page: &Page| matches!(page.space, Space::New | Space::NewFrom);
+        let (young, old): (Vec<Page>, Vec<Page>) = pages.pages.iter().copied().partition(is_young);
+        let mut plan = ReadPlan::default();
+        plan.add_pages(&old, true);
+        plan.add_metadata(&young);
+        plan.add_ranges(self.buffers.iter().copied());
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
-        let extents = pages.pages.iter().map(extent).chain(self.buffers.clone());
+        let extents = old.iter().map(extent).chain(self.buffers.clone());
         let extents: Vec<MemoryRange> = extents.collect();
         let all = RangeSet::new(plan.clone().finish(&[EVERYWHERE]));
         let ranges = plan.finish(&live.memory.ranges());
@@ -145,10 +147,16 @@ impl Planner for HeapPlanner<'_> {
         Watch {
             ranges,
             beyond: beyond.ranges().to_vec(),
+            // Both semispaces: they may have changed places when the process is stopped.
+            young: young.iter().map(extent).collect(),
             vacant: vacant(live.regions, &pages, alignment),
             pages: extents,
             alignment,
         }
+    }
+
+    fn prepare(&mut self, live: FrozenView<'_>) {
+        self.find_holders(live);
     }
 
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop {
@@ -157,13 +165,17 @@ impl Planner for HeapPlanner<'_> {
         let mut plan = ReadPlan::default();
         for isolate in &isolates {
             let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
+            let has_started = self.started.contains(&isolate.tid);
             let (nothing, no_pages) = (Holders::default(), BTreeSet::new());
-            let (holders, pages) = match self.started.contains(&isolate.tid) {
+            let (holders, pages) = match has_started {
                 true => (&self.holders, &self.handle_pages),
                 false => (&nothing, &no_pages),
             };
             let memory = Prefetched::around(&self.target.memory, frozen.regions, block, pages);
             plan.add_isolate_again(&memory, isolate, holders);
+            if !has_started {
+                plan.add_ranges(LocalAllocators::find(frozen.memory, isolate.heap).ranges());
+            }
         }
         plan.add_ranges(self.local_allocators.iter().copied());
         let (bottom, threads) = self.threads(frozen);
@@ -209,6 +221,8 @@ struct Prefetched<'a> {
     memory: &'a RemoteMemory,
     /// Where objects of C++ may be; the isolate also points to code, which is not worth a look.
     writable: Vec<MemoryRange>,
+    /// Memory that was set aside: `malloc` makes it writable when it needs it, by and by.
+    reserved: Vec<MemoryRange>,
     block: MemoryRange,
     block_bytes: Vec<u8>,
     /// The pages that were read, in order, and their bytes.
@@ -234,14 +248,18 @@ impl<'a> Prefetched<'a> {
         block: MemoryRange,
         known: &BTreeSet<u64>,
     ) -> Self {
-        let writable = regions.iter().filter(|region| region.permissions.write);
-        let writable = writable.map(|region| MemoryRange {
-            start: region.start,
-            len: region.end.saturating_sub(region.start),
-        });
+        let extents = |which: fn(&Region) -> bool| {
+            let regions = regions.iter().filter(|region| which(region));
+            let extents = regions.map(|region| MemoryRange {
+                start: region.start,
+                len: region.end.saturating_sub(region.start),
+            });
+            extents.collect()
+        };
         let mut new = Self {
             memory,
-            writable: writable.collect(),
+            writable: extents(|region| region.permissions.write),
+            reserved: extents(|region| region.permissions == Permissions::default()),
             block,
             block_bytes: vec![0; usize::try_from(block.len).unwrap_or(0)],
             pages: Vec::new(),
@@ -262,7 +280,7 @@ impl<'a> Prefetched<'a> {
             starts.sort_unstable();
             starts.dedup();
         }
-        starts.retain(|start| new.is_writable(*start));
+        starts.retain(|start| is_in(&new.writable, *start));
         let len = PAGE_BYTES;
         new.pages = starts
             .iter()
@@ -273,15 +291,6 @@ impl<'a> Prefetched<'a> {
         // Behind a page that cannot be read, nothing was: those are read when they are asked for.
         new.pages.truncate(read / usize::try_from(len).unwrap_or(1));
         new
-    }
-
-    fn is_writable(&self, address: u64) -> bool {
-        let at = self
-            .writable
-            .partition_point(|range| range.end() <= address);
-        self.writable
-            .get(at)
-            .is_some_and(|range| range.start <= address)
     }
 
     /// The bytes from an address on, if they were read.
@@ -306,7 +315,7 @@ impl Prefetched<'_> {
         let page = page_of(addr);
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = others.entry(page).or_insert_with(|| {
-            if !self.is_writable(page) {
+            if !is_in(&self.writable, page) && !is_in(&self.reserved, page) {
                 return None;
             }
             let bytes = self
@@ -352,6 +361,12 @@ impl Memory for Prefetched<'_> {
     fn ranges(&self) -> Vec<MemoryRange> {
         self.writable.clone()
     }
+}
+
+/// Whether one of some ranges, which are in order, has an address.
+fn is_in(ranges: &[MemoryRange], address: u64) -> bool {
+    let at = ranges.partition_point(|range| range.end() <= address);
+    ranges.get(at).is_some_and(|range| range.start <= address)
 }
 
 /// The part of a page that can hold anything of interest.

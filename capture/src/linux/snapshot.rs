@@ -32,6 +32,9 @@ pub trait Planner: Send {
     /// What to copy, and to watch, while the process runs, so that little is left to do in the stop.
     fn watch(&mut self, live: FrozenView<'_>) -> Watch;
 
+    /// Looks again, shortly before the stop, for what it would take the stop long to find.
+    fn prepare(&mut self, live: FrozenView<'_>);
+
     /// What hangs on the threads, and is known in the stop only. It is asked after [`Planner::watch`], and quick.
     fn at_stop(&mut self, frozen: FrozenView<'_>) -> AtStop;
 
@@ -51,6 +54,9 @@ pub struct Watch {
     /// What else belongs to the image, outside of the heap's pages, and could not be read: what `malloc` has not had from
     /// the kernel yet, it may have later.
     pub beyond: Vec<MemoryRange>,
+    /// The pages of the young generation, which belong to the image, too, as far as they exist, and are better left alone until shortly
+    /// before the stop: each scavenge writes to all of them.
+    pub young: Vec<MemoryRange>,
     /// Where the heap's pages lie, with the parts that are not in use yet.
     pub pages: Vec<MemoryRange>,
     /// Addresses at which a page of the heap could begin: a write there may mean a new page.

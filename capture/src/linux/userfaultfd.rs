@@ -119,10 +119,22 @@ impl Userfaultfd {
     /// # Errors
     /// `ENOENT` where nothing is registered (any more).
     pub(super) fn protect(&self, range: MemoryRange) -> Result<(), Errno> {
+        self.change(range, UFFDIO_WRITEPROTECT_MODE_WP)
+    }
+
+    /// Ends the protection of pages: they count as written from now on.
+    ///
+    /// # Errors
+    /// As [`Self::protect`].
+    pub(super) fn unprotect(&self, range: MemoryRange) -> Result<(), Errno> {
+        self.change(range, 0)
+    }
+
+    fn change(&self, range: MemoryRange, mode: u64) -> Result<(), Errno> {
         for_each_part(range, |part| {
             let mut protect = WriteProtect {
                 range: part.into(),
-                mode: UFFDIO_WRITEPROTECT_MODE_WP,
+                mode,
             };
             loop {
                 // SAFETY: the request reads and writes one `struct uffdio_writeprotect`, which `protect` is.

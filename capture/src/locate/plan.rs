@@ -87,6 +87,20 @@ impl ReadPlan {
     ///
     /// The unused semispace holds no objects outside a garbage collection; `with_from_space` asks for it nevertheless.
     pub fn add_pages(&mut self, pages: &[Page], with_from_space: bool) {
+        self.add_metadata(pages);
+        for page in pages {
+            if page.space == Space::NewFrom && !with_from_space {
+                // The header alone: the page is part of the heap, its contents are not.
+                let header_end = page.address.saturating_add(HEADER_BYTES as u64);
+                self.add(page.address, header_end.max(page.area_start));
+            } else {
+                self.add(page.address, page.area_end);
+            }
+        }
+    }
+
+    /// Adds the pages' off-page metadata, and the spaces that own them.
+    pub fn add_metadata(&mut self, pages: &[Page]) {
         let mut owners = BTreeSet::new();
         for page in pages {
             owners.insert(page.owner);
@@ -95,13 +109,6 @@ impl ReadPlan {
                     page.metadata_address,
                     page.metadata_address.saturating_add(METADATA_BYTES),
                 );
-            }
-            if page.space == Space::NewFrom && !with_from_space {
-                // The header alone: the page is part of the heap, its contents are not.
-                let header_end = page.address.saturating_add(HEADER_BYTES as u64);
-                self.add(page.address, header_end.max(page.area_start));
-            } else {
-                self.add(page.address, page.area_end);
             }
         }
         owners.remove(&0);

@@ -87,14 +87,16 @@ impl Copier<'_> {
         Ok(())
     }
 
-    /// Copies pages that were written since they were copied. `between` is called every now and then.
+    /// Copies pages that were written since they were copied. `between` is called every now and then; `buffer` is best used again and
+    /// again: the kernel clears fresh memory, which takes as long as to copy it.
     pub(super) fn copy_again(
         &self,
         pages: &RangeSet,
         image: &mut CompressedImage,
+        buffer: &mut Vec<u8>,
         between: &mut dyn FnMut(),
     ) -> Result<(), CopyError> {
-        let mut buffer = vec![0; usize::try_from(BATCH_BYTES).unwrap_or(0)];
+        buffer.resize(usize::try_from(BATCH_BYTES).unwrap_or(0), 0);
         let mut batch: Vec<MemoryRange> = Vec::new();
         let mut bytes = 0;
         for range in pages.ranges() {
@@ -105,7 +107,7 @@ impl Copier<'_> {
                 bytes += len;
                 start += len;
                 if bytes == BATCH_BYTES {
-                    self.read_batch(&batch, &mut buffer, image)?;
+                    self.read_batch(&batch, buffer, image)?;
                     batch.clear();
                     bytes = 0;
                     between();
@@ -113,7 +115,7 @@ impl Copier<'_> {
                 }
             }
         }
-        self.read_batch(&batch, &mut buffer, image)
+        self.read_batch(&batch, buffer, image)
     }
 
     fn read_batch(

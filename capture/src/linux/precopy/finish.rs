@@ -34,19 +34,19 @@ impl Session<'_> {
             self.image.lay_over(start, bytes);
         }
         self.problems.extend(problems);
+        let wanted = self.watched.image.clone();
         if self.tools.log.is_some() {
-            self.check_log(&changed)?;
+            self.check_log(&wanted, &changed)?;
         }
         let Self {
             mut image,
             tools,
             notes,
             mut problems,
-            watched,
             ..
         } = self;
         drop(tools);
-        let readable = readable.or(&image.held()).or(&watched.image);
+        let readable = readable.or(&image.held()).or(&wanted);
         let whole = Extended {
             image: &image,
             ranges: readable.ranges().to_vec(),
@@ -80,12 +80,19 @@ impl Session<'_> {
 
     /// Looks for pages that were written without being logged.
     ///
-    /// `changed` is what the stop has copied. Memory that the process has discarded (`MADV_DONTNEED`) is not logged either, and reads as
+    /// `image` was watched, and `changed` is what the stop has copied. Memory that the process has discarded (`MADV_DONTNEED`) is not logged either, and reads as
     /// zero: it was dead. Whether it was discarded before the stop or in the milliseconds since cannot be told; it is stored as
     /// zero.
-    fn check_log(&mut self, changed: &RangeSet) -> Result<(), SessionError> {
+    fn check_log(&mut self, image: &RangeSet, changed: &RangeSet) -> Result<(), SessionError> {
         let mut written = Vec::new();
-        match (self.tools.scan).written(&self.watched.runs, Then::Leave, &mut written) {
+        // The young generation first: the next scavenge is not far.
+        let young = self.watched.young_runs();
+        let mut checked = (self.tools.scan).written(&young, Then::Leave, &mut written);
+        self.watched.release_young(&self.tools.userfaultfd);
+        if checked.is_ok() {
+            checked = (self.tools.scan).written(&self.watched.runs, Then::Leave, &mut written);
+        }
+        match checked {
             Ok(()) => {}
             Err(Errno::ESRCH) => return Ok(()),
             Err(errno) => {
@@ -103,7 +110,7 @@ impl Session<'_> {
         let since = RangeSet::new(self.entries.pages.iter().map(page).collect());
         let mapped = RangeSet::of_pages(self.entries.mapped.iter().copied(), self.page_size);
         let unlogged = RangeSet::new(written)
-            .and(&self.watched.image)
+            .and(image)
             .without(changed)
             .without(&since)
             .without(&mapped);

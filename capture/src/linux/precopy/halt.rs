@@ -8,8 +8,9 @@ use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Problem, Region, Thread};
 
+use super::SessionError;
 use super::live::Session;
-use super::settle::new_bases;
+use super::settle::{AT_FIRST, new_bases};
 use super::watched::mapped;
 use crate::linux::copy::copy;
 use crate::linux::error::CaptureError;
@@ -67,16 +68,16 @@ impl Halt<'_> {
         let pid = session.pid;
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
+        let failed = |error: SessionError| error.of(pid, self.mode);
+        session.calm_down(planner, AT_FIRST).map_err(failed)?;
         let room = session.stage_bytes();
         let mut stage =
             prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;
         let before = threads::facts(pid)?;
         session.entries.pages.reserve(1 << 16);
+        // All that took time, in which more was written. To hurry before it would be at the expense of the program.
         hurry();
-        // All that took time, in which more was written.
-        session
-            .settle(planner)
-            .map_err(|error| error.of(pid, self.mode))?;
+        session.settle(planner).map_err(failed)?;
 
         let frozen = Frozen::stop_within(pid, self.limits.max_pause)?;
         let deadline = self
@@ -88,27 +89,31 @@ impl Halt<'_> {
         let at_monotonic =
             clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
         let mut problems = std::mem::take(&mut session.problems);
-        let stopped = threads::read(pid, &frozen, &session.regions, &before, &mut problems);
+        // Before anything is looked for in it.
+        let map = MapInStop::read(session)?;
+        let regions = map.regions.as_deref().unwrap_or(&session.regions);
+        let stopped = threads::read(pid, &frozen, regions, &before, &mut problems);
         let at_stop = planner.at_stop(FrozenView {
             memory: &session.memory,
-            regions: &session.regions,
+            regions,
             threads: &stopped,
         });
         if at_stop.collecting && !self.may_be_collecting {
             session.problems = problems;
             return Ok(Halted::Collecting);
         }
-        let mut found = find(session, planner, &stopped)?;
-        let regions = found.regions.take();
-        found.wanted.extend(at_stop.ranges);
-        found
-            .wanted
-            .extend_from_slice(session.watched.unprotected.ranges());
-        let known = regions.as_deref().unwrap_or(&session.regions);
+        let Found {
+            mut wanted,
+            mut made,
+        } = find(session, planner, &stopped, &map)?;
+        made.extend(at_stop.ranges);
+        wanted.extend_from_slice(session.watched.unprotected.ranges());
+        let known = map.regions.as_deref().unwrap_or(&session.regions);
         let readable = RangeSet::new(mapped(known, |region| region.permissions.read));
-        let wanted = RangeSet::of_pages(found.wanted, page_size).and(&readable);
+        let wanted = RangeSet::of_pages(wanted, page_size).and(&readable);
         // The memory map as it was need not tell: what `malloc` makes writable has been part of a mapping before.
-        let wanted = wanted.or(&session.watched.beyond);
+        let beyond = RangeSet::of_pages(made, page_size).or(&session.watched.beyond);
+        let wanted = wanted.or(&beyond);
         if wanted.bytes() > stage.len() as u64 {
             session.last_written = wanted.bytes();
             if !self.may_grow {
@@ -143,12 +148,12 @@ impl Halt<'_> {
         problems.extend(report.problems);
         session.entries.mapped.clear();
         Ok(Halted::Done(Box::new(Done {
-            regions: regions.unwrap_or_else(|| session.regions.clone()),
+            regions: map.regions.unwrap_or_else(|| session.regions.clone()),
             threads: stopped,
             pause,
             at,
             at_monotonic,
-            readable: wanted.without(&session.watched.beyond),
+            readable: wanted.without(&beyond),
             changed: wanted,
             pieces,
             problems,
@@ -156,12 +161,78 @@ impl Halt<'_> {
     }
 }
 
-/// What has changed since the last round.
-struct Found {
-    /// To be copied: in any order.
-    wanted: Vec<MemoryRange>,
+/// The memory map in the stop.
+struct MapInStop {
+    /// Whether the log is complete.
+    is_logged: bool,
+    /// What was mapped since the last round, as far as the log tells.
+    remapped: RangeSet,
     /// The memory map, if it may have changed.
     regions: Option<Vec<Region>>,
+}
+
+impl MapInStop {
+    fn read(session: &mut Session<'_>) -> Result<Self, CaptureError> {
+        let pid = session.pid;
+        let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
+        let is_logged = match &mut session.tools.log {
+            Some(log) => {
+                log.drain(&mut session.entries);
+                !session.entries.incomplete && !session.is_doubtful
+            }
+            None => false,
+        };
+        (session.entries.mapped).extend_from_slice(session.remapped.ranges());
+        let mapped = session.entries.mapped.iter().copied();
+        let mut remapped = RangeSet::of_pages(mapped, session.page_size);
+        let mut regions = None;
+        if !is_logged
+            || !remapped.is_empty()
+            || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
+        {
+            let changed = is_logged.then_some(&remapped);
+            regions = Some(session.map_again(changed).map_err(proc)?.0);
+        }
+        if let (false, Some(regions)) = (is_logged, &regions) {
+            remapped = remapped.or(&replaced(session, regions));
+        }
+        Ok(Self {
+            is_logged,
+            remapped,
+            regions,
+        })
+    }
+}
+
+/// The mappings in which something is watched and that are not registered, because they have taken the place of others. One page tells
+/// for all.
+fn replaced(session: &mut Session<'_>, regions: &[Region]) -> RangeSet {
+    let mut replaced = Vec::new();
+    for region in regions {
+        let whole = MemoryRange {
+            start: region.start,
+            len: region.end.saturating_sub(region.start),
+        };
+        let Some(watched) = session.watched.image.overlapping(whole).first() else {
+            continue;
+        };
+        let page = MemoryRange {
+            start: watched.start.max(whole.start),
+            len: session.page_size,
+        };
+        let scan = &mut session.tools.scan;
+        if scan.written(&[page], Then::CheckRegistered, &mut Vec::new()) == Err(Errno::EPERM) {
+            replaced.push(whole);
+        }
+    }
+    RangeSet::new(replaced)
+}
+
+/// What is to be copied because it has changed since the last round, in any order.
+struct Found {
+    wanted: Vec<MemoryRange>,
+    /// What belongs to new pages of the heap: the memory map as it was need not have it.
+    made: Vec<MemoryRange>,
 }
 
 /// Finds what has changed since the last round: by the log if there is one and it is complete, else by a scan.
@@ -169,29 +240,19 @@ fn find(
     session: &mut Session<'_>,
     planner: &mut dyn Planner,
     stopped: &[Thread],
+    map: &MapInStop,
 ) -> Result<Found, CaptureError> {
     let pid = session.pid;
-    let proc = |error: std::io::Error| CaptureError::proc(pid, &error);
-    let logged = match &mut session.tools.log {
-        Some(log) => {
-            log.drain(&mut session.entries);
-            !session.entries.incomplete && !session.is_doubtful
-        }
-        None => false,
-    };
-    (session.entries.mapped).extend_from_slice(session.remapped.ranges());
-    let mut regions = None;
-    if !logged
-        || !session.entries.mapped.is_empty()
-        || procfs::mapped_pages(pid).map_err(proc)? != session.mapped_pages
-    {
-        regions = Some(maps::read_regions(pid).map_err(proc)?);
-    }
+    let MapInStop {
+        is_logged,
+        remapped,
+        regions,
+    } = map;
     let watched = &session.watched;
     let mut wanted: Vec<MemoryRange> = Vec::new();
     // Where a page of the heap may have been made.
     let mut bases: Vec<u64> = Vec::new();
-    if logged {
+    if *is_logged {
         let (image, others) = watched.sort(&mut session.entries.pages);
         wanted.extend_from_slice(image.ranges());
         for start in others {
@@ -203,10 +264,6 @@ fn find(
                 bases.push(start);
             }
         }
-        // What was mapped in the place of something else is empty where it was not touched since.
-        let remapped =
-            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
-        wanted.extend_from_slice(watched.image.and(&remapped).ranges());
     } else {
         let mut written = Vec::new();
         match (session.tools.scan).written(&watched.runs, Then::Leave, &mut written) {
@@ -226,19 +283,19 @@ fn find(
         );
         wanted.extend(populated_since(session));
     }
-    if let Some(regions) = &regions {
-        let remapped =
-            RangeSet::of_pages(session.entries.mapped.iter().copied(), session.page_size);
+    // What was mapped in the place of something else is empty where it was not touched since.
+    wanted.extend_from_slice(watched.image.and(remapped).ranges());
+    if let Some(regions) = regions {
         let alignment = watched.alignment;
-        bases.extend(new_bases(&session.regions, regions, &remapped, alignment));
+        bases.extend(new_bases(&session.regions, regions, remapped, alignment));
     }
     bases.sort_unstable();
     bases.dedup();
-    let mut new_heap = false;
+    let (mut new_heap, mut made) = (false, Vec::new());
     for base in bases {
         match planner.new_page(&session.memory, base) {
             NewPage::None => {}
-            NewPage::Ranges(ranges) => wanted.extend(ranges),
+            NewPage::Ranges(ranges) => made.extend(ranges),
             NewPage::NewHeap => new_heap = true,
         }
     }
@@ -253,7 +310,7 @@ fn find(
         let new = RangeSet::new(plan).without(&session.watched.image);
         wanted.extend_from_slice(new.ranges());
     }
-    Ok(Found { wanted, regions })
+    Ok(Found { wanted, made })
 }
 
 /// The parts of the heap's pages that did not exist in the last round, and do now.
@@ -278,9 +335,12 @@ fn verify(
     frozen: FrozenView<'_>,
     pieces: &SnapshotMemory,
 ) -> Vec<Problem> {
-    let memory = RemoteMemory::new(session.pid, frozen.regions, session.page_size);
+    // The log need not have told of every change.
+    let regions = maps::read_regions(session.pid).unwrap_or_else(|_| frozen.regions.to_vec());
+    let memory = RemoteMemory::new(session.pid, &regions, session.page_size);
     let plan = planner.plan(FrozenView {
         memory: &memory,
+        regions: &regions,
         ..frozen
     });
     let mut problems = Vec::new();

@@ -1,5 +1,7 @@
 //! What happens while the process runs: copying, and copying again.
 
+use std::io;
+
 use nix::errno::Errno;
 use nix::libc::pid_t;
 use v8mini_format::FrameQueue;
@@ -15,6 +17,7 @@ use super::tools::Tools;
 use super::watched::Watched;
 use crate::linux::collection::await_end;
 use crate::linux::fault_log::Entries;
+use crate::linux::mappings::{self, Mappings};
 use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
@@ -60,6 +63,8 @@ pub(super) struct Session<'a> {
     pub(super) regions: Vec<Region>,
     /// Pages that were mapped then.
     pub(super) mapped_pages: u64,
+    /// Tells single mappings, where the kernel can.
+    mappings: Option<Mappings>,
     /// What was logged, and is not worked off.
     pub(super) entries: Entries,
     /// What was mapped anew since the process was last planned.
@@ -68,6 +73,8 @@ pub(super) struct Session<'a> {
     pub(super) is_doubtful: bool,
     /// Bytes that were written in the last round.
     pub(super) last_written: u64,
+    /// Where pages are read to on their way into the image.
+    buffer: Vec<u8>,
     pub(super) notes: Vec<String>,
     pub(super) problems: Vec<Problem>,
 }
@@ -102,10 +109,12 @@ impl<'a> Session<'a> {
             memory: RemoteMemory::new(pid, regions, page_size),
             regions: regions.to_vec(),
             mapped_pages: 0,
+            mappings: Mappings::open(pid).ok(),
             entries: Entries::default(),
             remapped: RangeSet::default(),
             is_doubtful: false,
             last_written: 0,
+            buffer: Vec::new(),
             notes,
             problems: Vec::new(),
         })
@@ -158,11 +167,12 @@ impl<'a> Session<'a> {
             return Err(SessionError::Exited);
         }
         self.memory = RemoteMemory::new(self.pid, &self.regions, self.page_size);
-        let watch = planner.watch(FrozenView {
+        let live = FrozenView {
             memory: &self.memory,
             regions: &self.regions,
             threads: &[],
-        });
+        };
+        let watch = planner.watch(live);
         let before = self.watched.vacant.without(remapped);
         let fresh = self
             .watched
@@ -171,22 +181,42 @@ impl<'a> Session<'a> {
         Ok(fresh.or(&self.look_again(planner, &before)?))
     }
 
+    /// The memory map as it is now, and the number of its pages. What was mapped since it was last read is `changed`, if a log has told all that.
+    pub(super) fn map_again(
+        &mut self,
+        changed: Option<&RangeSet>,
+    ) -> io::Result<(Vec<Region>, u64)> {
+        let pages = procfs::mapped_pages(self.pid)?;
+        if let (Some(mappings), Some(changed)) = (&mut self.mappings, changed)
+            && let Ok(regions) = mappings.again(&self.regions, changed)
+        {
+            // No log tells what is unmapped.
+            let count = |regions| mappings::pages(regions, self.page_size);
+            let expected = (self.mapped_pages + count(&regions)).checked_sub(count(&self.regions));
+            if expected == Some(pages) {
+                return Ok((regions, pages));
+            }
+        }
+        Ok((maps::read_regions(self.pid)?, pages))
+    }
+
     /// Copies what was written, again and again, until little is left.
     ///
     /// In no hurry it would never come to an end; it is short.
     pub(super) fn rounds(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+        self.watched.release_young(&self.tools.userfaultfd);
         for round in 0..MAX_ROUNDS {
             let before = self.last_written;
             self.last_written = self.round(round == 0, planner)?;
-            if self.last_written > before / 2 || self.is_little() {
+            if self.last_written > before / 2 || self.is_little(self.last_written) {
                 break;
             }
         }
         Ok(())
     }
 
-    pub(super) fn is_little(&self) -> bool {
-        self.last_written <= FEW_PAGES * self.page_size
+    pub(super) fn is_little(&self, bytes: u64) -> bool {
+        bytes <= FEW_PAGES * self.page_size
     }
 
     /// Takes from the log what it has to tell, to what it has told before.
@@ -213,14 +243,17 @@ impl<'a> Session<'a> {
             throttle: &Throttle::new(0),
         };
         let (tools, entries) = (&mut self.tools, &mut self.entries);
-        Ok(copier.copy_again(pages, &mut self.image, &mut || tools.drain(entries))?)
+        let mut drain = || tools.drain(entries);
+        Ok(copier.copy_again(pages, &mut self.image, &mut self.buffer, &mut drain)?)
     }
 
-    /// Protects pages. What is not mapped any more is found out by the copy.
-    pub(super) fn protect(&self, ranges: &[MemoryRange]) {
-        for range in ranges {
-            let _unmapped = self.tools.userfaultfd.protect(*range);
-        }
+    /// Protects pages; whether all are. What is not mapped any more is found out by the copy.
+    pub(super) fn protect(&self, ranges: &[MemoryRange]) -> bool {
+        let userfaultfd = &self.tools.userfaultfd;
+        let protected = ranges
+            .iter()
+            .filter(|range| userfaultfd.protect(**range).is_ok());
+        protected.count() == ranges.len()
     }
 
     /// Protects the pages of the image that the log has told of, in few calls.
@@ -266,7 +299,9 @@ impl<'a> Session<'a> {
         let mut written = RangeSet::default();
         let logged = self.logged();
         if first || !logged.is_enough {
-            let (found, lost) = self.scan_and_protect(true)?;
+            let runs = self.watched.runs.clone();
+            let found = self.scan_and_protect(&runs)?;
+            let lost = self.unregistered()?;
             replan |= !found.and(&self.watched.vacant).is_empty() || !lost.is_empty();
             remapped = remapped.or(&lost);
             written = written.or(&found.and(&self.watched.image));
@@ -305,37 +340,45 @@ impl<'a> Session<'a> {
         let mut drain = || tools.drain(entries);
         copier.copy(&mut queue, &new, &mut self.image, &mut |_| drain())?;
         let again = written.or(&fresh.and(&held)).and(&self.watched.image);
-        copier.copy_again(&again, &mut self.image, &mut drain)?;
+        copier.copy_again(&again, &mut self.image, &mut self.buffer, &mut drain)?;
         Ok(again.bytes() + new.bytes())
     }
 
-    /// The pages that were written, protected again; and those that are not registered any more, because something else
-    /// was mapped in their place.
-    ///
-    /// A complete log tells what is mapped anew; without one, it is worth the second scan to `check`.
+    /// The pages of `ranges` that were written, protected again.
     pub(super) fn scan_and_protect(
         &mut self,
-        check: bool,
-    ) -> Result<(RangeSet, RangeSet), SessionError> {
-        let Self { tools, watched, .. } = self;
+        ranges: &[MemoryRange],
+    ) -> Result<RangeSet, SessionError> {
         let mut written = Vec::new();
-        let mut scan = |ranges: &[MemoryRange], then, found: &mut Vec<MemoryRange>| match tools
-            .scan
-            .written(ranges, then, found)
-        {
+        match (self.tools.scan).written(ranges, Then::ProtectAgain, &mut written) {
+            Err(Errno::ESRCH) => Err(SessionError::Exited),
+            _ => Ok(RangeSet::new(written)),
+        }
+    }
+
+    /// What is watched and not registered any more, because something else was mapped in its place.
+    ///
+    /// A complete log tells what is mapped anew; without one, it is worth a scan.
+    pub(super) fn unregistered(&mut self) -> Result<RangeSet, SessionError> {
+        let Self { tools, watched, .. } = self;
+        let mut ignored = Vec::new();
+        let mut is_registered = |ranges: &[MemoryRange]| match tools.scan.written(
+            ranges,
+            Then::CheckRegistered,
+            &mut ignored,
+        ) {
             Err(Errno::ESRCH) => Err(SessionError::Exited),
             result => Ok(result.is_ok()),
         };
-        scan(&watched.runs, Then::ProtectAgain, &mut written)?;
-        let (mut lost, mut ignored) = (Vec::new(), Vec::new());
-        if check && !scan(&watched.runs, Then::CheckRegistered, &mut ignored)? {
+        let mut lost = Vec::new();
+        if !is_registered(&watched.runs)? {
             for range in watched.image.or(&watched.vacant).ranges() {
-                if !scan(&[*range], Then::CheckRegistered, &mut ignored)? {
+                if !is_registered(&[*range])? {
                     lost.push(*range);
                 }
             }
         }
-        Ok((RangeSet::new(written), RangeSet::new(lost)))
+        Ok(RangeSet::new(lost))
     }
 
     /// Room that the stop will need.

@@ -18,6 +18,10 @@ pub(super) struct Watched {
     pub(super) vacant: RangeSet,
     /// Parts of the heap's pages that did not exist when they were looked at.
     pub(super) unpopulated: RangeSet,
+    /// The young generation, as it was last planned: it becomes part of the image late.
+    pub(super) young: RangeSet,
+    /// Whether it is now.
+    pub(super) with_young: bool,
     /// What could not be protected: copied in the stop.
     pub(super) unprotected: RangeSet,
     /// What could not be read, and was wanted: copied in the stop if it can be by then.
@@ -57,12 +61,14 @@ impl Watched {
         let page = self.page_size;
         let readable = RangeSet::new(mapped(regions, |region| region.permissions.read));
         let wanted = RangeSet::of_pages(watch.ranges.iter().copied(), page).and(&readable);
+        self.young = RangeSet::of_pages(watch.young.iter().copied(), page).without(&wanted);
         let vacant = watch
             .vacant
             .iter()
             .map(|&start| MemoryRange { start, len: page });
         let vacant = RangeSet::new(vacant.collect())
             .without(&wanted)
+            .without(&self.young)
             .and(&readable);
         let heap = RangeSet::of_pages(watch.pages.iter().copied(), page).and(&readable);
         self.alignment = watch.alignment.max(page);
@@ -80,6 +86,7 @@ impl Watched {
         // What was watched only because a page could begin there was never copied.
         let copy = wanted.without(&self.image.without(remapped));
         self.image = wanted;
+        self.with_young = false;
         self.mapped = all;
         self.find_runs();
         Ok(copy)
@@ -88,6 +95,35 @@ impl Watched {
     fn find_runs(&mut self) {
         let watched = self.image.or(&self.vacant).without(&self.unprotected);
         self.runs = watched.runs(&self.mapped);
+    }
+
+    /// Where to look for written pages, in parts that have so many bytes, each in few calls.
+    pub(super) fn stretches(&self, bytes: u64) -> Vec<Vec<MemoryRange>> {
+        let watched = self.image.or(&self.vacant).without(&self.unprotected);
+        let mut stretches = Vec::new();
+        let (mut parts, mut room) = (Vec::new(), bytes);
+        for range in watched.ranges() {
+            let mut start = range.start;
+            while start < range.end() {
+                let len = (range.end() - start).min(room);
+                parts.push(MemoryRange { start, len });
+                start += len;
+                room -= len;
+                if room == 0 {
+                    stretches.push(std::mem::take(&mut parts));
+                    room = bytes;
+                }
+            }
+        }
+        stretches.push(parts);
+        let runs = |parts| RangeSet::new(parts).runs(&self.mapped);
+        stretches.into_iter().map(runs).collect()
+    }
+
+    /// Where to look for written pages of the young generation.
+    pub(super) fn young_runs(&self) -> Vec<MemoryRange> {
+        let watched = self.image.and(&self.young).without(&self.unprotected);
+        watched.runs(&self.mapped)
     }
 
     /// Watches new pages of the image and `vacant` ones, after the memory map has changed to `regions`; `remapped` is what was mapped in
@@ -127,6 +163,37 @@ impl Watched {
         self.image = self.image.or(pages);
         self.unpopulated = self.unpopulated.without(pages);
         self.vacant = self.vacant.without(pages);
+        self.find_runs();
+    }
+
+    /// Makes the young generation part of the image, as far as it is `existing` memory. Returns what has to be copied.
+    ///
+    /// # Errors
+    /// As [`Watched::update`].
+    pub(super) fn admit_young(
+        &mut self,
+        userfaultfd: &mut Userfaultfd,
+        regions: &[Region],
+        existing: &RangeSet,
+    ) -> Result<RangeSet, Errno> {
+        let young = self.young.without(&self.image);
+        self.with_young = true;
+        // What comes into being from now on is logged, or found by looking again.
+        self.unpopulated = self.unpopulated.or(&young.without(existing));
+        let none = RangeSet::default;
+        self.follow(userfaultfd, regions, &none(), [young.and(existing), none()])
+    }
+
+    /// Gives the young generation free: it is no longer part of the image, and is written to as if it had never been.
+    pub(super) fn release_young(&mut self, userfaultfd: &Userfaultfd) {
+        for range in self.image.and(&self.young).ranges() {
+            // What is not mapped any more is not protected either.
+            let _unmapped = userfaultfd.unprotect(*range);
+        }
+        self.with_young = false;
+        self.image = self.image.without(&self.young);
+        self.unprotected = self.unprotected.without(&self.young);
+        self.unpopulated = self.unpopulated.without(&self.young);
         self.find_runs();
     }
 
