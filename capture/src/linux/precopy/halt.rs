@@ -291,7 +291,7 @@ fn find(
     }
     bases.sort_unstable();
     bases.dedup();
-    let (mut new_heap, mut made) = (false, Vec::new());
+    let (mut new_heap, mut made) = (session.is_unplanned, Vec::new());
     for base in bases {
         match planner.new_page(&session.memory, base) {
             NewPage::None => {}

@@ -69,8 +69,10 @@ pub(super) struct Session<'a> {
     pub(super) entries: Entries,
     /// What was mapped anew since the process was last planned.
     pub(super) remapped: RangeSet,
-    /// Whether it must be planned again for another reason: the log has a gap, or there is a new heap.
+    /// Whether it must be planned again because the log has a gap.
     pub(super) is_doubtful: bool,
+    /// Whether it must be because there is something new that no page can be added for: a heap, or memory that the map did not have.
+    pub(super) is_unplanned: bool,
     /// Bytes that were written in the last round.
     pub(super) last_written: u64,
     /// Where pages are read to on their way into the image.
@@ -113,6 +115,7 @@ impl<'a> Session<'a> {
             entries: Entries::default(),
             remapped: RangeSet::default(),
             is_doubtful: false,
+            is_unplanned: false,
             last_written: 0,
             buffer: Vec::new(),
             notes,
@@ -293,7 +296,8 @@ impl<'a> Session<'a> {
         self.drain();
         let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
         let mut remapped = std::mem::take(&mut self.remapped);
-        let is_doubtful = std::mem::take(&mut self.is_doubtful);
+        let is_unplanned = std::mem::take(&mut self.is_unplanned);
+        let is_doubtful = std::mem::take(&mut self.is_doubtful) || is_unplanned;
         let mut replan =
             first || is_doubtful || mapped_pages != self.mapped_pages || !remapped.is_empty();
         let mut written = RangeSet::default();

@@ -53,7 +53,7 @@ impl Session<'_> {
         let began = Instant::now();
         let mut least = u64::MAX;
         loop {
-            if self.is_doubtful {
+            if self.is_doubtful || self.is_unplanned {
                 let with_young = self.watched.with_young;
                 self.last_written = self.round(true, planner)?;
                 if with_young {
@@ -75,7 +75,7 @@ impl Session<'_> {
             if !is_collecting {
                 least = least.min(pending);
             }
-            let is_known = !self.is_doubtful && !self.is_remapped()?;
+            let is_known = !self.is_doubtful && !self.is_unplanned && !self.is_remapped()?;
             // To read the memory map in the stop takes 4 ms per gigabyte: much where little is left to be copied.
             let is_much = pending > MUCH_PAGES * self.page_size;
             let is_good = (self.is_little(pending) || is_least) && !is_collecting;
@@ -164,13 +164,13 @@ impl Session<'_> {
             match planner.new_page(&self.memory, start) {
                 NewPage::None => vacant.push(MemoryRange { start, len }),
                 NewPage::Ranges(ranges) => pages.extend(ranges),
-                NewPage::NewHeap => self.is_doubtful = true,
+                NewPage::NewHeap => self.is_unplanned = true,
             }
         }
         let pages = RangeSet::of_pages(pages, len);
         let readable = RangeSet::new(mapped(&self.regions, |region| region.permissions.read));
         // Memory that was made readable in a mapping that there was does not change the number of mapped pages.
-        self.is_doubtful |= !pages.without(&readable).is_empty();
+        self.is_unplanned |= !pages.without(&readable).is_empty();
         let new = [pages, RangeSet::new(vacant)];
         (self.watched)
             .follow(&mut self.tools.userfaultfd, &self.regions, remapped, new)
