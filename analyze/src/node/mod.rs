@@ -10,13 +10,15 @@ mod modules;
 mod process;
 mod promises;
 mod stored;
+mod ticks;
 mod timers;
 mod waits;
 
 use std::sync::Arc;
 
 use crate::heap::PageSelection;
-use crate::v8::{Address, Fields, Location, Objects, Tagged};
+use crate::stack::Stack;
+use crate::v8::{Address, Fields, Kind, Location, Objects, Tagged};
 
 pub(crate) use census::Census;
 
@@ -25,6 +27,7 @@ pub use handles::{Handle, Handles};
 pub use modules::{Module, Modules};
 pub use process::ProcessFacts;
 pub use promises::{PendingPromises, PromiseGroup, Waiting};
+pub use ticks::Tick;
 pub use timers::{Immediate, Timer, Timers};
 pub use waits::{Chain, Chains, Step};
 
@@ -75,6 +78,12 @@ impl<'a> Environment<'a> {
         handles::read(&self.fields, &self.census.requests)
     }
 
+    /// The callbacks given to `process.nextTick` that have not run, in the order in which they will; `None` if their queue was not found. Up
+    /// to Node.js 7 those that have run are only told by the stack of the thread.
+    pub fn ticks(&self, stack: Option<&Stack>) -> Option<Vec<Tick>> {
+        ticks::read(&self.fields, &self.census.processes, stack)
+    }
+
     /// Timers and immediates that wait.
     pub fn timers(&self) -> Timers {
         timers::read(&self.fields, &self.census)
@@ -113,7 +122,8 @@ fn callback(objects: &Objects, word: Tagged) -> Option<Callback> {
     let mut function = word.strong()?;
     // What `bind` made is called by the name of its target.
     for _ in 0..4 {
-        if let Ok(value) = objects.read_function(function) {
+        if !is_bound(objects, function) {
+            let value = objects.read_function(function).ok()?;
             return Some(Callback {
                 function,
                 name: value.name,
@@ -124,6 +134,12 @@ fn callback(objects: &Objects, word: Tagged) -> Option<Callback> {
         function = bound.target.strong()?;
     }
     None
+}
+
+/// Whether `bind` made a function: up to V8 4.8 the type does not tell.
+fn is_bound(objects: &Objects, function: Address) -> bool {
+    let map = objects.map_of(function);
+    map.is_ok_and(|map| objects.kind_of(function, &map) == Kind::BoundFunction)
 }
 
 /// The class of an object: what `new` named.

@@ -1,6 +1,7 @@
 //! `v8mini bt`: where each thread was.
 
 mod report;
+mod step;
 pub(super) mod text;
 pub(super) mod value;
 mod waiting;
@@ -53,7 +54,8 @@ pub(super) struct Bt {
     #[arg(long)]
     native: bool,
 
-    /// Show all that threads wait for, whatever they do: timers, immediates, and what pending promises let run.
+    /// Show all that threads wait for, whatever they do, in the order in which it will run: `process.nextTick`, immediates, timers, and what
+    /// pending promises let run.
     #[arg(long = "async")]
     asynchronous: bool,
 
@@ -84,12 +86,12 @@ impl Query for Bt {
         for (number, thread) in threads.into_iter().enumerate() {
             let mut stack = unwind(objects, thread, usize::MAX);
             complete &= stack.end != StackEnd::Lost;
+            let waiting = self.waiting(session, thread, &stack);
             if !self.shows_native(thread, objects) {
                 stack.frames.retain(is_of_the_program);
             }
             let hidden = stack.frames.len().saturating_sub(limit);
             stack.frames.truncate(limit);
-            let waiting = self.waiting(session, thread, &stack);
             if self.json {
                 reports.push(self.report(objects, thread, &stack, waiting));
             } else {
@@ -151,13 +153,13 @@ impl Bt {
     /// What a thread waits for, if that is to be shown.
     fn waiting(&self, session: &Session, thread: &Thread, stack: &Stack) -> Option<Waiting> {
         if self.asynchronous {
-            return Waiting::of(session, thread, usize::MAX);
+            return Waiting::of(session, thread, stack, usize::MAX);
         }
         let is_idle =
             stack.end == StackEnd::Complete && !stack.frames.iter().any(is_of_the_program);
         let is_shown = is_idle && !self.json && Waiting::is_cheap(session, thread);
         is_shown
-            .then(|| Waiting::of(session, thread, FEW))
+            .then(|| Waiting::of(session, thread, stack, FEW))
             .flatten()
     }
 

@@ -11,9 +11,11 @@ use v8mini_format::model::Thread;
 use super::super::output::{DIM, Output, grouped, human_ms};
 use super::super::schema::Hex;
 use super::super::session::Session;
+use super::step::{StepReport, write_steps};
 use crate::heap::PageSelection;
-use crate::node::{Callback, Step};
-use crate::stack::{ThreadKind, kind_of_thread};
+use crate::node::{Callback, Environment, Timers};
+use crate::stack::{Stack, ThreadKind, kind_of_thread};
+use crate::v8::Address;
 
 /// Without `--async`, no more heap than this is looked through: it takes a second per gigabyte.
 const MAX_HEAP_BYTES: u64 = 256 << 20;
@@ -24,12 +26,14 @@ const MAX_CALLBACKS: usize = 1 << 17;
 /// What a thread waits for.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Waiting {
+    /// Callbacks given to `process.nextTick`; null if their queue was not found.
+    ticks: Option<u64>,
     timers: u64,
     immediates: u64,
     pending_promises: u64,
     /// Pending promises that nobody waits for.
     idle_promises: u64,
-    /// What timers and immediates call, the next first.
+    /// What ticks, immediates and timers call, in the order in which they will: the next first.
     callbacks: Vec<CallbackReport>,
     /// How many different ones there are, shown or not.
     callbacks_in_all: usize,
@@ -39,29 +43,108 @@ pub(super) struct Waiting {
     chains_in_all: usize,
 }
 
-/// A function that a timer or immediate calls.
+/// A function that is called later.
 #[derive(Serialize, JsonSchema)]
 struct CallbackReport {
-    /// `timer` or `immediate`.
+    /// `tick`, `immediate` or `timer`.
     kind: &'static str,
-    /// How many call the same.
+    /// How many call the same; of ticks, one after the other.
     count: u64,
     /// The next of them.
     #[schemars(with = "Hex")]
     address: String,
     /// From the moment of the capture; less than 0 if it is late. Exact to some ten milliseconds.
     due_in_ms: Option<f64>,
+    /// With how many arguments, for ticks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<u64>,
     function: Option<StepReport>,
     /// What goes on when it has settled the promise that it was made to settle.
     then: Vec<StepReport>,
 }
 
 impl CallbackReport {
+    fn new(kind: &'static str, address: Address, callback: Option<&Callback>) -> Self {
+        Self {
+            kind,
+            count: 1,
+            address: address.to_string(),
+            due_in_ms: None,
+            arguments: None,
+            function: callback.map(StepReport::call),
+            then: Vec::new(),
+        }
+    }
+
     /// Equal for those that call the same.
     fn what(&self) -> String {
         let steps = self.function.iter().chain(&self.then);
         let steps: Vec<String> = steps.map(StepReport::text).collect();
-        format!("{} {}", self.kind, steps.join("\n"))
+        format!("{} {:?} {}", self.kind, self.arguments, steps.join("\n"))
+    }
+}
+
+/// What is called later, as it is listed.
+#[derive(Default)]
+struct Callbacks {
+    list: Vec<CallbackReport>,
+    /// The places of those of which each is listed once.
+    known: FxHashMap<String, usize>,
+}
+
+impl Callbacks {
+    /// Adds one of a queue: those that call the same and follow each other are one.
+    fn add_in_order(&mut self, callback: CallbackReport) {
+        match self.list.last_mut() {
+            Some(last) if last.what() == callback.what() => last.count += 1,
+            _ => self.list.push(callback),
+        }
+    }
+
+    /// Adds one of which the time decides, not the place: all that call the same are one.
+    fn add(&mut self, callback: CallbackReport) {
+        match self.known.entry(callback.what()) {
+            Entry::Vacant(place) => {
+                place.insert(self.list.len());
+                self.list.push(callback);
+            }
+            Entry::Occupied(place) => {
+                if let Some(like_it) = self.list.get_mut(*place.get()) {
+                    like_it.count += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds immediates, then timers.
+    fn add_timers(
+        &mut self,
+        session: &Session,
+        thread: &Thread,
+        environment: &Environment<'_>,
+        timers: &Timers,
+    ) {
+        let metadata = &session.objects.image().metadata;
+        let is_main = kind_of_thread(metadata, thread) == ThreadKind::Main;
+        // The clock of a worker's event loop begins with the worker.
+        let now = timers.now_ms(&metadata.process).filter(|_| is_main);
+        let immediates = timers.immediates.iter();
+        let immediates = immediates.map(|immediate| (None, immediate.address, &immediate.callback));
+        let calls = timers.timers.iter().map(|timer| {
+            let due = now.map(|now| (timer.due_ms - now).round());
+            (Some(due), timer.address, &timer.callback)
+        });
+        for (due, address, callback) in immediates.chain(calls).take(MAX_CALLBACKS) {
+            let kind = if due.is_some() { "timer" } else { "immediate" };
+            let then = callback
+                .as_ref()
+                .map_or_else(Vec::new, |callback| environment.runs_after(callback));
+            self.add(CallbackReport {
+                due_in_ms: due.flatten(),
+                then: then.iter().map(StepReport::new).collect(),
+                ..CallbackReport::new(kind, address, callback.as_ref())
+            });
+        }
     }
 }
 
@@ -77,146 +160,35 @@ struct ChainReport {
     steps: Vec<StepReport>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct StepReport {
-    /// `await`, `then`, `combinator` or `call`.
-    kind: &'static str,
-    name: String,
-    /// The function; absent for what V8 does itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Hex>")]
-    function: Option<String>,
-    /// What has the state of a function at an `await`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Hex>")]
-    generator: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<u64>,
-    /// Whether line and column are those of the `await`, and not of the function.
-    is_exact: bool,
-    #[serde(skip)]
-    place: String,
-}
-
-impl StepReport {
-    fn new(step: &Step) -> Self {
-        match step {
-            Step::Await(at) => Self {
-                kind: "await",
-                name: at.name.clone(),
-                function: Some(at.function.to_string()),
-                generator: Some(at.generator.to_string()),
-                ..Self::place(at.location.as_ref(), at.is_exact)
-            },
-            Step::Then(function) => Self {
-                kind: "then",
-                ..Self::call(function)
-            },
-            Step::Combinator => Self {
-                kind: "combinator",
-                name: "Promise.all, any or allSettled".to_owned(),
-                ..Self::place(None, false)
-            },
-        }
-    }
-
-    fn call(function: &Callback) -> Self {
-        Self {
-            kind: "call",
-            name: function.name.clone(),
-            function: Some(function.function.to_string()),
-            ..Self::place(function.location.as_ref(), false)
-        }
-    }
-
-    fn place(location: Option<&crate::v8::Location>, is_exact: bool) -> Self {
-        let line_column = location.and_then(|location| location.line_column);
-        Self {
-            kind: "call",
-            name: String::new(),
-            function: None,
-            generator: None,
-            file: location.map(|location| location.file.clone()),
-            line: line_column.map(|(line, _)| line),
-            column: line_column.map(|(_, column)| column),
-            is_exact,
-            place: location.map_or_else(String::new, ToString::to_string),
-        }
-    }
-
-    /// As stack traces have it: `at async f (x.js:10:9)`.
-    fn text(&self) -> String {
-        let name = match self.name.as_str() {
-            "" => "(anonymous)",
-            name => name,
-        };
-        let name = match self.kind {
-            "await" => format!("at async {name}"),
-            "then" => format!("then {name}"),
-            _ => name.to_owned(),
-        };
-        match (self.place.as_str(), self.kind, self.is_exact) {
-            ("", ..) => name,
-            (place, "await", false) => format!("{name} (in the function at {place})"),
-            (place, ..) => format!("{name} ({place})"),
-        }
-    }
-}
-
 impl Waiting {
     /// What a thread with an isolate waits for. So many callbacks and chains are described; `None` if the thread has no isolate.
-    pub(super) fn of(session: &Session, thread: &Thread, limit: usize) -> Option<Self> {
+    pub(super) fn of(
+        session: &Session,
+        thread: &Thread,
+        stack: &Stack,
+        limit: usize,
+    ) -> Option<Self> {
         let environment = session.environment(selection(session, thread)?);
+        let ticks = environment.ticks(Some(stack));
         let timers = environment.timers();
-        let metadata = &session.objects.image().metadata;
-        let is_main = kind_of_thread(metadata, thread) == ThreadKind::Main;
-        // The clock of a worker's event loop begins with the worker.
-        let now = timers.now_ms(&metadata.process).filter(|_| is_main);
-        let immediates = timers.immediates.iter();
-        let immediates = immediates.map(|immediate| (None, immediate.address, &immediate.callback));
-        let calls = timers.timers.iter().map(|timer| {
-            let due = now.map(|now| (timer.due_ms - now).round());
-            (Some(due), timer.address, &timer.callback)
-        });
-        let mut callbacks: Vec<CallbackReport> = Vec::new();
-        let mut known: FxHashMap<String, usize> = FxHashMap::default();
-        for (due, address, callback) in immediates.chain(calls).take(MAX_CALLBACKS) {
-            let then = callback
-                .as_ref()
-                .map_or_else(Vec::new, |callback| environment.runs_after(callback));
-            let report = CallbackReport {
-                kind: if due.is_some() { "timer" } else { "immediate" },
-                count: 1,
-                address: address.to_string(),
-                due_in_ms: due.flatten(),
-                function: callback.as_ref().map(StepReport::call),
-                then: then.iter().map(StepReport::new).collect(),
-            };
-            match known.entry(report.what()) {
-                Entry::Vacant(place) => {
-                    place.insert(callbacks.len());
-                    callbacks.push(report);
-                }
-                Entry::Occupied(place) => {
-                    if let Some(like_it) = callbacks.get_mut(*place.get()) {
-                        like_it.count += 1;
-                    }
-                }
-            }
+        let mut callbacks = Callbacks::default();
+        for tick in ticks.iter().flatten() {
+            callbacks.add_in_order(CallbackReport {
+                arguments: Some(tick.arguments),
+                ..CallbackReport::new("tick", tick.address, tick.callback.as_ref())
+            });
         }
-        let callbacks_in_all = callbacks.len();
-        callbacks.truncate(limit);
+        callbacks.add_timers(session, thread, &environment, &timers);
+        let callbacks_in_all = callbacks.list.len();
+        callbacks.list.truncate(limit);
         let chains = environment.chains();
         Some(Self {
+            ticks: ticks.map(|ticks| ticks.len() as u64),
             timers: timers.timers.len() as u64,
             immediates: timers.immediates.len() as u64,
             pending_promises: chains.pending,
             idle_promises: chains.idle,
-            callbacks,
+            callbacks: callbacks.list,
             callbacks_in_all,
             chains_in_all: chains.list.len(),
             chains: chains
@@ -250,7 +222,12 @@ impl Waiting {
         };
         writeln!(
             output,
-            "    waits for {}, {}, {}{}",
+            "    waits for {}{}, {}, {}{}",
+            match self.ticks {
+                None => "ticks that were not found, ".to_owned(),
+                Some(0) => String::new(),
+                Some(ticks) => format!("{}, ", count(ticks, "tick")),
+            },
             count(self.timers, "timer"),
             count(self.immediates, "immediate"),
             count(self.pending_promises, "pending promise"),
@@ -264,12 +241,18 @@ impl Waiting {
                 Some(due) if due < 0.0 => format!("late by {}", human_ms(-due)),
                 Some(due) => format!("in {}", human_ms(due)),
                 None if callback.kind == "timer" => "some time".to_owned(),
+                None if callback.kind == "tick" => "next tick".to_owned(),
                 None => "next".to_owned(),
+            };
+            let arguments = match callback.arguments {
+                None | Some(0) => String::new(),
+                Some(1) => " with 1 argument".to_owned(),
+                Some(arguments) => format!(" with {} arguments", grouped(arguments)),
             };
             let function = callback.function.as_ref();
             writeln!(
                 output,
-                "    {due}: {} {DIM}{} {}{DIM:#}{}",
+                "    {due}: {}{arguments} {DIM}{} {}{DIM:#}{}",
                 function.map_or_else(|| "?".to_owned(), StepReport::text),
                 callback.kind,
                 callback.address,
@@ -290,13 +273,6 @@ impl Waiting {
         }
         write_rest(output, self.chains_in_all, self.chains.len(), "kind")
     }
-}
-
-fn write_steps(output: &mut Output, steps: &[StepReport]) -> anyhow::Result<()> {
-    for step in steps {
-        writeln!(output, "        {}", step.text())?;
-    }
-    Ok(())
 }
 
 /// How many others there are.

@@ -10,9 +10,10 @@ use crate::commands::schema::Hex;
 use crate::commands::session::Session;
 use crate::inspect::{Options, describe, one_line};
 use crate::node::{
-    Callback, Emitters, Environment, Handles, Modules, PendingPromises, ProcessFacts, Timers,
+    Callback, Emitters, Environment, Handles, Modules, PendingPromises, ProcessFacts, Tick, Timers,
     Waiting,
 };
+use crate::stack::unwind;
 use crate::v8::{Address, Objects};
 
 #[derive(Serialize, JsonSchema)]
@@ -98,6 +99,10 @@ pub(super) struct OwnerReport {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct TimersReport {
+    /// Callbacks given to `process.nextTick`; null if their queue was not found.
+    pub(super) ticks: Option<u64>,
+    /// In the order in which they will run.
+    pub(super) tick_callbacks: Vec<TickReport>,
     pub(super) count: u64,
     pub(super) lists: u64,
     pub(super) timers: Vec<TimerReport>,
@@ -120,6 +125,15 @@ pub(super) struct TimerReport {
     pub(super) due_in_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) callback: Option<CallbackReport>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TickReport {
+    #[schemars(with = "Hex")]
+    pub(super) address: String,
+    pub(super) arguments: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) callback: Option<CallbackReport>,
 }
@@ -227,7 +241,14 @@ impl IsolateReport {
             let timers = environment.timers();
             // The clock of a worker's event loop begins with the worker.
             let now = timers.now_ms(system).filter(|_| number == 0);
-            TimersReport::new(timers, now, limit)
+            // What has begun, only the stack tells.
+            let threads = &objects.image().metadata.threads;
+            let isolate = session.isolates().get(number);
+            let thread = threads
+                .iter()
+                .find(|it| isolate.is_some_and(|isolate| isolate.tid == it.tid));
+            let stack = thread.map(|thread| unwind(objects, thread, usize::MAX));
+            TimersReport::new(timers, environment.ticks(stack.as_ref()), now, limit)
         };
         let handles = |handles: Handles| HandlesReport::new(objects, handles, limit);
         Self {
@@ -310,8 +331,19 @@ impl HandlesReport {
 }
 
 impl TimersReport {
-    fn new(timers: Timers, now: Option<f64>, limit: usize) -> Self {
+    fn new(timers: Timers, ticks: Option<Vec<Tick>>, now: Option<f64>, limit: usize) -> Self {
         Self {
+            ticks: ticks.as_ref().map(|ticks| ticks.len() as u64),
+            tick_callbacks: ticks
+                .into_iter()
+                .flatten()
+                .take(limit)
+                .map(|tick| TickReport {
+                    address: tick.address.to_string(),
+                    arguments: tick.arguments,
+                    callback: tick.callback.as_ref().map(CallbackReport::new),
+                })
+                .collect(),
             count: timers.timers.len() as u64,
             lists: timers.lists,
             timers: timers

@@ -128,11 +128,30 @@ fn write_handles(what: &str, handles: &HandlesReport, output: &mut Output) -> io
 fn write_timers(timers: &TimersReport, output: &mut Output) -> io::Result<()> {
     heading(
         &format!(
-            "{} timers in {} lists, {} immediates",
+            "{}{} timers in {} lists, {} immediates",
+            match timers.ticks {
+                None => "ticks that were not found, ".to_owned(),
+                Some(0) => String::new(),
+                Some(ticks) => format!("{} ticks, ", grouped(ticks)),
+            },
             grouped(timers.count),
             grouped(timers.lists),
             grouped(timers.immediates)
         ),
+        output,
+    )?;
+    for tick in &timers.tick_callbacks {
+        let callback = tick.callback.as_ref().map(|callback| callback.text());
+        let callback = callback.unwrap_or_default();
+        writeln!(
+            output,
+            "  next tick: {callback} {DIM}{}{DIM:#}",
+            tick.address
+        )?;
+    }
+    write_rest(
+        timers.tick_callbacks.len(),
+        timers.ticks.unwrap_or(0),
         output,
     )?;
     for timer in &timers.timers {
