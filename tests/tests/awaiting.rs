@@ -29,10 +29,10 @@ macro_rules! chains {
 }
 each_release!(chains);
 
-/// V8 before 6.6 (Node 10) keeps the promise of an async function where it is not told from others.
+/// Node 7 and earlier have no async functions, and 8 no async generators.
 fn chains(release: &str) -> Result<()> {
     let major = Version::parse(release).map_or(0, |version| version.0);
-    if major < 10 {
+    if major < 8 {
         return Ok(());
     }
     let process = Workload::new("awaiting.js", release)?.spawn()?;
@@ -79,16 +79,24 @@ fn chains(release: &str) -> Result<()> {
         );
     }
 
-    let (chain, found) = starting("leaf", "all, any or allSettled")?;
+    // Up to V8 6.5 what combines promises is not told from other functions of V8's own.
+    let combinator = if major < 10 {
+        "each"
+    } else {
+        "all, any or allSettled"
+    };
+    let (chain, found) = starting("leaf", combinator)?;
     ensure!(
         found.last() == Some(&at("each")),
         "Promise.all leads to {found:?}"
     );
     ensure!(chain["count"] == 2, "two promises: {chain:#}");
 
-    let (_, found) = starting("numbers", "consume")?;
-    let expected = [at("numbers"), at("consume"), plain("onFailure")];
-    ensure!(found == expected, "{found:?} instead of {expected:?}");
+    if major >= 10 {
+        let (_, found) = starting("numbers", "consume")?;
+        let expected = [at("numbers"), at("consume"), plain("onFailure")];
+        ensure!(found == expected, "{found:?} instead of {expected:?}");
+    }
 
     // Timers, and what goes on when they have settled their promise.
     let callbacks = waiting["callbacks"].as_array().context("callbacks")?;

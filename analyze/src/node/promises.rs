@@ -113,14 +113,14 @@ fn waiting(objects: &Objects, promise: Address) -> Vec<(Key, Option<Address>)> {
 }
 
 fn waiter(objects: &Objects, reaction: &Reaction) -> (Key, Option<Address>) {
+    if let Some(function) = awaiting(objects, reaction) {
+        let shared = objects.shared_function_info(function);
+        return (Key::Await(shared.unwrap_or(function)), Some(function));
+    }
     for word in [reaction.on_fulfilled, reaction.on_rejected] {
         let Some(handler) = word.strong().filter(|found| objects.is_callable(*found)) else {
             continue;
         };
-        if let Some(function) = awaiting(objects, handler) {
-            let shared = objects.shared_function_info(function);
-            return (Key::Await(shared.unwrap_or(function)), Some(function));
-        }
         if let Ok(shared) = objects.shared_function_info(handler)
             && let Ok(Some(_)) = objects.function_script(shared)
         {
@@ -130,22 +130,32 @@ fn waiter(objects: &Objects, reaction: &Reaction) -> (Key, Option<Address>) {
     (Key::Other, None)
 }
 
-/// The function that goes on when V8's own handler of an `await` is called.
-fn awaiting(objects: &Objects, handler: Address) -> Option<Address> {
-    let generator = generator_behind(objects, handler)?;
+/// The function at an `await` that a reaction lets go on.
+fn awaiting(objects: &Objects, reaction: &Reaction) -> Option<Address> {
+    let generator = generator_of(objects, reaction)?;
     objects.read_generator(generator).ok()?.function.strong()
 }
 
-/// What has the state of the function that goes on when V8's own handler of an `await` is called: it is in the handler's
-/// context.
-pub(super) fn generator_behind(objects: &Objects, handler: Address) -> Option<Address> {
-    in_context(objects, handler, |found| {
+/// What has the state of the function at an `await` that a reaction lets go on: it is in the context of V8's own handler. In V8 6.6 that is
+/// mere code, and it is where others have their promise.
+pub(super) fn generator_of(objects: &Objects, reaction: &Reaction) -> Option<Address> {
+    let generator = |found: Address| {
         let instance_type = objects.instance_type(found)?;
         (objects.kind(instance_type) == Kind::Generator).then_some(found)
-    })
+    };
+    let behind = |handler: Tagged| {
+        let handler = handler.strong().filter(|it| objects.is_callable(*it))?;
+        in_context(objects, handler, generator)
+    };
+    reaction
+        .promise
+        .strong()
+        .and_then(generator)
+        .or_else(|| behind(reaction.on_fulfilled))
+        .or_else(|| behind(reaction.on_rejected))
 }
 
-/// Looks through the first slots of a function's context.
+/// Looks through the first slots of a function's context, but for what says whose it is: up to V8 6 a function.
 pub(super) fn in_context<T>(
     objects: &Objects,
     function: Address,
@@ -153,7 +163,7 @@ pub(super) fn in_context<T>(
 ) -> Option<T> {
     let context = objects.function_context(function).ok()?.strong()?;
     let slots = FixedArray::read(objects, context).ok()?;
-    (0..slots.length.min(AWAIT_SLOTS)).find_map(|slot| {
+    (1..slots.length.min(AWAIT_SLOTS)).find_map(|slot| {
         let found = slots.get(objects, slot).ok().and_then(Tagged::strong)?;
         look(found)
     })

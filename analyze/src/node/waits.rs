@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::promises::{generator_behind, in_context};
+use super::promises::{generator_of, in_context};
 use super::{Callback, callback};
 use crate::layout::Field;
 use crate::stack::{Suspended, suspended};
@@ -165,14 +165,14 @@ fn steps(objects: &Objects, promise: Address, first: &Reaction) -> Vec<Step> {
 
 /// What goes on in a reaction, and the promise that is settled then.
 fn next(objects: &Objects, reaction: &Reaction) -> (Option<Step>, Option<Address>) {
+    if let Some(generator) = generator_of(objects, reaction) {
+        let step = suspended(objects, generator).map(Step::Await);
+        return (step, settled_by(objects, generator));
+    }
     let handlers = [reaction.on_fulfilled, reaction.on_rejected];
     let handlers = handlers.into_iter().filter_map(Tagged::strong);
     let settled = promise_of(objects, reaction.promise);
     for handler in handlers.filter(|found| objects.is_callable(*found)) {
-        if let Some(generator) = generator_behind(objects, handler) {
-            let step = suspended(objects, generator).map(Step::Await);
-            return (step, settled_by(objects, generator));
-        }
         let shared = objects.shared_function_info(handler).ok();
         let is_own = shared.is_some_and(|shared| is_builtin(objects, shared));
         if !is_own {
@@ -224,10 +224,8 @@ fn settled_by(objects: &Objects, generator: Address) -> Option<Address> {
         return candidates.first().copied();
     }
     let is_awaited = |promise: Address| {
-        reactions(objects, promise).iter().any(|reaction| {
-            let handler = reaction.on_fulfilled.strong();
-            handler.and_then(|handler| generator_behind(objects, handler)) == Some(generator)
-        })
+        let mut reactions = reactions(objects, promise).into_iter();
+        reactions.any(|reaction| generator_of(objects, &reaction) == Some(generator))
     };
     let is_pending = |promise: Address| {
         let value = objects.read_promise(promise);
