@@ -24,6 +24,8 @@ pub enum RootKind {
     HandleScope,
     /// C++ holds it for as long as the isolate lives.
     EternalHandle,
+    /// It is a microtask that has not run yet (V8 7.1 and later; before, the isolate refers to them).
+    Microtask,
     /// The compilation cache, or another cache of the isolate.
     Cache,
     /// The isolate refers to it: strong roots, built-ins, the context that is entered, a pending exception.
@@ -41,6 +43,7 @@ impl RootKind {
             Self::Stack => "stack",
             Self::HandleScope => "handle scope",
             Self::EternalHandle => "eternal handle",
+            Self::Microtask => "microtask queue",
             Self::Cache => "cache",
             Self::Isolate => "isolate",
             Self::ReadOnly => "read-only space",
@@ -103,6 +106,9 @@ impl Roots {
                 None => self.miss(isolate, what),
             }
         }
+        let queues = handles.microtasks.unwrap_or_default().into_iter();
+        let tasks = queues.flat_map(|queue| queue.tasks);
+        self.add(objects, RootKind::Microtask, tasks);
         self.add(objects, RootKind::Cache, handles.caches);
     }
 

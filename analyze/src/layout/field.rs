@@ -395,6 +395,26 @@ fields! {
     ReactionFulfillHandler = "PromiseReaction.fulfill_handler",
     /// The promise that the reaction settles.
     ReactionPromise = "PromiseReaction.promise_or_capability",
+    /// Handler that a microtask calls.
+    TaskHandler = "PromiseReactionJobTask.handler",
+    /// The promise that this settles.
+    TaskPromise = "PromiseReactionJobTask.promise_or_capability",
+    /// The `then` that a microtask calls.
+    TaskThen = "PromiseResolveThenableJobTask.then",
+    /// The promise that this may settle.
+    TaskPromiseToResolve = "PromiseResolveThenableJobTask.promise_to_resolve",
+    /// The function that a microtask calls.
+    TaskCallable = "CallableTask.callable",
+    /// Handlers that a microtask calls: one, or an array (V8 5.8 to 6.5).
+    JobTasks = "PromiseReactionJobInfo.tasks",
+    /// The promise that these settle, or an array.
+    JobPromise = "PromiseReactionJobInfo.deferred_promise",
+    /// The `then` that a microtask calls (V8 5.5 to 6.5; in 5.5 the object is called `PromiseContainer`).
+    JobThen = "PromiseResolveThenableJobInfo.then",
+    /// What it calls that with.
+    JobResolve = "PromiseResolveThenableJobInfo.resolve",
+    /// Whether the queue of microtasks is an object of the heap, a root of the isolate (V8 up to 7.0).
+    MicrotaskQueueIsRoot = "MicrotaskQueue.is_root",
     /// Target of a proxy; null if it is revoked.
     ProxyTarget = "JSProxy.target",
     /// Handler of a proxy; null if it is revoked.

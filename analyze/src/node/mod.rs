@@ -6,6 +6,7 @@
 mod census;
 mod emitters;
 mod handles;
+mod microtasks;
 mod modules;
 mod process;
 mod promises;
@@ -16,6 +17,8 @@ mod waits;
 
 use std::sync::Arc;
 
+use v8mini_format::model::Isolate;
+
 use crate::heap::PageSelection;
 use crate::stack::Stack;
 use crate::v8::{Address, Fields, Kind, Location, Objects, Tagged};
@@ -24,6 +27,7 @@ pub(crate) use census::Census;
 
 pub use emitters::{EmitterClass, Emitters, TopEmitter};
 pub use handles::{Handle, Handles};
+pub use microtasks::{Microtask, MicrotaskKind, Microtasks};
 pub use modules::{Module, Modules};
 pub use process::ProcessFacts;
 pub use promises::{PendingPromises, PromiseGroup, Waiting};
@@ -82,6 +86,12 @@ impl<'a> Environment<'a> {
     /// to Node.js 7 those that have run are only told by the stack of the thread.
     pub fn ticks(&self, stack: Option<&Stack>) -> Option<Vec<Tick>> {
         ticks::read(&self.fields, &self.census.processes, stack)
+    }
+
+    /// The microtasks of the isolate that have not run, in the order in which they will; `None` if their queue was not found. Up to V8 7.0 those
+    /// of a queue that is being run are not known, but what was added since.
+    pub fn microtasks(&self, isolate: &Isolate) -> Option<Microtasks> {
+        microtasks::read(&self.fields, isolate)
     }
 
     /// Timers and immediates that wait.

@@ -30,6 +30,8 @@ pub enum Step {
     Then(Callback),
     /// `Promise.all`, `any` or `allSettled`.
     Combinator,
+    /// A function that is called by itself.
+    Call(Callback),
 }
 
 /// What a pending promise lets run, and how many others let the same run.
@@ -106,6 +108,11 @@ pub(super) fn from_promise(objects: &Objects, promise: Address) -> Vec<Step> {
     reactions(objects, promise)
         .first()
         .map_or_else(Vec::new, |reaction| steps(objects, promise, reaction))
+}
+
+/// What goes on when somebody who waited is told.
+pub(super) fn after(objects: &Objects, reaction: &Reaction) -> Vec<Step> {
+    steps(objects, Address::default(), reaction)
 }
 
 /// The promise that a function settles when it is called: it is V8's own `resolve` or `reject`, or one of these is a variable of
@@ -206,7 +213,7 @@ fn next(objects: &Objects, reaction: &Reaction) -> (Option<Step>, Option<Address
 }
 
 /// Whether a function is one of V8's own. Up to V8 6.x these belong to a script, but to an empty one.
-fn is_builtin(objects: &Objects, shared: Address) -> bool {
+pub(super) fn is_builtin(objects: &Objects, shared: Address) -> bool {
     match objects.function_script(shared) {
         Ok(Some(script)) => {
             let source = objects.script_source(script, 1);
@@ -259,7 +266,7 @@ fn signature(steps: &[Step]) -> u64 {
             Step::Await(at) => {
                 (1, at.shared, at.location.as_ref().map(|at| at.position)).hash(&mut hasher);
             }
-            Step::Then(function) => {
+            Step::Then(function) | Step::Call(function) => {
                 let place = function.location.as_ref();
                 (2, &function.name, place.map(|at| (&at.file, at.position))).hash(&mut hasher);
             }

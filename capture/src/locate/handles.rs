@@ -1,4 +1,5 @@
-//! Finds the handles through which C++ holds objects: global and eternal ones, and those of the handle scopes.
+//! Finds the handles through which C++ holds objects: global and eternal ones, and those of the handle scopes; and the queues of
+//! microtasks.
 //!
 //! They lie in `malloc`ed blocks that the isolate leads to. No version of V8 has to be known for that: what is looked for
 //! tells itself. An object that belongs to an isolate begins with a pointer to it; the nodes of a block of global handles are
@@ -8,6 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
+
+use super::microtasks::{MicrotaskQueue, Words, queues_at};
 
 /// What is read at once of what pointers lead to.
 const PAGE_BYTES: u64 = 4096;
@@ -54,6 +57,8 @@ pub struct Handles {
     pub eternal: Option<Vec<u64>>,
     /// Words of the other objects that belong to the isolate, such as the compilation cache.
     pub caches: Vec<u64>,
+    /// The queues of microtasks, that of the isolate first; `None` if it was not found, as up to V8 7.0, where it is an object.
+    pub microtasks: Option<Vec<MicrotaskQueue>>,
     /// The memory that all of this was read from: an image that has it can be asked the same.
     pub memory: Vec<MemoryRange>,
     /// Of each node of a global handle, class id, index and flags, by which it is found: of all the memory, what is neither an
@@ -72,6 +77,8 @@ pub struct Holders {
     scopes: Vec<u64>,
     /// `EternalHandles`, which lies in the isolate or is pointed to.
     eternal: Vec<u64>,
+    /// The queue of microtasks.
+    microtasks: Vec<u64>,
     /// The other objects that belong to the isolate.
     others: BTreeSet<u64>,
     /// All that each isolate pointed to, in order: what it points to since may lead to more, above all while it is starting.
@@ -84,6 +91,7 @@ impl Holders {
         self.global.extend(other.global);
         self.scopes.extend(other.scopes);
         self.eternal.extend(other.eternal);
+        self.microtasks.extend(other.microtasks);
         self.others.extend(other.others);
         self.pointers.extend(other.pointers);
     }
@@ -166,6 +174,9 @@ impl<'a> Search<'a> {
                 Some(first) if self.handles.eternal.is_none() => self.eternal(pointer, first),
                 _ => {}
             }
+            if self.handles.microtasks.is_none() {
+                self.microtasks(pointer);
+            }
         }
     }
 
@@ -183,6 +194,9 @@ impl<'a> Search<'a> {
             {
                 self.eternal(*object, first);
             }
+        }
+        for queue in holders.microtasks.iter().filter(|it| words.contains(it)) {
+            self.microtasks(*queue);
         }
         let of_isolate = |search: &mut Self, object: u64| {
             (search.peek(object) == Some(isolate)).then(|| search.fields(object))
@@ -208,35 +222,6 @@ impl<'a> Search<'a> {
         new.retain(|pointer| known.binary_search(pointer).is_err());
         self.look_at(&new, isolate, &words);
         self.handles.are_complete().then_some(self.handles)
-    }
-
-    /// The words of a range, if all of it can be read.
-    fn words(&self, start: u64, len: u64) -> Option<Vec<u64>> {
-        let bytes = self
-            .memory
-            .read_vec(start, usize::try_from(len).ok()?)
-            .ok()?;
-        let (words, _) = bytes.as_chunks::<8>();
-        Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
-    }
-
-    /// The word at an address.
-    fn peek(&mut self, address: u64) -> Option<u64> {
-        let memory = self.memory;
-        let page = address & !(PAGE_BYTES - 1);
-        let bytes = self.pages.entry(page).or_insert_with(|| {
-            let bytes = memory.read_vec(page, PAGE_BYTES as usize);
-            bytes.ok()
-        });
-        match bytes {
-            Some(bytes) => {
-                let rest = bytes.get(usize::try_from(address - page).ok()?..)?;
-                rest.first_chunk().copied().map(u64::from_le_bytes)
-            }
-            None if self.has_whole_pages => None,
-            // An image need not have whole pages.
-            None => memory.read_u64(address).ok(),
-        }
     }
 
     /// As many words from `start` on as can be read, up to `len` bytes.
@@ -436,6 +421,18 @@ impl<'a> Search<'a> {
         true
     }
 
+    /// The queue of microtasks, and others that it is linked with.
+    fn microtasks(&mut self, object: u64) {
+        let queues = queues_at(self, object);
+        if queues.is_empty() {
+            return;
+        }
+        let memory = queues.iter().flat_map(|queue| queue.memory.clone());
+        self.handles.memory.extend(memory);
+        self.handles.microtasks = Some(queues);
+        self.handles.holders.microtasks.push(object);
+    }
+
     /// Eternal handles: how many there are, then a vector of the blocks that hold them.
     fn eternal(&mut self, object: u64, first: u64) {
         let size = first & 0xffff_ffff;
@@ -470,6 +467,35 @@ impl<'a> Search<'a> {
         }
         self.handles.eternal = Some(found);
         self.handles.holders.eternal.push(object);
+    }
+}
+
+impl Words for Search<'_> {
+    fn peek(&mut self, address: u64) -> Option<u64> {
+        let memory = self.memory;
+        let page = address & !(PAGE_BYTES - 1);
+        let bytes = self.pages.entry(page).or_insert_with(|| {
+            let bytes = memory.read_vec(page, PAGE_BYTES as usize);
+            bytes.ok()
+        });
+        match bytes {
+            Some(bytes) => {
+                let rest = bytes.get(usize::try_from(address - page).ok()?..)?;
+                rest.first_chunk().copied().map(u64::from_le_bytes)
+            }
+            None if self.has_whole_pages => None,
+            // An image need not have whole pages.
+            None => memory.read_u64(address).ok(),
+        }
+    }
+
+    fn words(&self, start: u64, len: u64) -> Option<Vec<u64>> {
+        let bytes = self
+            .memory
+            .read_vec(start, usize::try_from(len).ok()?)
+            .ok()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
     }
 }
 

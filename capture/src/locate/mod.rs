@@ -11,6 +11,7 @@ mod header;
 mod immortal_maps;
 mod isolate;
 mod local_heap;
+mod microtasks;
 mod plan;
 mod scan;
 mod space;
@@ -27,6 +28,7 @@ pub use isolate::{
     pair_isolates,
 };
 pub use local_heap::LocalAllocators;
+pub use microtasks::MicrotaskQueue;
 pub use plan::{ReadPlan, checked_stack_bottom};
 pub(crate) use scan::page_of;
 pub use scan::{Pages, locate_pages};

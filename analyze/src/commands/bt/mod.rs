@@ -54,8 +54,8 @@ pub(super) struct Bt {
     #[arg(long)]
     native: bool,
 
-    /// Show all that threads wait for, whatever they do, in the order in which it will run: `process.nextTick`, immediates, timers, and what
-    /// pending promises let run.
+    /// Show all that threads wait for, whatever they do, in the order in which it will run: `process.nextTick`, microtasks, immediates,
+    /// timers, and what pending promises let run.
     #[arg(long = "async")]
     asynchronous: bool,
 

@@ -48,6 +48,7 @@ impl StepReport {
                 kind: "then",
                 ..Self::call(function)
             },
+            Step::Call(function) => Self::call(function),
             Step::Combinator => Self {
                 kind: "combinator",
                 name: "Promise.all, any or allSettled".to_owned(),

@@ -6,14 +6,14 @@ use std::io::Write;
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
 use serde::Serialize;
-use v8mini_format::model::Thread;
+use v8mini_format::model::{Isolate, Thread};
 
 use super::super::output::{DIM, Output, grouped, human_ms};
 use super::super::schema::Hex;
 use super::super::session::Session;
 use super::step::{StepReport, write_steps};
 use crate::heap::PageSelection;
-use crate::node::{Callback, Environment, Timers};
+use crate::node::{Callback, Environment, Microtask, Tick, Timers};
 use crate::stack::{Stack, ThreadKind, kind_of_thread};
 use crate::v8::Address;
 
@@ -28,12 +28,14 @@ const MAX_CALLBACKS: usize = 1 << 17;
 pub(super) struct Waiting {
     /// Callbacks given to `process.nextTick`; null if their queue was not found.
     ticks: Option<u64>,
+    /// V8's microtasks; null if their queue was not found.
+    microtasks: Option<u64>,
     timers: u64,
     immediates: u64,
     pending_promises: u64,
     /// Pending promises that nobody waits for.
     idle_promises: u64,
-    /// What ticks, immediates and timers call, in the order in which they will: the next first.
+    /// What ticks, microtasks, immediates and timers call, in the order in which they will: the next first.
     callbacks: Vec<CallbackReport>,
     /// How many different ones there are, shown or not.
     callbacks_in_all: usize,
@@ -46,9 +48,12 @@ pub(super) struct Waiting {
 /// A function that is called later.
 #[derive(Serialize, JsonSchema)]
 struct CallbackReport {
-    /// `tick`, `immediate` or `timer`.
+    /// `tick`, `microtask`, `immediate` or `timer`.
     kind: &'static str,
-    /// How many call the same; of ticks, one after the other.
+    /// Of a microtask: `reaction`, `thenable`, `callable` or `callback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'static str>,
+    /// How many call the same; of ticks and microtasks, one after the other.
     count: u64,
     /// The next of them.
     #[schemars(with = "Hex")]
@@ -59,7 +64,7 @@ struct CallbackReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<u64>,
     function: Option<StepReport>,
-    /// What goes on when it has settled the promise that it was made to settle.
+    /// What goes on when it has settled the promise that it was made to settle, or when it returns.
     then: Vec<StepReport>,
 }
 
@@ -67,6 +72,7 @@ impl CallbackReport {
     fn new(kind: &'static str, address: Address, callback: Option<&Callback>) -> Self {
         Self {
             kind,
+            task: None,
             count: 1,
             address: address.to_string(),
             due_in_ms: None,
@@ -76,11 +82,21 @@ impl CallbackReport {
         }
     }
 
+    /// What is called where that is no function of JavaScript, or was not found.
+    fn unknown(&self) -> &'static str {
+        match self.task {
+            Some("callback") => "(C++)",
+            Some(_) => "(V8 itself)",
+            None => "?",
+        }
+    }
+
     /// Equal for those that call the same.
     fn what(&self) -> String {
         let steps = self.function.iter().chain(&self.then);
         let steps: Vec<String> = steps.map(StepReport::text).collect();
-        format!("{} {:?} {}", self.kind, self.arguments, steps.join("\n"))
+        let (kind, arguments) = (self.task.unwrap_or(self.kind), self.arguments);
+        format!("{kind} {arguments:?} {}", steps.join("\n"))
     }
 }
 
@@ -98,6 +114,27 @@ impl Callbacks {
         match self.list.last_mut() {
             Some(last) if last.what() == callback.what() => last.count += 1,
             _ => self.list.push(callback),
+        }
+    }
+
+    fn add_ticks<'a>(&mut self, ticks: impl Iterator<Item = &'a Tick>) {
+        for tick in ticks {
+            self.add_in_order(CallbackReport {
+                arguments: Some(tick.arguments),
+                ..CallbackReport::new("tick", tick.address, tick.callback.as_ref())
+            });
+        }
+    }
+
+    fn add_microtasks<'a>(&mut self, microtasks: impl Iterator<Item = &'a Microtask>) {
+        for microtask in microtasks {
+            let mut steps = microtask.steps.iter().map(StepReport::new);
+            self.add_in_order(CallbackReport {
+                task: Some(microtask.kind.name()),
+                function: steps.next(),
+                then: steps.collect(),
+                ..CallbackReport::new("microtask", microtask.address, None)
+            });
         }
     }
 
@@ -170,13 +207,20 @@ impl Waiting {
     ) -> Option<Self> {
         let environment = session.environment(selection(session, thread)?);
         let ticks = environment.ticks(Some(stack));
+        let isolate = isolate(session, thread)?;
+        let (microtasks, is_running) = match environment.microtasks(isolate) {
+            Some(found) => (Some(found.list), found.is_running),
+            None => (None, None),
+        };
         let timers = environment.timers();
         let mut callbacks = Callbacks::default();
-        for tick in ticks.iter().flatten() {
-            callbacks.add_in_order(CallbackReport {
-                arguments: Some(tick.arguments),
-                ..CallbackReport::new("tick", tick.address, tick.callback.as_ref())
-            });
+        // Of what is queued Node.js runs ticks first; but V8 does not return before no microtask is left.
+        if is_running.unwrap_or_else(|| is_running_microtasks(stack)) {
+            callbacks.add_microtasks(microtasks.iter().flatten());
+            callbacks.add_ticks(ticks.iter().flatten());
+        } else {
+            callbacks.add_ticks(ticks.iter().flatten());
+            callbacks.add_microtasks(microtasks.iter().flatten());
         }
         callbacks.add_timers(session, thread, &environment, &timers);
         let callbacks_in_all = callbacks.list.len();
@@ -184,6 +228,7 @@ impl Waiting {
         let chains = environment.chains();
         Some(Self {
             ticks: ticks.map(|ticks| ticks.len() as u64),
+            microtasks: microtasks.map(|microtasks| microtasks.len() as u64),
             timers: timers.timers.len() as u64,
             immediates: timers.immediates.len() as u64,
             pending_promises: chains.pending,
@@ -220,14 +265,16 @@ impl Waiting {
             let plural = if count == 1 { "" } else { "s" };
             format!("{} {name}{plural}", grouped(count))
         };
+        let queue = |length: Option<u64>, name: &str| match length {
+            None => format!("{name}s that were not found, "),
+            Some(0) => String::new(),
+            Some(length) => format!("{}, ", count(length, name)),
+        };
         writeln!(
             output,
-            "    waits for {}{}, {}, {}{}",
-            match self.ticks {
-                None => "ticks that were not found, ".to_owned(),
-                Some(0) => String::new(),
-                Some(ticks) => format!("{}, ", count(ticks, "tick")),
-            },
+            "    waits for {}{}{}, {}, {}{}",
+            queue(self.ticks, "tick"),
+            queue(self.microtasks, "microtask"),
             count(self.timers, "timer"),
             count(self.immediates, "immediate"),
             count(self.pending_promises, "pending promise"),
@@ -242,6 +289,7 @@ impl Waiting {
                 Some(due) => format!("in {}", human_ms(due)),
                 None if callback.kind == "timer" => "some time".to_owned(),
                 None if callback.kind == "tick" => "next tick".to_owned(),
+                None if callback.kind == "microtask" => "next microtask".to_owned(),
                 None => "next".to_owned(),
             };
             let arguments = match callback.arguments {
@@ -253,7 +301,7 @@ impl Waiting {
             writeln!(
                 output,
                 "    {due}: {}{arguments} {DIM}{} {}{DIM:#}{}",
-                function.map_or_else(|| "?".to_owned(), StepReport::text),
+                function.map_or_else(|| callback.unknown().to_owned(), StepReport::text),
                 callback.kind,
                 callback.address,
                 like_it(callback.count)
@@ -295,15 +343,29 @@ fn write_rest(output: &mut Output, all: usize, shown: usize, name: &str) -> anyh
     Ok(())
 }
 
+/// Whether a thread is at work on its microtasks, by its stack.
+fn is_running_microtasks(stack: &Stack) -> bool {
+    stack.frames.iter().any(|frame| {
+        let native = frame.native.as_ref();
+        let symbol = native.and_then(|native| native.symbol.as_deref());
+        symbol.is_some_and(|symbol| symbol.contains("RunMicrotasks"))
+    })
+}
+
 /// The pages of a thread's isolate; `None` if it has none.
 fn selection(session: &Session, thread: &Thread) -> Option<PageSelection> {
+    let isolate = isolate(session, thread)?;
+    Some(PageSelection {
+        heap: Some(isolate.heap),
+    })
+}
+
+/// A thread's isolate; `None` if it has none.
+fn isolate<'a>(session: &'a Session, thread: &Thread) -> Option<&'a Isolate> {
     let number = match kind_of_thread(&session.objects.image().metadata, thread) {
         ThreadKind::Main => 0,
         ThreadKind::Worker(number) => number,
         ThreadKind::Native => return None,
     };
-    let isolate = session.isolates().get(number)?;
-    Some(PageSelection {
-        heap: Some(isolate.heap),
-    })
+    session.isolates().get(number)
 }

@@ -48,7 +48,7 @@ pub(super) struct Sections {
     #[arg(long)]
     requests: bool,
 
-    /// Callbacks given to `process.nextTick`, timers and immediates: when they are due and what they call.
+    /// Callbacks given to `process.nextTick`, microtasks, timers and immediates: when they are due and what they call.
     #[arg(long)]
     timers: bool,
 

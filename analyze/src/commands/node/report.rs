@@ -10,8 +10,8 @@ use crate::commands::schema::Hex;
 use crate::commands::session::Session;
 use crate::inspect::{Options, describe, one_line};
 use crate::node::{
-    Callback, Emitters, Environment, Handles, Modules, PendingPromises, ProcessFacts, Tick, Timers,
-    Waiting,
+    Callback, Emitters, Environment, Handles, Microtask, Modules, PendingPromises, ProcessFacts,
+    Step, Tick, Timers, Waiting,
 };
 use crate::stack::unwind;
 use crate::v8::{Address, Objects};
@@ -103,6 +103,10 @@ pub(super) struct TimersReport {
     pub(super) ticks: Option<u64>,
     /// In the order in which they will run.
     pub(super) tick_callbacks: Vec<TickReport>,
+    /// V8's microtasks; null if their queue was not found.
+    pub(super) microtasks: Option<u64>,
+    /// In the order in which they will run.
+    pub(super) microtask_callbacks: Vec<MicrotaskReport>,
     pub(super) count: u64,
     pub(super) lists: u64,
     pub(super) timers: Vec<TimerReport>,
@@ -134,6 +138,17 @@ pub(super) struct TickReport {
     #[schemars(with = "Hex")]
     pub(super) address: String,
     pub(super) arguments: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) callback: Option<CallbackReport>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct MicrotaskReport {
+    #[schemars(with = "Hex")]
+    pub(super) address: String,
+    /// `reaction`, `thenable`, `callable` or `callback`.
+    kind: &'static str,
+    /// What it calls or lets go on first, if that is of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) callback: Option<CallbackReport>,
 }
@@ -244,11 +259,23 @@ impl IsolateReport {
             // What has begun, only the stack tells.
             let threads = &objects.image().metadata.threads;
             let isolate = session.isolates().get(number);
+            let microtasks = isolate.and_then(|isolate| environment.microtasks(isolate));
+            let microtasks = microtasks.map(|found| found.list);
             let thread = threads
                 .iter()
                 .find(|it| isolate.is_some_and(|isolate| isolate.tid == it.tid));
             let stack = thread.map(|thread| unwind(objects, thread, usize::MAX));
-            TimersReport::new(timers, environment.ticks(stack.as_ref()), now, limit)
+            let ticks = environment.ticks(stack.as_ref());
+            TimersReport {
+                microtasks: microtasks.as_ref().map(|list| list.len() as u64),
+                microtask_callbacks: microtasks
+                    .iter()
+                    .flatten()
+                    .take(limit)
+                    .map(MicrotaskReport::new)
+                    .collect(),
+                ..TimersReport::new(timers, ticks, now, limit)
+            }
         };
         let handles = |handles: Handles| HandlesReport::new(objects, handles, limit);
         Self {
@@ -362,6 +389,8 @@ impl TimersReport {
                     callback: timer.callback.as_ref().map(CallbackReport::new),
                 })
                 .collect(),
+            microtasks: None,
+            microtask_callbacks: Vec::new(),
             immediates: timers.immediates.len() as u64,
             immediate_callbacks: timers
                 .immediates
@@ -372,6 +401,25 @@ impl TimersReport {
                     callback: immediate.callback.as_ref().map(CallbackReport::new),
                 })
                 .collect(),
+        }
+    }
+}
+
+impl MicrotaskReport {
+    fn new(microtask: &Microtask) -> Self {
+        let callback = microtask.steps.first().and_then(|step| match step {
+            Step::Await(at) => Some(CallbackReport {
+                function: at.function.to_string(),
+                name: at.name.clone(),
+                location: at.location.as_ref().map(ToString::to_string),
+            }),
+            Step::Then(function) | Step::Call(function) => Some(CallbackReport::new(function)),
+            Step::Combinator => None,
+        });
+        Self {
+            address: microtask.address.to_string(),
+            kind: microtask.kind.name(),
+            callback,
         }
     }
 }

@@ -126,14 +126,16 @@ fn write_handles(what: &str, handles: &HandlesReport, output: &mut Output) -> io
 }
 
 fn write_timers(timers: &TimersReport, output: &mut Output) -> io::Result<()> {
+    let queue = |length: Option<u64>, name: &str| match length {
+        None => format!("{name} that were not found, "),
+        Some(0) => String::new(),
+        Some(length) => format!("{} {name}, ", grouped(length)),
+    };
     heading(
         &format!(
-            "{}{} timers in {} lists, {} immediates",
-            match timers.ticks {
-                None => "ticks that were not found, ".to_owned(),
-                Some(0) => String::new(),
-                Some(ticks) => format!("{} ticks, ", grouped(ticks)),
-            },
+            "{}{}{} timers in {} lists, {} immediates",
+            queue(timers.ticks, "ticks"),
+            queue(timers.microtasks, "microtasks"),
             grouped(timers.count),
             grouped(timers.lists),
             grouped(timers.immediates)
@@ -154,6 +156,17 @@ fn write_timers(timers: &TimersReport, output: &mut Output) -> io::Result<()> {
         timers.ticks.unwrap_or(0),
         output,
     )?;
+    for microtask in &timers.microtask_callbacks {
+        let callback = microtask.callback.as_ref().map(|callback| callback.text());
+        let callback = callback.unwrap_or_else(|| "(V8 itself)".to_owned());
+        writeln!(
+            output,
+            "  next microtask: {callback} {DIM}{}{DIM:#}",
+            microtask.address
+        )?;
+    }
+    let microtasks = timers.microtasks.unwrap_or(0);
+    write_rest(timers.microtask_callbacks.len(), microtasks, output)?;
     for timer in &timers.timers {
         let due = match timer.due_in_ms {
             Some(due) if due < 0.0 => format!("late by {}", human_ms(-due)),
