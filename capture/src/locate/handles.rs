@@ -353,10 +353,28 @@ impl<'a> Search<'a> {
 
     /// Handle scopes: a vector of blocks, of which the isolate allocates from the last.
     fn scopes(&mut self, object: u64, words: &[u64], isolate: &[u64]) -> bool {
-        // `blocks_` comes right after the pointer to the isolate.
-        let &[_, data, second, third, ..] = words else {
+        // `blocks_` comes right after the pointer to the isolate: a vector, or, in V8 6.6 to 6.8, a pointer to one.
+        let &[_, first, second, third, ..] = words else {
             return false;
         };
+        if self.scope_blocks([first, second, third], isolate) {
+            self.handles.holders.scopes.push(object);
+            return true;
+        }
+        let elsewhere = is_pointer(first).then(|| self.words(first, 24)).flatten();
+        let &[data, second, third] = elsewhere.as_deref().unwrap_or_default() else {
+            return false;
+        };
+        let found = self.scope_blocks([data, second, third], isolate);
+        if found {
+            self.keep(first, 24);
+            self.handles.holders.scopes.push(object);
+        }
+        found
+    }
+
+    /// The blocks of a vector, of which the isolate allocates from the last.
+    fn scope_blocks(&mut self, [data, second, third]: [u64; 3], isolate: &[u64]) -> bool {
         let (capacity, size) = vector(data, second, third);
         if !is_pointer(data) || size == 0 || size > capacity || size > MAX_SCOPE_BLOCKS {
             return false;
@@ -389,7 +407,6 @@ impl<'a> Search<'a> {
         self.keep(*last, used);
         self.keep(data, size * 8);
         self.handles.scopes = Some(found);
-        self.handles.holders.scopes.push(object);
         true
     }
 
