@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 
 use super::edge::{Edge, EdgeKind, EdgeName, Target};
 use super::references::parts;
+use super::word_names::{WordName, WordNames};
 use super::{Reference, References, Strength, for_each_reference, is_weak_in_code};
 use crate::layout::{Field, SlotKind};
 use crate::v8::{
@@ -74,7 +75,9 @@ pub struct EdgeReader<'a> {
     /// What is known of the objects of each map.
     shapes: FxHashMap<Address, Arc<Shape>>,
     buffer: Vec<u8>,
-    names: FxHashMap<u64, Option<(EdgeKind, EdgeName)>>,
+    names: WordNames,
+    /// Room for the edges of the next object.
+    room: Vec<Edge>,
 }
 
 /// What all objects of a map have in common.
@@ -104,7 +107,8 @@ impl<'a> EdgeReader<'a> {
             keys: FxHashMap::default(),
             shapes: FxHashMap::default(),
             buffer: Vec::new(),
-            names: FxHashMap::default(),
+            names: WordNames::default(),
+            room: Vec::new(),
         }
     }
 
@@ -183,6 +187,12 @@ impl<'a> EdgeReader<'a> {
         self.collect(object, map, usize::MAX, None, false)
     }
 
+    /// Takes edges back that were read: the next ones need no room of their own.
+    pub fn take_back(&mut self, edges: Edges) {
+        self.room = edges.list;
+        self.room.clear();
+    }
+
     fn collect(
         &mut self,
         object: Address,
@@ -195,6 +205,7 @@ impl<'a> EdgeReader<'a> {
         let shape = self.shape(object, map);
         let mut names = std::mem::take(&mut self.names);
         names.clear();
+        let room = std::mem::take(&mut self.room);
         let mut collector = Collector {
             objects,
             reader: self,
@@ -204,7 +215,10 @@ impl<'a> EdgeReader<'a> {
             is_checked,
             names,
             array_data: None,
-            edges: Edges::default(),
+            edges: Edges {
+                list: room,
+                ..Edges::default()
+            },
         };
         if shape.is_receiver {
             collector.receiver(map, &shape);
@@ -235,8 +249,7 @@ struct Collector<'r, 'a> {
     wanted: Option<&'r [Address]>,
     /// Whether words that only look like references are left out.
     is_checked: bool,
-    /// What is known of the object's own words, by offset; `None` of those whose edges are there already.
-    names: FxHashMap<u64, Option<(EdgeKind, EdgeName)>>,
+    names: WordNames,
     /// Words from here on have numbers.
     array_data: Option<u64>,
     edges: Edges,
@@ -285,8 +298,7 @@ impl<'a> Collector<'_, 'a> {
     }
 
     fn name(&mut self, offset: u64, kind: EdgeKind, name: impl Into<EdgeName>) {
-        let name = || Some((kind, name.into()));
-        self.names.entry(offset).or_insert_with(name);
+        self.names.name(offset, kind, name.into());
     }
 
     fn name_field(&mut self, field: Field, kind: EdgeKind, name: &str) {
@@ -349,7 +361,7 @@ impl<'a> Collector<'_, 'a> {
                             strength: Strength::Strong,
                             offset: Some(offset),
                         });
-                        self.names.insert(offset, None);
+                        self.names.set_done(offset);
                     }
                 }
                 FieldPlace::PropertyArray(index) => {
@@ -598,9 +610,10 @@ impl<'a> Collector<'_, 'a> {
             };
             weak |= in_code && is_weak_in_code(self.objects, target);
         }
-        let (kind, name) = match self.names.remove(&reference.offset) {
-            Some(None) => return,
-            known => known.flatten(),
+        let (kind, name) = match self.names.take(reference.offset) {
+            WordName::Done => return,
+            WordName::Name(kind, name) => Some((kind, name)),
+            WordName::Unknown => None,
         }
         .or_else(|| {
             let index = reference.offset.checked_sub(self.array_data?)? / 8;

@@ -10,6 +10,7 @@ use super::bits::BitSet;
 use super::csr::Adjacency;
 use super::dominators::{Preorder, immediate_dominators};
 use super::nodes::Nodes;
+use super::reachable::Reachable;
 use super::tree::DominatorTree;
 use crate::heap::Coverage;
 
@@ -135,6 +136,20 @@ impl Graph {
             if alive.len() == before || rounds == MAX_ROUNDS {
                 return (order, held);
             }
+        }
+    }
+
+    /// What is alive, for whoever needs neither the references any more, which are given back, nor what dominates what.
+    pub fn into_reachable(self) -> Reachable {
+        let (order, _) = self.search();
+        let alive = BitSet::new(self.nodes.len());
+        for id in order.nodes() {
+            alive.insert(*id);
+        }
+        Reachable {
+            nodes: self.nodes,
+            alive,
+            missing_roots: self.missing_roots,
         }
     }
 

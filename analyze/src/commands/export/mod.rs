@@ -18,7 +18,7 @@ use super::output::{Outcome, Output, grouped, human_bytes};
 use super::progress;
 use super::session::{Query, Session};
 use super::verdict::Verdict;
-use crate::export::heapsnapshot::{self, Out, Source, Written};
+use crate::export::heapsnapshot::{self, Alive, Out, Source, Written};
 use crate::graph::Graph;
 
 /// Writes the heap in the format of another program
@@ -145,10 +145,23 @@ impl Export {
         let selection = self.file.selection(session)?;
         let graph = Graph::build(&session.objects, selection)?;
         let (roots, ephemerons) = (graph.roots().to_vec(), graph.ephemerons().to_vec());
-        let tree = graph.into_dominators();
+        // Which objects dominate which is needed only where some are left out.
+        let (reachable, tree);
+        let (alive, missing_roots) = if self.only_retained_above == 0 {
+            reachable = graph.into_reachable();
+            (Alive::All(&reachable), reachable.missing_roots())
+        } else {
+            tree = graph.into_dominators();
+            let at_least = self.only_retained_above;
+            let alive = Alive::Retaining {
+                tree: &tree,
+                at_least,
+            };
+            (alive, tree.missing_roots())
+        };
         let source = Source {
             objects: &session.objects,
-            tree: &tree,
+            alive,
             roots: &roots,
             ephemerons: &ephemerons,
         };
@@ -168,7 +181,7 @@ impl Export {
                 }
             })?
         };
-        let verdict = Verdict::of_tree(session, selection, &tree);
+        let verdict = Verdict::of_reachability(session, selection, missing_roots);
         let report = Report {
             file: path.display().to_string(),
             snapshot: Some(SnapshotReport {
@@ -193,9 +206,8 @@ impl Export {
     fn write(&self, source: &Source<'_>, out: Out<'_>) -> anyhow::Result<Written> {
         let options = heapsnapshot::Options {
             max_string: self.max_string,
-            only_retained_above: self.only_retained_above,
         };
-        let bar = progress::count("exporting", source.tree.alive().count() as u64);
+        let bar = progress::count("exporting", source.alive.count());
         let written = heapsnapshot::write(*source, &options, out, &mut |objects| {
             bar.set_position(objects);
         });

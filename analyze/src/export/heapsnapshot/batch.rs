@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::json::{NUMBERS_PER_NODE, edge_kind_number, push_numbers};
 use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
+use super::recent::{OwnMaps, RecentPlaces};
 use super::strings::{Fingerprint, fingerprint};
 use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
 use crate::v8::Address;
@@ -52,6 +53,8 @@ pub(super) enum To {
 pub(super) struct Scribe<'a> {
     namer: Namer<'a>,
     reader: EdgeReader<'a>,
+    maps: OwnMaps<'a>,
+    places: RecentPlaces,
 }
 
 impl<'a> Scribe<'a> {
@@ -59,6 +62,8 @@ impl<'a> Scribe<'a> {
         Self {
             namer: Namer::new(plan.objects, plan.max_string),
             reader: EdgeReader::new(plan.objects, plan.references),
+            maps: OwnMaps::new(plan.objects),
+            places: RecentPlaces::default(),
         }
     }
 }
@@ -92,7 +97,7 @@ impl Batch {
             return batch;
         };
         let mut wanted = objects.iter().copied().peekable();
-        for (id, address) in (*first..).zip(plan.tree.nodes().addresses_from(*first)) {
+        for (id, address) in (*first..).zip(plan.nodes.addresses_from(*first)) {
             if wanted.next_if_eq(&id).is_some() {
                 batch.object(plan, scribe, id, address);
             }
@@ -112,27 +117,34 @@ impl Batch {
     }
 
     fn object(&mut self, plan: &Plan<'_>, scribe: &mut Scribe<'_>, id: u32, address: Address) {
-        let Scribe { namer, reader } = scribe;
-        let Ok(map) = plan.objects.map_of(address) else {
+        let Some(map) = scribe.maps.of(address) else {
             return;
         };
+        let Scribe {
+            namer,
+            reader,
+            places,
+            ..
+        } = scribe;
         let (node_type, name) = namer.describe(address, &map);
         let name = match name {
             NodeName::Shared(name) => self.name(&name),
             NodeName::Own(name) => self.name_text(&name),
         };
         let before = self.links.len();
-        for edge in reader.edges_unchecked(address, &map).list {
+        let edges = reader.edges_unchecked(address, &map);
+        for edge in &edges.list {
             let to = match edge.target {
                 // The values of weak collections have edges from their keys, too: see below.
                 Target::Object(_) if matches!(edge.strength, Strength::Ephemeron { .. }) => None,
-                Target::Object(target) => plan.place(target).map(To::Node),
+                Target::Object(target) => places.get(target, || plan.place(target)).map(To::Node),
                 Target::Native { address, bytes } => Some(To::Native { address, bytes }),
             };
             if let Some(to) = to {
                 self.link(edge.kind, &edge.name, to);
             }
         }
+        reader.take_back(edges);
         if plan.is_paired(id) {
             for pair in plan.pairs_of_key(id).iter().chain(plan.pairs_of_table(id)) {
                 self.pair(plan, namer, pair, before);
@@ -167,7 +179,7 @@ impl Batch {
         first_link: usize,
     ) {
         let mut node = |id: u32| {
-            let address = plan.tree.nodes().address(id)?;
+            let address = plan.nodes.address(id)?;
             let map = plan.objects.map_of(address).ok()?;
             let (_, name) = namer.describe(address, &map);
             Some((name, plan.id(address, id)))

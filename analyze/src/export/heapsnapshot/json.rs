@@ -69,17 +69,30 @@ pub(super) fn write_head(out: &mut impl Write, nodes: u64, edges: u64) -> io::Re
     write!(out, "\"nodes\":[")
 }
 
-/// Appends numbers with commas between, and a line break in front unless these are the first.
+/// Room for a line of [`push_numbers`]: a number has 20 digits at most, and what separates it from the one before two characters.
+const LINE: usize = NUMBERS_PER_NODE as usize * 22;
+
+/// Appends numbers with commas between, and a line break in front unless these are the first. They are as many as a node has at most.
 pub(super) fn push_numbers(text: &mut Vec<u8>, is_first: bool, numbers: &[u64]) {
     let mut digits = itoa::Buffer::new();
+    // A line is appended as a whole: most numbers are short, and the vector would look for room as often.
+    let mut line = [0; LINE];
+    let mut len = 0;
+    let mut push = |bytes: &[u8]| {
+        if let Some(room) = line.get_mut(len..len + bytes.len()) {
+            room.copy_from_slice(bytes);
+            len += bytes.len();
+        }
+    };
     for (index, number) in numbers.iter().enumerate() {
         match index {
             0 if is_first => {}
-            0 => text.extend(b"\n,"),
-            _ => text.push(b','),
+            0 => push(b"\n,"),
+            _ => push(b","),
         }
-        text.extend(digits.format(*number).as_bytes());
+        push(digits.format(*number).as_bytes());
     }
+    text.extend_from_slice(line.get(..len).unwrap_or_default());
 }
 
 /// Appends a string in quotes. All that is not ASCII is escaped: DevTools reads files in pieces, in which a character

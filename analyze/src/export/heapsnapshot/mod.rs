@@ -12,6 +12,7 @@ mod ids;
 mod json;
 mod node;
 mod plan;
+mod recent;
 mod spool;
 mod strings;
 
@@ -30,7 +31,9 @@ use self::batch::{Batch, Scribe, To};
 use self::plan::Plan;
 use self::spool::Spool;
 use self::strings::Strings;
-use crate::graph::{DominatorTree, EdgeKind, EdgeName, Ephemeron, References, RootKind};
+use crate::graph::{
+    DominatorTree, EdgeKind, EdgeName, Ephemeron, Nodes, Reachable, References, RootKind,
+};
 use crate::v8::Objects;
 
 /// Objects of a batch: enough that the text of one is written in one go, few enough that several fit in the caches.
@@ -43,9 +46,6 @@ const GROUP: usize = 2;
 pub struct Options {
     /// Most UTF-16 code units of a string's content.
     pub max_string: usize,
-    /// Objects that retain fewer bytes are left out; their sizes are added to those of the objects that dominate them, or of the
-    /// roots. 0 for all.
-    pub only_retained_above: u64,
 }
 
 impl Default for Options {
@@ -53,7 +53,6 @@ impl Default for Options {
         Self {
             // As much as V8 keeps (`--heap-snapshot-string-limit`).
             max_string: 1024,
-            only_retained_above: 0,
         }
     }
 }
@@ -71,13 +70,45 @@ pub struct Written {
     pub bytes: u64,
 }
 
+/// What is alive, and which of it is written.
+#[derive(Debug, Clone, Copy)]
+pub enum Alive<'a> {
+    /// All.
+    All(&'a Reachable),
+    /// What retains enough.
+    Retaining {
+        /// How much each object retains.
+        tree: &'a DominatorTree,
+        /// Objects that retain fewer bytes are left out; their sizes are added to those of the objects that dominate them, or of
+        /// the roots.
+        at_least: u64,
+    },
+}
+
+impl<'a> Alive<'a> {
+    fn nodes(self) -> &'a Nodes {
+        match self {
+            Self::All(reachable) => reachable.nodes(),
+            Self::Retaining { tree, .. } => tree.nodes(),
+        }
+    }
+
+    /// How many objects are alive.
+    pub fn count(self) -> u64 {
+        match self {
+            Self::All(reachable) => reachable.alive().count() as u64,
+            Self::Retaining { tree, .. } => tree.alive().count() as u64,
+        }
+    }
+}
+
 /// Where the objects come from, and why they are alive.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// The heap.
     pub objects: &'a Objects,
-    /// What is alive in it, and how much each object retains.
-    pub tree: &'a DominatorTree,
+    /// What is alive in it.
+    pub alive: Alive<'a>,
     /// The roots, sorted by kind.
     pub roots: &'a [(u32, RootKind)],
     /// The pairs of weak collections.

@@ -1,16 +1,19 @@
 //! Which objects become nodes, where in the file, and with which size.
 
-use crate::graph::{BitSet, Children, DominatorTree, Ephemeron, References};
+use crate::graph::{BitSet, Children, DominatorTree, Ephemeron, Nodes, References};
 use crate::v8::{Address, Objects};
 
 use super::ids::ObjectIds;
-use super::{Options, Source};
+use super::{Alive, Options, Source};
+
+/// Stands for the place of what has none in the file.
+pub(super) const NO_PLACE: u64 = u64::MAX;
 
 /// What all batches share.
 pub(super) struct Plan<'a> {
     pub(super) objects: &'a Objects,
     pub(super) references: &'a References,
-    pub(super) tree: &'a DominatorTree,
+    pub(super) nodes: &'a Nodes,
     pub(super) max_string: usize,
     ids: ObjectIds,
     /// Nodes before the first object's.
@@ -23,8 +26,6 @@ pub(super) struct Plan<'a> {
     folded: Vec<u64>,
     /// Bytes of what is left out and no single object dominates.
     pub(super) shared: u64,
-    /// Objects that retain less are left out, in bytes.
-    threshold: u64,
     /// The dominator tree from above, if objects are left out.
     children: Option<Children>,
     /// Sorted by key, and sorted by table.
@@ -43,15 +44,16 @@ impl<'a> Plan<'a> {
     ) -> Self {
         let Source {
             objects,
-            tree,
+            alive,
             ephemerons,
             ..
         } = *source;
-        let count = tree.nodes().len();
+        let nodes = alive.nodes();
+        let count = nodes.len();
         let mut plan = Self {
             objects,
             references,
-            tree,
+            nodes,
             max_string: options.max_string,
             ids: ObjectIds::new(objects.pages().pages()),
             first,
@@ -59,8 +61,7 @@ impl<'a> Plan<'a> {
             ranks: Vec::with_capacity(count.div_ceil(64)),
             folded: Vec::new(),
             shared: 0,
-            threshold: options.only_retained_above,
-            children: (options.only_retained_above > 0).then(|| tree.children()),
+            children: None,
             by_key: ephemerons.to_vec(),
             by_table: ephemerons.to_vec(),
             paired: BitSet::new(count),
@@ -72,16 +73,18 @@ impl<'a> Plan<'a> {
             .sort_unstable_by_key(|pair| (pair.key, pair.table));
         plan.by_table
             .sort_unstable_by_key(|pair| (pair.table, pair.key));
-        if plan.threshold > 0 {
-            plan.folded = vec![0; count];
-        }
-        for id in tree.alive() {
-            if tree.retained(id) >= options.only_retained_above {
-                if let Some(word) = plan.kept.get_mut(id as usize / 64) {
-                    *word |= 1 << (id % 64);
+        match alive {
+            Alive::All(reachable) => reachable.alive().for_each(|id| plan.keep(id)),
+            Alive::Retaining { tree, at_least } => {
+                plan.children = Some(tree.children());
+                plan.folded = vec![0; count];
+                for id in tree.alive() {
+                    if tree.retained(id) >= at_least {
+                        plan.keep(id);
+                    } else {
+                        plan.fold(id, tree, at_least);
+                    }
                 }
-            } else {
-                plan.fold(id);
             }
         }
         let mut rank = 0;
@@ -92,20 +95,26 @@ impl<'a> Plan<'a> {
         plan
     }
 
+    fn keep(&mut self, id: u32) {
+        if let Some(word) = self.kept.get_mut(id as usize / 64) {
+            *word |= 1 << (id % 64);
+        }
+    }
+
     /// Adds the size of an object that is left out to that of the next object above it in the dominator tree that is not.
     /// Whoever dominates retains more. What no object dominates is added to that of the roots.
-    fn fold(&mut self, id: u32) {
-        let mut above = self.tree.dominator(id);
+    fn fold(&mut self, id: u32, tree: &DominatorTree, at_least: u64) {
+        let mut above = tree.dominator(id);
         while let Some(object) = above {
-            if self.tree.retained(object) >= self.threshold {
+            if tree.retained(object) >= at_least {
                 if let Some(bytes) = self.folded.get_mut(object as usize) {
-                    *bytes += self.tree.nodes().size(id);
+                    *bytes += self.nodes.size(id);
                 }
                 return;
             }
-            above = self.tree.dominator(object);
+            above = tree.dominator(object);
         }
-        self.shared += self.tree.nodes().size(id);
+        self.shared += self.nodes.size(id);
     }
 
     /// The objects that become nodes, in the order of the file.
@@ -142,7 +151,7 @@ impl<'a> Plan<'a> {
 
     /// The place in the file of the node of the object at an address.
     pub(super) fn place(&self, object: Address) -> Option<u64> {
-        self.place_of(self.tree.nodes().id(object)?)
+        self.place_of(self.nodes.id(object)?)
     }
 
     /// The id of an object's node: see [`ObjectIds`]. Where there are more pages than ids can name, one that leads nowhere.
@@ -156,7 +165,7 @@ impl<'a> Plan<'a> {
     /// The size of an object with all that is left out because of it, in bytes.
     pub(super) fn bytes(&self, id: u32) -> u64 {
         let folded = self.folded.get(id as usize).copied().unwrap_or(0);
-        self.tree.nodes().size(id) + folded
+        self.nodes.size(id) + folded
     }
 
     /// The objects that an object dominates, where some are left out: the way to them may lead through those.
