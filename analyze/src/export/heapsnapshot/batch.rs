@@ -9,6 +9,7 @@ use super::json::{NUMBERS_PER_NODE, edge_kind_number, push_numbers};
 use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
 use super::recent::{OwnMaps, RecentPlaces};
+use super::release::outside_bytes;
 use super::strings::{Fingerprint, fingerprint};
 use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
 use crate::v8::Address;
@@ -159,11 +160,15 @@ impl Batch {
                 );
             }
         }
+        let outside = match node_type {
+            NodeType::String => outside_bytes(plan.objects, address, map.instance_type),
+            _ => 0,
+        };
         self.nodes.push(Node {
             node_type,
             name,
             id: plan.id(address, id),
-            bytes: plan.bytes(id),
+            bytes: plan.bytes(id).saturating_add(outside),
             edges: (self.links.len() - before) as u64,
             address: address.tagged().0,
         });

@@ -13,6 +13,7 @@ mod json;
 mod node;
 mod plan;
 mod recent;
+mod release;
 mod spool;
 mod strings;
 
@@ -178,14 +179,17 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
         let name = format!("{id} / global");
         Some((EdgeKind::Shortcut, EdgeName::from(name), place(*id)?))
     }));
-    // DevTools passes over references from what the program's globals do not lead to to what they lead to. In V8's own snapshots
-    // Node's environment is below the root, which holds by handles what the program has opened; here the handles are.
+    // DevTools passes over references from what the program's globals do not lead to to what they lead to, unless they come from
+    // below the root. In V8's own snapshots of Node.js up to 23, the C++ objects of what the program has opened are there;
+    // here the handles are by which they hold it.
     let handles = (2..)
         .zip(kinds)
         .find(|(_, kind)| **kind == RootKind::GlobalHandle);
-    of_root.extend(
-        handles.map(|(place, _)| (EdgeKind::Shortcut, EdgeName::from("Node / handles"), place)),
-    );
+    if release::has_wraps_below_root(plan.objects) {
+        of_root.extend(
+            handles.map(|(place, _)| (EdgeKind::Shortcut, EdgeName::from("Node / handles"), place)),
+        );
+    }
     batch.synthetic("", 2, 0, of_root);
     let mut of_gc_roots: Vec<_> = (2..)
         .zip(kinds)

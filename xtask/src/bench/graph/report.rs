@@ -143,7 +143,7 @@ impl Report {
             "\n## The same as V8?\n\n\
              Of the same process at the same moment, V8's own snapshot and the one that `v8mini export` makes of a capture, both in \
              the heap-snapshot worker of Chrome DevTools: objects and retained bytes by class. `v8mini histogram --retained` finds \
-             the same dominators."
+             the same dominators; on Node.js 24 and later, it counts handles as roots, which V8's snapshots no longer do."
         );
         for witness in &self.witnesses {
             let _ = write!(out, "\n{}", witness.text());
