@@ -31,8 +31,17 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
         ],
     ),
     (
+        (5, 5),
+        &[
+            "PromiseResolveThenableJobInfo.resolve",
+            "PromiseResolveThenableJobInfo.then",
+        ],
+    ),
+    (
         (5, 8),
         &[
+            "PromiseReactionJobInfo.deferred_promise",
+            "PromiseReactionJobInfo.tasks",
             "JSPromise.deferred_promise",
             "JSPromise.fulfill_reactions",
             "JSPromise.has_handler",
@@ -48,6 +57,11 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
     (
         (6, 6),
         &[
+            "CallableTask.callable",
+            "PromiseReactionJobTask.handler",
+            "PromiseReactionJobTask.promise_or_capability",
+            "PromiseResolveThenableJobTask.promise_to_resolve",
+            "PromiseResolveThenableJobTask.then",
             "ElementsKind.bigint64",
             "ElementsKind.biguint64",
             "Map.in_object_start_in_words",
@@ -58,12 +72,17 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
         ],
     ),
     ((6, 2), &["FeedbackVector.invocation_count"]),
-    ((6, 7), &["SharedFunctionInfo.name_or_scope_info"]),
+    (
+        (6, 7),
+        &[
+            "ScopeInfo.function_name_offset",
+            "SharedFunctionInfo.name_or_scope_info",
+        ],
+    ),
     (
         (6, 8),
         &[
             "Context.scope_info_index",
-            "ScopeInfo.function_name_offset",
             "ScopeInfo.inferred_name_offset",
             "ScopeInfo.position_info_offset",
         ],
@@ -132,6 +151,10 @@ const GONE_IN: &[((u32, u32), &[&str])] = &[
     (
         (6, 6),
         &[
+            "PromiseReactionJobInfo.deferred_promise",
+            "PromiseReactionJobInfo.tasks",
+            "PromiseResolveThenableJobInfo.resolve",
+            "PromiseResolveThenableJobInfo.then",
             "JSPromise.deferred_promise",
             "JSPromise.fulfill_reactions",
             "JSPromise.reject_reactions",
@@ -148,6 +171,7 @@ const GONE_IN: &[((u32, u32), &[&str])] = &[
             "SharedFunctionInfo.start_position",
         ],
     ),
+    ((7, 4), &["MicrotaskQueue.is_root"]),
     (
         (7, 6),
         &[
