@@ -53,8 +53,13 @@ impl DeadMemory {
         if isolates.iter().any(collecting) {
             return Self::default();
         }
+        let mut claims = claims(memory, stored, pages, isolates);
+        // No free list has entries in a semispace, and one that is still unused is as the last collection left it: what looks like
+        // an entry there may lie across what tells that (V8 7.8).
+        let is_young = |address| page_of(pages, address).is_some_and(|p| p.space == Space::New);
+        claims.retain(|dead| dead.witness == 0 || !is_young(dead.witness));
         let mut new = Self {
-            dead: disjoint(claims(memory, stored, pages, isolates)),
+            dead: disjoint(claims),
         };
         let mut targets = Targets::new(new.ranges().collect());
         targets.follow(memory, stored);
