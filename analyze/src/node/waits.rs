@@ -116,7 +116,7 @@ pub(super) fn after(objects: &Objects, reaction: &Reaction) -> Vec<Step> {
 }
 
 /// The promise that a function settles when it is called: it is V8's own `resolve` or `reject`, or one of these is a variable of
-/// its innermost scope.
+/// its innermost scope, which it speaks of.
 pub(super) fn settles(objects: &Objects, function: Address) -> Option<Address> {
     let own = |function| {
         let shared = objects.shared_function_info(function).ok()?;
@@ -130,9 +130,13 @@ pub(super) fn settles(objects: &Objects, function: Address) -> Option<Address> {
     own(function).or_else(|| {
         let scopes = objects.closure_scopes(function).ok()?;
         let variables = scopes.into_iter().next()?.variables;
+        // Other functions have the same scope. Where the text is gone, any may be meant.
+        let text = own_text(objects, function);
+        let speaks_of = |name: &str| text.as_ref().is_none_or(|text| text.contains(name));
         variables
             .into_iter()
             .take(MAX_VARIABLES)
+            .filter(|(name, _)| speaks_of(name))
             .find_map(|(_, value)| match value {
                 PropertyValue::Tagged(word) => {
                     let found = word.strong().filter(|found| objects.is_callable(*found))?;
@@ -141,6 +145,16 @@ pub(super) fn settles(objects: &Objects, function: Address) -> Option<Address> {
                 _ => None,
             })
     })
+}
+
+/// The text of a function.
+fn own_text(objects: &Objects, function: Address) -> Option<String> {
+    let shared = objects.shared_function_info(function).ok()?;
+    let (start, end) = objects.function_positions(shared).ok()??;
+    let script = objects.function_script(shared).ok()??;
+    let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
+    let source = objects.script_source(script, end).ok()??;
+    source.units.get(start..end).map(String::from_utf16_lossy)
 }
 
 fn reactions(objects: &Objects, promise: Address) -> Vec<Reaction> {
