@@ -11,6 +11,7 @@ use nix::libc::pid_t;
 use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::{Permissions, Region};
 
+use super::maps::extent;
 use super::procfs;
 use super::range_set::RangeSet;
 
@@ -164,13 +165,6 @@ pub(super) fn pages(regions: &[Region], page_size: u64) -> u64 {
         .iter()
         .map(|region| extent(region).len / page_size)
         .sum()
-}
-
-fn extent(region: &Region) -> MemoryRange {
-    MemoryRange {
-        start: region.start,
-        len: region.end.saturating_sub(region.start),
-    }
 }
 
 /// The mappings that a range has a part of.

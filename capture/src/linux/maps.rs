@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 
 use nix::libc::pid_t;
+use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::{Permissions, Region};
 
 use super::procfs;
@@ -15,6 +16,14 @@ use super::procfs;
 pub fn read_regions(pid: pid_t) -> io::Result<Vec<Region>> {
     let text = fs::read(procfs::path(pid, "maps"))?;
     Ok(parse(&text))
+}
+
+/// Where a mapping lies.
+pub(super) fn extent(region: &Region) -> MemoryRange {
+    MemoryRange {
+        start: region.start,
+        len: region.end.saturating_sub(region.start),
+    }
 }
 
 /// Parses the text of a `maps` file; lines of an unknown form are skipped.

@@ -9,6 +9,7 @@ use v8mini_format::memory::{Memory, MemoryExt, MemoryRange, ReadError};
 use v8mini_format::model::{GcState, Page, Permissions, Region, Space, Thread};
 
 use super::live::Target;
+use super::maps;
 use super::procfs;
 use super::range_set::RangeSet;
 use super::remote_memory::RemoteMemory;
@@ -250,11 +251,7 @@ impl<'a> Prefetched<'a> {
     ) -> Self {
         let extents = |which: fn(&Region) -> bool| {
             let regions = regions.iter().filter(|region| which(region));
-            let extents = regions.map(|region| MemoryRange {
-                start: region.start,
-                len: region.end.saturating_sub(region.start),
-            });
-            extents.collect()
+            regions.map(maps::extent).collect()
         };
         let mut new = Self {
             memory,

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::Region;
 
-use super::{pagemap, procfs};
+use super::{maps, pagemap, procfs};
 
 /// Mappings from this size on are asked which of their pages exist: V8 reserves code ranges of 512 MiB and uses few.
 const SPARSE_FROM: u64 = 16 << 20;
@@ -41,10 +41,7 @@ impl RemoteMemory {
             .iter()
             .filter(|r| r.permissions.read && !r.name.starts_with("[v"))
         {
-            let whole = MemoryRange {
-                start: region.start,
-                len: region.end.saturating_sub(region.start),
-            };
+            let whole = maps::extent(region);
             match &pagemap {
                 Some(pagemap) if region.name.is_empty() && whole.len >= SPARSE_FROM => {
                     pagemap::populated(pagemap, region.start, region.end, page_size)

@@ -226,16 +226,23 @@ mod tests {
         assert!(!processors().is_empty());
     }
 
-    #[test]
-    fn logs_what_new_threads_of_new_threads_touch() {
+    /// A log of this process, and nothing in it yet; `None` where there can be none.
+    fn of_this_process() -> Option<(FaultLog, Entries)> {
         let pid = nix::unistd::getpid().as_raw();
-        let mut log = match FaultLog::open(pid, 4096) {
-            Ok(log) => log,
-            Err(errno) => return eprintln!("not tested: {}", why_not(errno)),
-        };
+        let mut log = FaultLog::open(pid, 4096)
+            .inspect_err(|errno| eprintln!("not tested: {}", why_not(*errno)))
+            .ok()?;
         let mut entries = Entries::default();
         log.drain(&mut entries);
         entries.clear();
+        Some((log, entries))
+    }
+
+    #[test]
+    fn logs_what_new_threads_of_new_threads_touch() {
+        let Some((mut log, mut entries)) = of_this_process() else {
+            return;
+        };
         let touch = || {
             let mut memory = memmap2::MmapMut::map_anon(64 * 4096).unwrap();
             let start = memory.as_ptr() as u64;
@@ -255,14 +262,9 @@ mod tests {
 
     #[test]
     fn a_full_ring_is_doubtful_although_nothing_was_written_to_it_since() {
-        let pid = nix::unistd::getpid().as_raw();
-        let mut log = match FaultLog::open(pid, 4096) {
-            Ok(log) => log,
-            Err(errno) => return eprintln!("not tested: {}", why_not(errno)),
+        let Some((mut log, mut entries)) = of_this_process() else {
+            return;
         };
-        let mut entries = Entries::default();
-        log.drain(&mut entries);
-        entries.clear();
         let mut memory = memmap2::MmapMut::map_anon(1024 * 4096).unwrap();
         let touches = log.outputs.len() * RING_BYTES / 16 + 1024;
         for _ in 0..touches.div_ceil(1024) {

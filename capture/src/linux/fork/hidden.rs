@@ -48,7 +48,7 @@ impl HiddenMemory {
                     *hidden = is_hidden(flags);
                 }
             } else if let Some(region) = maps::parse_line(line) {
-                known.push((range(&region), false));
+                known.push((maps::extent(&region), false));
             }
         }
         Self { known }
@@ -63,7 +63,7 @@ impl HiddenMemory {
             let is_hidden = self.mark(region) == Mark::Hidden;
             match runs.last_mut() {
                 Some(run) if continues && is_hidden => run.len = region.end - run.start,
-                _ if is_hidden => runs.push(range(region)),
+                _ if is_hidden => runs.push(maps::extent(region)),
                 _ => {}
             }
             continues = is_hidden;
@@ -111,13 +111,6 @@ impl HiddenMemory {
 fn is_hidden(flags: &[u8]) -> bool {
     let has = |flag: &[u8]| flags.split(|&byte| byte == b' ').any(|found| found == flag);
     has(b"dc") && !has(b"io") && !has(b"pf")
-}
-
-fn range(region: &Region) -> MemoryRange {
-    MemoryRange {
-        start: region.start,
-        len: region.end.saturating_sub(region.start),
-    }
 }
 
 #[cfg(test)]

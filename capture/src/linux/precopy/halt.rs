@@ -209,10 +209,7 @@ impl MapInStop {
 fn replaced(session: &mut Session<'_>, regions: &[Region]) -> RangeSet {
     let mut replaced = Vec::new();
     for region in regions {
-        let whole = MemoryRange {
-            start: region.start,
-            len: region.end.saturating_sub(region.start),
-        };
+        let whole = maps::extent(region);
         let Some(watched) = session.watched.image.overlapping(whole).first() else {
             continue;
         };

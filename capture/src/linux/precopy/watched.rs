@@ -4,6 +4,7 @@ use nix::errno::Errno;
 use v8mini_format::memory::MemoryRange;
 use v8mini_format::model::Region;
 
+use crate::linux::maps;
 use crate::linux::range_set::RangeSet;
 use crate::linux::snapshot::Watch;
 use crate::linux::userfaultfd::Userfaultfd;
@@ -206,10 +207,7 @@ impl Watched {
     ) -> Result<RangeSet, Errno> {
         let mut refused = Vec::new();
         for region in regions {
-            let whole = MemoryRange {
-                start: region.start,
-                len: region.end.saturating_sub(region.start),
-            };
+            let whole = maps::extent(region);
             let parts = fresh.and(&RangeSet::new(vec![whole]));
             if parts.is_empty() {
                 continue;
@@ -264,10 +262,5 @@ impl Watched {
 /// The mappings of which `which` holds.
 pub(super) fn mapped(regions: &[Region], which: impl Fn(&Region) -> bool) -> Vec<MemoryRange> {
     let chosen = regions.iter().filter(|region| which(region));
-    chosen
-        .map(|region| MemoryRange {
-            start: region.start,
-            len: region.end.saturating_sub(region.start),
-        })
-        .collect()
+    chosen.map(maps::extent).collect()
 }
