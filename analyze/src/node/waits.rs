@@ -2,6 +2,7 @@
 //!
 //! V8 follows the same links to write `at async f` into stack traces (`CaptureAsyncStackTrace` in its src/execution/isolate.cc).
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::hash::{Hash, Hasher};
 
@@ -130,31 +131,20 @@ pub(super) fn settles(objects: &Objects, function: Address) -> Option<Address> {
     own(function).or_else(|| {
         let scopes = objects.closure_scopes(function).ok()?;
         let variables = scopes.into_iter().next()?.variables;
-        // Other functions have the same scope. Where the text is gone, any may be meant.
-        let text = own_text(objects, function);
+        // Other functions have the same scope. Where the text is gone, any may be meant. It is read for what settles a promise only.
+        let text = LazyCell::new(|| objects.function_text(function).ok().flatten());
         let speaks_of = |name: &str| text.as_ref().is_none_or(|text| text.contains(name));
         variables
             .into_iter()
             .take(MAX_VARIABLES)
-            .filter(|(name, _)| speaks_of(name))
-            .find_map(|(_, value)| match value {
+            .find_map(|(name, value)| match value {
                 PropertyValue::Tagged(word) => {
                     let found = word.strong().filter(|found| objects.is_callable(*found))?;
-                    own(found)
+                    own(found).filter(|_| speaks_of(&name))
                 }
                 _ => None,
             })
     })
-}
-
-/// The text of a function.
-fn own_text(objects: &Objects, function: Address) -> Option<String> {
-    let shared = objects.shared_function_info(function).ok()?;
-    let (start, end) = objects.function_positions(shared).ok()??;
-    let script = objects.function_script(shared).ok()??;
-    let (start, end) = (usize::try_from(start).ok()?, usize::try_from(end).ok()?);
-    let source = objects.script_source(script, end).ok()??;
-    source.units.get(start..end).map(String::from_utf16_lossy)
 }
 
 fn reactions(objects: &Objects, promise: Address) -> Vec<Reaction> {

@@ -238,6 +238,27 @@ impl Objects {
         ))
     }
 
+    /// The text of a function, from its parameters on; `None` if it is not written in JavaScript, or its script has no source. Nothing
+    /// else of the source is read.
+    ///
+    /// # Errors
+    /// If the function, its script or that part of the source cannot be read.
+    pub fn function_text(&self, function: Address) -> Result<Option<String>, ObjectError> {
+        let shared = self.shared_function_info(function)?;
+        let (Some((start, end)), Some(script)) = (
+            self.function_positions(shared)?,
+            self.function_script(shared)?,
+        ) else {
+            return Ok(None);
+        };
+        let source = self.tagged_field(script, Field::ScriptSource)?.strong();
+        let Some(source) = source.filter(|source| self.is_string(*source)) else {
+            return Ok(None);
+        };
+        let units = self.string_units(source, start, end)?;
+        Ok(Some(String::from_utf16_lossy(&units)))
+    }
+
     /// Whether there is a string at `address`.
     pub fn is_string(&self, address: Address) -> bool {
         self.instance_type(address)
