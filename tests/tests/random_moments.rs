@@ -71,13 +71,12 @@ fn a_process_that_collects_all_the_time() -> Result<()> {
     Ok(())
 }
 
-/// Where the semispace in use ends is found: behind it lies what was there before the last scavenges.
-#[test]
-fn after_scavenges() -> Result<()> {
-    for release in ["4.4.7", "6.17.1", "8.17.0", "10.24.1", "22.23.3"] {
-        let process = Workload::new("scavenged.js", release)?.spawn()?;
+/// Captures a workload on some releases: all that is in the heap must be recognised.
+fn nothing_is_unknown(program: &str, releases: &[&str]) -> Result<()> {
+    for release in releases {
+        let process = Workload::new(program, release)?.spawn()?;
         let dir = tempfile::tempdir()?;
-        let file = dir.path().join("scavenged.v8mini");
+        let file = dir.path().join("moment.v8mini");
         Tools::get().capture_to(process.pid(), &file)?;
         let report = Tools::get().query("info", &file, &[])?;
         ensure!(
@@ -87,4 +86,22 @@ fn after_scavenges() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Where the semispace in use ends is found: behind it lies what was there before the last scavenges.
+#[test]
+fn after_scavenges() -> Result<()> {
+    nothing_is_unknown(
+        "scavenged.js",
+        &["4.4.7", "6.17.1", "8.17.0", "10.24.1", "22.23.3"],
+    )
+}
+
+/// Where the next code will be placed is found: behind it lies code that was collected.
+#[test]
+fn after_code_was_collected() -> Result<()> {
+    nothing_is_unknown(
+        "recompiled.js",
+        &["12.22.12", "18.20.8", "22.23.3", "24.21.0", "26.10.0"],
+    )
 }

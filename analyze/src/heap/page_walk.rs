@@ -50,6 +50,8 @@ struct Entry<'a> {
     size: Size<'a>,
     index: usize,
     is_free_space: bool,
+    /// Whether objects of the map lie in code space: code, and what is free there.
+    is_of_code_space: bool,
 }
 
 /// A run of bytes of the heap.
@@ -62,6 +64,9 @@ pub(super) struct Span<'a> {
     /// of the page is not in the image: V8 gives the memory under large free-list entries back to the system, and from
     /// 13.x on lets a hole reach into memory that cannot be read.
     pub(super) limit: u64,
+    /// Whether it is of code space. Code is full of constants that are maps, and free memory there keeps it (V8 12.4: the
+    /// allocation area of code space): whatever is no code is not taken for an object.
+    pub(super) is_code: bool,
 }
 
 impl<'a> Span<'a> {
@@ -95,6 +100,7 @@ impl<'a> Span<'a> {
             start: self.start,
             bytes: self.bytes.get(..len).unwrap_or(self.bytes),
             limit: self.limit.min(end),
+            ..self
         }
     }
 }
@@ -108,6 +114,8 @@ pub(super) struct PageWalk<'a> {
     /// out of step is remembered, and a page full of rubbish costs no memory.
     no_maps: Box<[u64; NO_MAPS]>,
     free_types: [Option<u16>; 2],
+    /// `Code`, which was split into `InstructionStream` and `Code` in V8 11.
+    code_types: [Option<u16>; 2],
 }
 
 impl<'a> PageWalk<'a> {
@@ -118,6 +126,10 @@ impl<'a> PageWalk<'a> {
             maps: FxHashMap::default(),
             no_maps: Box::new([0; NO_MAPS]),
             free_types: [types.number("FREE_SPACE_TYPE"), types.number("FILLER_TYPE")],
+            code_types: [
+                types.number("CODE_TYPE"),
+                types.number("INSTRUCTION_STREAM_TYPE"),
+            ],
         }
     }
 
@@ -257,7 +269,7 @@ impl<'a> PageWalk<'a> {
     ) -> Option<u64> {
         let objects = self.objects;
         let tail = span.tail(at)?;
-        let entry = self.entry(tail)?;
+        let entry = self.entry(tail).filter(|entry| entry.fits(span))?;
         let size = entry.size_of(objects, tail, span.limit.saturating_sub(at))?;
         let object = HeapObject {
             address: Address(at),
@@ -286,9 +298,10 @@ impl<'a> PageWalk<'a> {
             if at >= span.end() {
                 return found > 0;
             }
-            let size = span
-                .tail(at)
-                .and_then(|tail| self.entry(tail)?.size_of(objects, tail, tail.len() as u64));
+            let size = span.tail(at).and_then(|tail| {
+                let entry = self.entry(tail).filter(|entry| entry.fits(span))?;
+                entry.size_of(objects, tail, tail.len() as u64)
+            });
             match size {
                 Some(size) => at += size,
                 None => return found >= RESYNC_OBJECTS,
@@ -323,12 +336,15 @@ impl<'a> PageWalk<'a> {
                 .map_or(Size::Unknown, Size::Computed),
             fixed => Size::Fixed(fixed),
         };
-        let is_free_space = self.free_types.contains(&Some(map.instance_type));
+        let is_any = |of: &[Option<u16>]| of.contains(&Some(map.instance_type));
+        let is_free_space = is_any(&self.free_types);
+        let is_of_code_space = is_free_space || is_any(&self.code_types);
         Some(vacant.insert(Entry {
             map,
             size,
             index,
             is_free_space,
+            is_of_code_space,
         }))
     }
 }
@@ -344,6 +360,11 @@ fn may_be_evacuated(page: &Page, version: Option<V8Version>) -> bool {
 }
 
 impl Entry<'_> {
+    /// Whether an object of the map can lie in a span's space.
+    fn fits(&self, span: Span<'_>) -> bool {
+        self.is_of_code_space || !span.is_code
+    }
+
     /// The object's size, if it is one that an object can have and that fits into `room` bytes.
     fn size_of(&self, objects: &Objects, object: &[u8], room: u64) -> Option<u64> {
         let size = match self.size {

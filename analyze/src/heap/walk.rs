@@ -215,6 +215,7 @@ fn walk_page<'a, V: Visitor>(
             start,
             bytes: buffer,
             limit: area_end,
+            is_code: page.space == Space::Code,
         };
         if start == area_start && walk.is_left_over(page, span, areas) {
             coverage.idle += end - start;

@@ -3,6 +3,10 @@
 //! From V8 11 on, what a compiler places in the old space through the main thread's `LocalHeap` goes to an allocation area of
 //! its own, `ConcurrentAllocator::lab_` (seen on 11.8, gone in 12.4). `Heap` points to the `LocalHeap`, and that to its
 //! allocators, which are allocated apart; their fields point back, which tells them from everything else.
+//!
+//! From V8 12.4 on, the `LocalHeap` holds a `MainAllocator` for each space, and that of code space and of trusted space its
+//! area: `IsolateData` has those of new and of old space only. Free memory of code space keeps the code that was there, where
+//! a walk that does not know the area takes constants of the code for objects.
 
 use std::collections::BTreeSet;
 
@@ -17,13 +21,15 @@ const HEAP_BYTES: u64 = 0x400;
 const LOCAL_HEAP_BYTES: u64 = 0x100;
 /// Bytes of a `ConcurrentAllocator`: its local heap, its space, its heap, and the area's start, top and limit.
 const ALLOCATOR_BYTES: u64 = 0x30;
+/// So far into `LocalHeap` its `MainAllocator`s reach (12.4: from 0x68 to 0x560).
+const LOCAL_HEAP_WITH_ALLOCATORS_BYTES: u64 = 0x800;
 
 /// The memory of what belongs to one heap.
 #[derive(Debug, Clone, Default)]
 pub struct LocalAllocators {
-    /// The allocators themselves.
+    /// The memory that the allocators lie in.
     pub allocators: Vec<MemoryRange>,
-    /// The `LocalHeap` that points to them.
+    /// The `LocalHeap` that points to them, where they lie apart.
     pub local_heap: Option<MemoryRange>,
 }
 
@@ -34,16 +40,24 @@ impl LocalAllocators {
             pointers(memory, heap, HEAP_BYTES).filter(|&word| memory.read_u64(word) == Ok(heap));
         // Other objects begin with a pointer to the heap, too; only one of them has allocators.
         let found = local_heaps.find_map(|local_heap| {
-            let allocators = allocators(memory, local_heap, heap);
-            (!allocators.is_empty()).then_some((local_heap, allocators))
-        });
-        found.map_or_else(Self::default, |(local_heap, allocators)| Self {
-            allocators,
-            local_heap: Some(MemoryRange {
+            let range = |len| MemoryRange {
                 start: local_heap,
-                len: LOCAL_HEAP_BYTES,
-            }),
-        })
+                len,
+            };
+            let apart = allocators(memory, local_heap, heap);
+            if !apart.is_empty() {
+                return Some(Self {
+                    allocators: apart,
+                    local_heap: Some(range(LOCAL_HEAP_BYTES)),
+                });
+            }
+            let whole = range(LOCAL_HEAP_WITH_ALLOCATORS_BYTES);
+            has_allocators(memory, whole, heap).then(|| Self {
+                allocators: vec![whole],
+                local_heap: None,
+            })
+        });
+        found.unwrap_or_default()
     }
 
     /// All that has to be in a capture for the allocators to be found in it.
@@ -68,6 +82,15 @@ fn allocators(memory: &dyn Memory, local_heap: u64, heap: u64) -> Vec<MemoryRang
         len: ALLOCATOR_BYTES,
     };
     found.into_iter().map(range).collect()
+}
+
+/// Whether a local heap holds allocators itself: each begins with its local heap and its heap.
+fn has_allocators(memory: &dyn Memory, local_heap: MemoryRange, heap: u64) -> bool {
+    let parts = readable_words(memory, local_heap);
+    let begins_allocator = |pair: &[u64]| *pair == [local_heap.start, heap];
+    parts
+        .iter()
+        .any(|words| words.windows(2).any(begins_allocator))
 }
 
 /// What may be pointers among the words from an address on.
@@ -122,6 +145,29 @@ mod tests {
         let found = found(HEAP);
         let starts: Vec<u64> = found.ranges().map(|range| range.start).collect();
         assert_eq!(starts, [LOCAL_HEAP, ALLOCATOR]);
+    }
+
+    #[test]
+    fn allocators_may_lie_in_the_local_heap() {
+        let words = |of| {
+            Words(vec![
+                (HEAP + 0x190, LOCAL_HEAP),
+                (LOCAL_HEAP, HEAP),
+                (LOCAL_HEAP + 0x438, LOCAL_HEAP),
+                (LOCAL_HEAP + 0x440, of),
+            ])
+        };
+        let found = LocalAllocators::find(&words(HEAP), HEAP);
+        let ranges: Vec<MemoryRange> = found.ranges().collect();
+        assert_eq!(
+            ranges,
+            [MemoryRange {
+                start: LOCAL_HEAP,
+                len: LOCAL_HEAP_WITH_ALLOCATORS_BYTES
+            }]
+        );
+        let found = LocalAllocators::find(&words(HEAP + 8), HEAP);
+        assert_eq!(found.ranges().count(), 0);
     }
 
     #[test]
