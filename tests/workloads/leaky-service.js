@@ -5,6 +5,7 @@
 //   node leaky-service.js
 //
 // READY { port }; GET /visit?user=NAME opens a session, GET /health answers at once, GET /memory says how much is used.
+// The command `alone` replies when no visitor is connected.
 var EventEmitter = require('events').EventEmitter;
 var http = require('http');
 var url = require('url');
@@ -65,5 +66,13 @@ var server = http.createServer(function (request, response) {
 });
 
 server.listen(0, '127.0.0.1', function () {
-  protocol.ready({ port: server.address().port }, {});
+  protocol.ready({ port: server.address().port }, {
+    // Replies when no visitor is connected, and what closing takes is done.
+    alone: function alone(argument, reply) {
+      server.getConnections(function (error, visitors) {
+        if (visitors) setTimeout(alone, 10, argument, reply);
+        else setTimeout(reply, 50, {});
+      });
+    }
+  });
 });
