@@ -55,6 +55,13 @@ pub(super) struct FaultLog {
     /// One for each processor.
     outputs: Vec<Output>,
     watched: BTreeSet<pid_t>,
+    /// Those of them that have started no thread since they are watched.
+    ///
+    /// A new thread inherits its parent's events long before it is listed: one that was being started just when its parent came to be
+    /// watched has inherited nothing, and appears later. It can only be the first that its parent starts.
+    before_first_start: BTreeSet<pid_t>,
+    /// Whether a thread could not be watched: nothing in the log is complete any more.
+    is_blind: bool,
     /// Kept open for as long as they shall log.
     events: Vec<Event>,
 }
@@ -84,6 +91,8 @@ impl FaultLog {
                 })
                 .collect(),
             watched: BTreeSet::new(),
+            before_first_start: BTreeSet::new(),
+            is_blind: false,
             events: Vec::new(),
         };
         for _ in 0..MAX_PASSES {
@@ -107,7 +116,10 @@ impl FaultLog {
                 continue;
             }
             match self.watch(tid) {
-                Ok(()) => any = true,
+                Ok(()) => {
+                    any = true;
+                    self.before_first_start.insert(tid);
+                }
                 // It has ended since.
                 Err(Errno::ESRCH) => {}
                 Err(errno) => return Err(errno),
@@ -145,10 +157,12 @@ impl FaultLog {
     /// Adds what has happened since the last call.
     pub(super) fn drain(&mut self, entries: &mut Entries) {
         let mask = !(self.page_size - 1);
+        let mut started = Vec::new();
         for (ring, _) in self.outputs.iter_mut().filter_map(|o| o.ring.as_mut()) {
             ring.drain(&mut |record| match record {
                 Record::Fault(address) => entries.pages.push(address & mask),
                 Record::Mapped(range) => entries.mapped.push(range),
+                Record::Started { by, tid } => started.push((by, tid)),
                 Record::Lost | Record::Unknown => entries.incomplete = true,
                 Record::Other => {}
             });
@@ -157,6 +171,17 @@ impl FaultLog {
             entries.pages = Vec::new();
             entries.incomplete = true;
         }
+        for (by, tid) in started {
+            if self.before_first_start.remove(&by) {
+                // What it has done so far is not in the log.
+                entries.incomplete = true;
+                self.watched.insert(tid);
+                self.before_first_start.insert(tid);
+                let result = self.watch(tid);
+                self.is_blind |= !matches!(result, Ok(()) | Err(Errno::ESRCH));
+            }
+        }
+        entries.incomplete |= self.is_blind;
     }
 }
 
@@ -232,6 +257,8 @@ mod tests {
         let mut log = FaultLog::open(pid, 4096)
             .inspect_err(|errno| eprintln!("not tested: {}", why_not(*errno)))
             .ok()?;
+        // Other tests start threads meanwhile.
+        log.before_first_start.clear();
         let mut entries = Entries::default();
         log.drain(&mut entries);
         entries.clear();
@@ -258,6 +285,21 @@ mod tests {
         let mapped = entries.mapped.iter().any(|range| range.contains(start));
         assert!(hit && mapped, "{start:#x} is not in {entries:x?}");
         drop(memory);
+    }
+
+    #[test]
+    fn the_first_thread_that_a_thread_starts_is_doubted() {
+        let Some((mut log, mut entries)) = of_this_process() else {
+            return;
+        };
+        log.before_first_start
+            .insert(nix::unistd::gettid().as_raw());
+        for is_first in [true, false] {
+            std::thread::spawn(|| {}).join().unwrap();
+            log.drain(&mut entries);
+            assert_eq!(entries.incomplete, is_first);
+            entries.clear();
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
-use nix::libc;
+use nix::libc::{self, pid_t};
 use v8mini_format::memory::MemoryRange;
 
 use super::event::Event;
@@ -35,6 +35,8 @@ pub(super) enum Record {
     Mapped(MemoryRange),
     /// Records are missing: the ring was full.
     Lost,
+    /// A thread has started another.
+    Started { by: pid_t, tid: pid_t },
     /// Says nothing about memory.
     Other,
     /// A record of a form that is not known.
@@ -59,7 +61,12 @@ impl Record {
                 .zip(word(HEADER_BYTES + 16))
                 .map(|(start, len)| Self::Mapped(MemoryRange { start, len })),
             PERF_RECORD_LOST | PERF_RECORD_LOST_SAMPLES | PERF_RECORD_THROTTLE => Some(Self::Lost),
-            PERF_RECORD_FORK | PERF_RECORD_EXIT => Some(Self::Other),
+            // { pid, ppid, tid, ptid: u32; time: u64 }
+            PERF_RECORD_FORK => word(HEADER_BYTES + 8).map(|tids| Self::Started {
+                by: (tids >> 32) as pid_t,
+                tid: tids as pid_t,
+            }),
+            PERF_RECORD_EXIT => Some(Self::Other),
             _ => None,
         };
         known.unwrap_or(Self::Unknown)
@@ -236,8 +243,14 @@ mod tests {
         ] {
             assert_eq!(through(&record(kind, &[1, 2]), 48).0, [Record::Lost]);
         }
+    }
+
+    #[test]
+    fn threads_that_were_started() {
+        let bytes = record(PERF_RECORD_FORK, &[(1 << 32) | 1, (7 << 32) | 9, 0]);
+        assert_eq!(through(&bytes, 0).0, [Record::Started { by: 7, tid: 9 }]);
         assert_eq!(
-            through(&record(PERF_RECORD_FORK, &[1, 2]), 0).0,
+            through(&record(PERF_RECORD_EXIT, &[1, 2, 3]), 0).0,
             [Record::Other]
         );
     }

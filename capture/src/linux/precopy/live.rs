@@ -259,15 +259,14 @@ impl<'a> Session<'a> {
         protected.count() == ranges.len()
     }
 
-    /// Protects the pages of the image that the log has told of, in few calls.
-    pub(super) fn protect_logged(&self, logged: &Logged) {
-        for call in &logged.calls {
-            // The kernel stops at what is not registered, such as a mapping that has just taken the place of another: what
-            // comes after it would stay unprotected, and its next write would go unseen.
-            if self.tools.userfaultfd.protect(*call).is_err() {
-                self.protect(logged.image.overlapping(*call));
-            }
-        }
+    /// Protects the pages of the image that the log has told of, in few calls. Returns what has to be copied: those, and what was
+    /// written between them since.
+    ///
+    /// Such a page is in the log by now, but must not be left to it: once protected, no scan would find it, and a scan is what a round makes
+    /// do with if the log turns out to have a gap, or to be longer than a scan takes.
+    pub(super) fn protect_logged(&mut self, logged: &Logged) -> Result<RangeSet, SessionError> {
+        let written = self.scan_and_protect(&logged.calls)?;
+        Ok(written.or(&logged.image))
     }
 
     /// What the log has told since the last round.
@@ -300,28 +299,26 @@ impl<'a> Session<'a> {
         let is_doubtful = std::mem::take(&mut self.is_doubtful) || is_unplanned;
         let mut replan =
             first || is_doubtful || mapped_pages != self.mapped_pages || !remapped.is_empty();
-        let mut written = RangeSet::default();
         let logged = self.logged();
-        if first || !logged.is_enough {
+        replan |= logged.others.iter().any(|page| {
+            page.is_multiple_of(self.watched.alignment) || self.watched.unpopulated.contains(*page)
+        });
+        let written = if first || !logged.is_enough {
             let runs = self.watched.runs.clone();
             let found = self.scan_and_protect(&runs)?;
             let lost = self.unregistered()?;
             replan |= !found.and(&self.watched.vacant).is_empty() || !lost.is_empty();
             remapped = remapped.or(&lost);
-            written = written.or(&found.and(&self.watched.image));
+            found
         } else {
-            self.protect_logged(&logged);
-            let Logged { image, others, .. } = logged;
-            replan |= others.iter().any(|page| {
-                page.is_multiple_of(self.watched.alignment)
-                    || self.watched.unpopulated.contains(*page)
-            });
+            let written = self.protect_logged(&logged)?;
             let len = self.page_size;
-            let others = others.into_iter().map(|start| MemoryRange { start, len });
+            let others = logged.others.into_iter();
+            let others = others.map(|start| MemoryRange { start, len });
             let vacant = RangeSet::new(others.collect()).and(&self.watched.vacant);
             self.protect(vacant.ranges());
-            written = image;
-        }
+            written
+        };
         let fresh = if replan {
             self.refresh(planner, &remapped)?
         } else {
@@ -355,8 +352,10 @@ impl<'a> Session<'a> {
     ) -> Result<RangeSet, SessionError> {
         let mut written = Vec::new();
         match (self.tools.scan).written(ranges, Then::ProtectAgain, &mut written) {
+            Ok(()) => Ok(RangeSet::new(written)),
             Err(Errno::ESRCH) => Err(SessionError::Exited),
-            _ => Ok(RangeSet::new(written)),
+            // What the failed call has protected, nobody knows.
+            Err(errno) => Err(SessionError::Proc(errno.into())),
         }
     }
 
@@ -399,4 +398,74 @@ pub(super) fn refused(errno: Errno) -> SessionError {
         Errno::EBUSY => "its heap is registered with a userfaultfd already".to_owned(),
         errno => format!("its heap cannot be write-protected: {errno}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{FromRawFd, OwnedFd};
+
+    use nix::libc;
+
+    use super::*;
+    use crate::linux::fault_log::FaultLog;
+    use crate::linux::pagemap_scan::PagemapScan;
+    use crate::linux::userfaultfd::{self, Userfaultfd};
+
+    const PAGE: u64 = 4096;
+
+    /// What it takes to watch this process; `None` where the kernel does not give it.
+    fn tools(pid: pid_t) -> Option<Tools> {
+        // SAFETY: the call takes one integer, and returns a descriptor that nobody else owns.
+        let fd = unsafe { libc::syscall(userfaultfd::SYSCALL, userfaultfd::FLAGS) };
+        let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+        Some(Tools {
+            // SAFETY: as above.
+            userfaultfd: Userfaultfd::new(unsafe { OwnedFd::from_raw_fd(fd) }).ok()?,
+            scan: PagemapScan::open(pid).ok()?,
+            log: Some(FaultLog::open(pid, PAGE).ok()?),
+        })
+    }
+
+    /// A page that lies between logged ones is protected with them. If it was written after the log was read, it is known to nobody else: no
+    /// scan finds it, and the log need not be complete the next time.
+    #[test]
+    fn what_is_protected_in_passing_is_copied() {
+        let pid = nix::unistd::getpid().as_raw();
+        let Some(tools) = tools(pid) else {
+            return eprintln!("not tested: the kernel does not watch memory");
+        };
+        let mut memory = memmap2::MmapMut::map_anon(8 * PAGE as usize).unwrap();
+        memory.fill(1);
+        let all = RangeSet::new(vec![MemoryRange {
+            start: memory.as_ptr() as u64,
+            len: 8 * PAGE,
+        }]);
+        let regions = maps::read_regions(pid).unwrap();
+        let limits = Options::default();
+        let mut session = Session::new(pid, PAGE, &regions, tools, &limits).unwrap();
+        let none = RangeSet::default;
+        let new = [all.clone(), none()];
+        (session.watched)
+            .follow(&mut session.tools.userfaultfd, &regions, &none(), new)
+            .unwrap();
+        session.drain();
+        session.entries.clear();
+
+        let page = |number: u64| all.ranges()[0].start + number * PAGE;
+        memory[0] = 2;
+        memory[4 * PAGE as usize] = 2;
+        session.drain();
+        let logged = session.logged();
+        let starts: Vec<u64> = logged.image.ranges().iter().map(|r| r.start).collect();
+        assert_eq!(starts, [page(0), page(4)]);
+        memory[2 * PAGE as usize] = 2;
+        let copied = session.protect_logged(&logged).unwrap();
+        assert!(
+            [0, 2, 4]
+                .iter()
+                .all(|&number| copied.contains(page(number)))
+        );
+        assert_eq!(copied.bytes(), 3 * PAGE);
+        assert!(session.scan_and_protect(all.ranges()).unwrap().is_empty());
+    }
 }

@@ -184,8 +184,7 @@ impl Session<'_> {
         let logged = self.logged();
         let (mut written, mut scanned, mut bases) = (RangeSet::default(), 0, Vec::new());
         if logged.is_enough {
-            self.protect_logged(&logged);
-            written = logged.image;
+            written = self.protect_logged(&logged)?;
         } else {
             (scanned, bases) = self.scan_and_copy()?;
         }
