@@ -2,6 +2,7 @@
 
 mod report;
 mod text;
+mod waiting;
 
 use clap::Args;
 

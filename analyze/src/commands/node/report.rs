@@ -6,14 +6,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Sections;
+use super::waiting::{PromisesReport, TimersReport};
 use crate::commands::schema::Hex;
 use crate::commands::session::Session;
 use crate::inspect::{Options, describe, one_line};
-use crate::node::{
-    Callback, Emitters, Environment, Handles, Microtask, Modules, PendingPromises, ProcessFacts,
-    Step, Tick, Timers, Waiting,
-};
-use crate::stack::unwind;
+use crate::node::{Emitters, Environment, Handles, Modules, ProcessFacts};
 use crate::v8::{Address, Objects};
 
 #[derive(Serialize, JsonSchema)]
@@ -98,79 +95,6 @@ pub(super) struct OwnerReport {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct TimersReport {
-    /// Callbacks given to `process.nextTick`; null if their queue was not found.
-    pub(super) ticks: Option<u64>,
-    /// In the order in which they will run.
-    pub(super) tick_callbacks: Vec<TickReport>,
-    /// V8's microtasks; null if their queue was not found.
-    pub(super) microtasks: Option<u64>,
-    /// In the order in which they will run.
-    pub(super) microtask_callbacks: Vec<MicrotaskReport>,
-    pub(super) count: u64,
-    pub(super) lists: u64,
-    pub(super) timers: Vec<TimerReport>,
-    pub(super) immediates: u64,
-    pub(super) immediate_callbacks: Vec<ImmediateReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(super) struct TimerReport {
-    #[schemars(with = "Hex")]
-    pub(super) address: String,
-    pub(super) class: String,
-    pub(super) duration_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) repeat_ms: Option<f64>,
-    started_ms: f64,
-    due_ms: f64,
-    /// From the moment of the capture; less than 0 if it is late. Exact to some ten milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) due_in_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) refed: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) callback: Option<CallbackReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(super) struct TickReport {
-    #[schemars(with = "Hex")]
-    pub(super) address: String,
-    pub(super) arguments: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) callback: Option<CallbackReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(super) struct MicrotaskReport {
-    #[schemars(with = "Hex")]
-    pub(super) address: String,
-    /// `reaction`, `thenable`, `callable` or `callback`.
-    kind: &'static str,
-    /// What it calls or lets go on first, if that is of the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) callback: Option<CallbackReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(super) struct ImmediateReport {
-    #[schemars(with = "Hex")]
-    pub(super) address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) callback: Option<CallbackReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(super) struct CallbackReport {
-    #[schemars(with = "Hex")]
-    function: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
 pub(super) struct EmittersReport {
     /// Emitters that have listeners.
     pub(super) count: u64,
@@ -224,23 +148,6 @@ pub(super) struct ModuleReport {
     pub(super) loaded: Option<bool>,
 }
 
-#[derive(Serialize, JsonSchema)]
-pub(super) struct PromisesReport {
-    pub(super) pending: u64,
-    pub(super) groups: Vec<PromiseReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-pub(super) struct PromiseReport {
-    pub(super) count: u64,
-    /// `nobody`, `await`, `then`, `other`
-    pub(super) waiting: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) callback: Option<CallbackReport>,
-    #[schemars(with = "Hex")]
-    pub(super) example: String,
-}
-
 impl IsolateReport {
     pub(super) fn new(
         session: &Session,
@@ -252,31 +159,7 @@ impl IsolateReport {
         let objects = &session.objects;
         let system = &objects.image().metadata.process;
         let process = environment.process();
-        let timers = || {
-            let timers = environment.timers();
-            // The clock of a worker's event loop begins with the worker.
-            let now = timers.now_ms(system).filter(|_| number == 0);
-            // What has begun, only the stack tells.
-            let threads = &objects.image().metadata.threads;
-            let isolate = session.isolates().get(number);
-            let microtasks = isolate.and_then(|isolate| environment.microtasks(isolate));
-            let microtasks = microtasks.map(|found| found.list);
-            let thread = threads
-                .iter()
-                .find(|it| isolate.is_some_and(|isolate| isolate.tid == it.tid));
-            let stack = thread.map(|thread| unwind(objects, thread, usize::MAX));
-            let ticks = environment.ticks(stack.as_ref());
-            TimersReport {
-                microtasks: microtasks.as_ref().map(|list| list.len() as u64),
-                microtask_callbacks: microtasks
-                    .iter()
-                    .flatten()
-                    .take(limit)
-                    .map(MicrotaskReport::new)
-                    .collect(),
-                ..TimersReport::new(timers, ticks, now, limit)
-            }
-        };
+        let timers = || TimersReport::new(session, number, environment, limit);
         let handles = |handles: Handles| HandlesReport::new(objects, handles, limit);
         Self {
             number,
@@ -357,96 +240,6 @@ impl HandlesReport {
     }
 }
 
-impl TimersReport {
-    fn new(timers: Timers, ticks: Option<Vec<Tick>>, now: Option<f64>, limit: usize) -> Self {
-        Self {
-            ticks: ticks.as_ref().map(|ticks| ticks.len() as u64),
-            tick_callbacks: ticks
-                .into_iter()
-                .flatten()
-                .take(limit)
-                .map(|tick| TickReport {
-                    address: tick.address.to_string(),
-                    arguments: tick.arguments,
-                    callback: tick.callback.as_ref().map(CallbackReport::new),
-                })
-                .collect(),
-            count: timers.timers.len() as u64,
-            lists: timers.lists,
-            timers: timers
-                .timers
-                .into_iter()
-                .take(limit)
-                .map(|timer| TimerReport {
-                    address: timer.address.to_string(),
-                    class: timer.class,
-                    duration_ms: timer.duration_ms,
-                    repeat_ms: timer.repeat_ms,
-                    started_ms: timer.started_ms,
-                    due_ms: timer.due_ms,
-                    due_in_ms: now.map(|now| (timer.due_ms - now).round()),
-                    refed: timer.refed,
-                    callback: timer.callback.as_ref().map(CallbackReport::new),
-                })
-                .collect(),
-            microtasks: None,
-            microtask_callbacks: Vec::new(),
-            immediates: timers.immediates.len() as u64,
-            immediate_callbacks: timers
-                .immediates
-                .into_iter()
-                .take(limit)
-                .map(|immediate| ImmediateReport {
-                    address: immediate.address.to_string(),
-                    callback: immediate.callback.as_ref().map(CallbackReport::new),
-                })
-                .collect(),
-        }
-    }
-}
-
-impl MicrotaskReport {
-    fn new(microtask: &Microtask) -> Self {
-        let callback = microtask.steps.first().and_then(|step| match step {
-            Step::Await(at) => Some(CallbackReport {
-                function: at.function.to_string(),
-                name: at.name.clone(),
-                location: at.location.as_ref().map(ToString::to_string),
-            }),
-            Step::Then(function) | Step::Call(function) => Some(CallbackReport::new(function)),
-            Step::Combinator => None,
-        });
-        Self {
-            address: microtask.address.to_string(),
-            kind: microtask.kind.name(),
-            callback,
-        }
-    }
-}
-
-impl CallbackReport {
-    fn new(callback: &Callback) -> Self {
-        Self {
-            function: callback.function.to_string(),
-            name: callback.name.clone(),
-            location: callback.location.as_ref().map(ToString::to_string),
-        }
-    }
-
-    /// `name at file:line:column`
-    pub(super) fn text(&self) -> String {
-        let name = if self.name.is_empty() {
-            "(anonymous)"
-        } else {
-            &self.name
-        };
-        match &self.location {
-            Some(location) => format!("{name} at {location}"),
-            None => name.to_owned(),
-        }
-    }
-}
-
 impl EmittersReport {
     fn new(emitters: Emitters, limit: usize) -> Self {
         Self {
@@ -500,33 +293,6 @@ impl ModulesReport {
                 })
                 .collect(),
             ecma_script: modules.ecma_script.into_iter().take(limit).collect(),
-        }
-    }
-}
-
-impl PromisesReport {
-    fn new(promises: PendingPromises, limit: usize) -> Self {
-        Self {
-            pending: promises.count,
-            groups: promises
-                .groups
-                .into_iter()
-                .take(limit)
-                .map(|group| {
-                    let (waiting, callback) = match &group.waiting {
-                        Waiting::Nobody => ("nobody", None),
-                        Waiting::Await(function) => ("await", Some(function)),
-                        Waiting::Then(function) => ("then", Some(function)),
-                        Waiting::Other => ("other", None),
-                    };
-                    PromiseReport {
-                        count: group.count,
-                        waiting,
-                        callback: callback.map(CallbackReport::new),
-                        example: group.example.to_string(),
-                    }
-                })
-                .collect(),
         }
     }
 }

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::report::{
-    EmittersReport, HandlesReport, IsolateReport, ModulesReport, ProcessReport, PromisesReport,
-    TimersReport,
-};
+use super::report::{EmittersReport, HandlesReport, IsolateReport, ModulesReport, ProcessReport};
+use super::waiting::{PromisesReport, TimersReport};
 use crate::commands::output::{DIM, HEADING, Output, WARNING, grouped, human_ms};
 
 /// Writes what is known of each isolate.

@@ -6,6 +6,9 @@
 //! numbered; the last block of handle scopes is the one that the isolate allocates from; eternal handles come in as many
 //! blocks as their number takes. All of this has been so from V8 4.5 to 14.6.
 
+mod global;
+mod scopes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
@@ -16,29 +19,6 @@ use super::microtasks::{MicrotaskQueue, Words, queues_at};
 const PAGE_BYTES: u64 = 4096;
 /// Of an object that belongs to the isolate, so much is looked at (`GlobalHandles` of V8 4.5 to 6 is the largest).
 const OBJECT_BYTES: u64 = 0x200;
-/// `GlobalHandles::NodeSpace` is smaller.
-const SPACE_BYTES: u64 = 0x80;
-/// `GlobalHandles::NodeBlock::kBlockSize` nodes…
-const NODES: usize = 256;
-/// …of so many bytes: the object, class id, index, flags, parameter, callback.
-const NODE_BYTES: usize = 32;
-/// Where a node has its index in the block, and its flags.
-const NODE_INDEX: usize = 10;
-const NODE_FLAGS: usize = 11;
-const BLOCK_BYTES: usize = NODES * NODE_BYTES;
-/// After the nodes come the links between the blocks.
-const BLOCK_LINKS: u64 = 64;
-/// Class id, index and flags.
-const NODE_TAG: MemoryRange = MemoryRange { start: 8, len: 4 };
-/// The state of a node is in these bits of its flags: free, normal, weak, about to be reported dead.
-const STATE: u8 = 3;
-const NORMAL: u8 = 1;
-/// A process with a million global handles has four thousand blocks of them.
-const MAX_BLOCKS: usize = 1 << 14;
-/// `kHandleBlockSize` handles.
-const SCOPE_BLOCK_BYTES: u64 = 1022 * 8;
-/// Most blocks of handle scopes that are believed.
-const MAX_SCOPE_BLOCKS: u64 = 1 << 14;
 /// `EternalHandles::kSize`.
 const ETERNALS: u64 = 256;
 /// Most eternal handles that are believed; Node makes some hundreds.
@@ -263,181 +243,6 @@ impl<'a> Search<'a> {
         self.handles.holders.others.insert(object);
     }
 
-    /// Global handles: blocks of nodes, up to V8 7 right from `GlobalHandles`, later from a `NodeSpace`: one of `known` if there are any.
-    fn global(&mut self, object: u64, fields: &[u64], known: &[u64]) -> bool {
-        let mut blocks: Vec<u64> = self.blocks_among(fields);
-        let mut space = None;
-        if blocks.is_empty() {
-            let is_wanted =
-                |word: &u64| is_pointer(*word) && (known.is_empty() || known.contains(word));
-            for pointer in fields.iter().copied().filter(is_wanted) {
-                let words = self.some_words(pointer, SPACE_BYTES);
-                blocks = self.blocks_among(&words);
-                if !blocks.is_empty() {
-                    space = Some(pointer);
-                    self.keep(pointer, words.len() as u64 * 8);
-                    break;
-                }
-            }
-        }
-        if blocks.is_empty() {
-            return false;
-        }
-        self.handles.holders.global.push(object);
-        self.handles.holders.global.extend(space);
-        let mut seen: BTreeSet<u64> = blocks.iter().copied().collect();
-        let mut strong = Vec::new();
-        while let Some(block) = blocks.pop() {
-            self.nodes(block, &mut strong);
-            let links_start = block.saturating_add(BLOCK_BYTES as u64);
-            let links = self.some_words(links_start, BLOCK_LINKS);
-            self.keep(block, BLOCK_BYTES as u64 + links.len() as u64 * 8);
-            for next in self.blocks_among(&links) {
-                if seen.len() < MAX_BLOCKS && seen.insert(next) {
-                    blocks.push(next);
-                }
-            }
-        }
-        self.handles.global = Some(strong);
-        true
-    }
-
-    fn blocks_among(&self, words: &[u64]) -> Vec<u64> {
-        let mut blocks: Vec<u64> = words
-            .iter()
-            .copied()
-            .filter(|word| is_pointer(*word) && self.is_block(*word))
-            .collect();
-        blocks.sort_unstable();
-        blocks.dedup();
-        blocks
-    }
-
-    /// Whether there is a block of nodes: each has its own number in it.
-    fn is_block(&self, address: u64) -> bool {
-        let mut start = [0; 2 * NODE_BYTES];
-        if self.memory.read_at(address, &mut start).is_err() {
-            return false;
-        }
-        if start[NODE_INDEX] != 0 || start[NODE_BYTES + NODE_INDEX] != 1 {
-            return false;
-        }
-        let Ok(bytes) = self.memory.read_vec(address, BLOCK_BYTES) else {
-            return false;
-        };
-        let (nodes, _) = bytes.as_chunks::<NODE_BYTES>();
-        nodes
-            .iter()
-            .enumerate()
-            .all(|(index, node)| usize::from(node[NODE_INDEX]) == index)
-    }
-
-    fn nodes(&mut self, block: u64, strong: &mut Vec<u64>) {
-        let Ok(bytes) = self.memory.read_vec(block, BLOCK_BYTES) else {
-            return;
-        };
-        let (nodes, _) = bytes.as_chunks::<NODE_BYTES>();
-        for (node, address) in nodes.iter().zip((block..).step_by(NODE_BYTES)) {
-            self.handles.tags.push(MemoryRange {
-                start: address + NODE_TAG.start,
-                len: NODE_TAG.len,
-            });
-            let object = node.first_chunk().copied().map_or(0, u64::from_le_bytes);
-            match node[NODE_FLAGS] & STATE {
-                0 => {}
-                NORMAL => strong.push(object),
-                _ => self.handles.weak.push(object),
-            }
-        }
-    }
-
-    /// Handle scopes: a vector of blocks, of which the isolate allocates from the last.
-    fn scopes(&mut self, object: u64, words: &[u64], isolate: &[u64]) -> bool {
-        // `blocks_` comes right after the pointer to the isolate: a vector, or, in V8 6.6 to 6.8, a pointer to one.
-        let &[_, first, second, third, ..] = words else {
-            return false;
-        };
-        if self.scope_blocks([first, second, third], isolate) {
-            self.handles.holders.scopes.push(object);
-            return true;
-        }
-        let elsewhere = is_pointer(first).then(|| self.words(first, 24)).flatten();
-        let &[data, second, third] = elsewhere.as_deref().unwrap_or_default() else {
-            return false;
-        };
-        let found = self.scope_blocks([data, second, third], isolate);
-        if found {
-            self.keep(first, 24);
-            self.handles.holders.scopes.push(object);
-        }
-        found
-    }
-
-    /// The blocks of a vector, of which the isolate allocates from the last.
-    fn scope_blocks(&mut self, [data, second, third]: [u64; 3], isolate: &[u64]) -> bool {
-        let (capacity, size) = vector(data, second, third);
-        if !is_pointer(data) || size == 0 || size > capacity || size > MAX_SCOPE_BLOCKS {
-            return false;
-        }
-        let Some(blocks) = self.words(data, size * 8) else {
-            return false;
-        };
-        let Some((last, full)) = blocks.split_last() else {
-            return false;
-        };
-        let Some(end) = last.checked_add(SCOPE_BLOCK_BYTES) else {
-            return false;
-        };
-        let next = isolate.windows(2).find_map(|pair| match pair {
-            &[next, limit] if *last <= next && next <= limit && limit <= end => Some(next),
-            _ => None,
-        });
-        let Some(next) = next.filter(|_| blocks.iter().all(|block| is_pointer(*block))) else {
-            return false;
-        };
-        let mut found = Vec::new();
-        for block in full {
-            if let Some(words) = self.words(*block, SCOPE_BLOCK_BYTES) {
-                found.extend(words);
-                self.keep(*block, SCOPE_BLOCK_BYTES);
-            }
-        }
-        let used = (next - last) & !7;
-        found.extend(self.words(*last, used).unwrap_or_default());
-        self.keep(*last, used);
-        self.keep(data, size * 8);
-        self.handles.scopes = Some(found);
-        true
-    }
-
-    /// Handle scopes none of which has a handle, as in a worker that waits (V8 9 and later): no block, but the contexts that were entered,
-    /// which are the next thing that `HandleScopeImplementer` keeps.
-    fn no_scopes(&mut self, fields: &[u64]) -> bool {
-        let &[_, blocks, second, third, contexts, capacity, size, ..] = fields else {
-            return false;
-        };
-        let is_empty = (blocks == 0 || is_pointer(blocks)) && vector(blocks, second, third).1 == 0;
-        let (capacity, size) = vector(contexts, capacity, size);
-        if !is_empty
-            || !is_pointer(contexts)
-            || size == 0
-            || size > capacity
-            || size > MAX_SCOPE_BLOCKS
-        {
-            return false;
-        }
-        let Some(entered) = self.words(contexts, size * 8) else {
-            return false;
-        };
-        if entered.iter().any(|word| word & 3 != 1) {
-            return false;
-        }
-        self.keep(contexts, size * 8);
-        self.handles.scopes = Some(entered);
-        // Not a holder: the next search may find handles somewhere else.
-        true
-    }
-
     /// The queue of microtasks, and others that it is linked with.
     fn microtasks(&mut self, object: u64) {
         let queues = queues_at(self, object);
@@ -524,18 +329,6 @@ fn pointers(words: &[u64], block: MemoryRange) -> Vec<u64> {
     pointers.sort_unstable();
     pointers.dedup();
     pointers
-}
-
-/// Capacity and size of a vector, by the words after the address of its data: two numbers, in one word up to V8 6.2; or, in V8
-/// 6.8, where its items and where its memory end.
-fn vector(data: u64, second: u64, third: u64) -> (u64, u64) {
-    match (second.checked_sub(data), third.checked_sub(data)) {
-        (Some(size), Some(capacity)) if size <= capacity && size % 8 == 0 => {
-            (capacity / 8, size / 8)
-        }
-        _ if second >> 32 == 0 => (second, third),
-        _ => (second & 0xffff_ffff, second >> 32),
-    }
 }
 
 /// Whether a word may be the address of something that was allocated.
