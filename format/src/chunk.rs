@@ -76,7 +76,7 @@ impl ChunkKind {
         (Self::ACCOUNTING, 1, "memory accounting"),
         (Self::SIGNAL, 1, "signal record"),
         (Self::MEMORY, 1, "memory chunk"),
-        (Self::PACKED, 1, "segment of packed memory"),
+        (Self::PACKED, 2, "segment of packed memory"),
         (Self::PROBLEMS, 1, "list of problems"),
         (Self::STATISTICS, 1, "statistics record"),
         (Self::INDEX, 1, "index"),

@@ -20,6 +20,12 @@ pub const SEGMENT_RANGES_MAX: u64 = 4096;
 /// Largest payload of a segment, in bytes: somewhat more than the memory in it, for memory that does not get smaller.
 pub const SEGMENT_STORED_MAX: u64 = 12 * 1024 * 1024;
 
+/// Most other segments that a segment has copies of text from.
+pub const SEGMENT_SOURCES_MAX: u64 = 128;
+
+/// Most text of those, in bytes: that of one is unpacked with no more than this.
+pub const SEGMENT_TEXT_MAX: u64 = 64 * 1024 * 1024;
+
 /// Largest raw length of any other chunk that this version knows, in bytes.
 pub const RECORD_MAX: u64 = 8 * 1024 * 1024;
 

@@ -90,7 +90,7 @@ impl<W: Write> Output<W> {
     }
 
     pub(crate) fn put_segment(&mut self, segment: &Segment) -> Result<(), WriteError> {
-        let blank = self.blank(ChunkKind::PACKED, 1, Encoding::Raw);
+        let blank = self.blank(ChunkKind::PACKED, segment.version, Encoding::Raw);
         let entry = Entry {
             raw_len: segment.stored_len(),
             key: segment.addr,

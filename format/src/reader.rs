@@ -12,11 +12,14 @@ use crate::directory::{self, Directory, is_known};
 use crate::error::OpenError;
 use crate::header::{FILE_HEADER_LEN, FileHeader, SIGNATURE};
 use crate::integrity::{Damage, Integrity};
-use crate::limits::{CACHE_BYTES, METADATA_MAX, SEGMENT_CACHE_BYTES};
+use crate::limits::{CACHE_BYTES, METADATA_MAX, SEGMENT_CACHE_BYTES, SEGMENT_TEXT_MAX};
 use crate::memory::{Memory, MemoryRange, ReadError};
 use crate::memory_map::{MemoryMap, Segment};
 use crate::model::{Metadata, Redaction};
-use crate::pack::{self, SegmentCache, SegmentHead, SegmentSpool, SegmentTables, Unspooled};
+use crate::pack::{
+    self, SegmentCache, SegmentHead, SegmentSpool, SegmentTables, SourceRecord, TextCache,
+    Unspooled,
+};
 use crate::payload::{self, Decoder, check_lengths};
 use crate::records;
 use crate::source::Source;
@@ -38,6 +41,11 @@ pub struct CaptureFile {
     integrity: Integrity,
     cache: Cache,
     segment_cache: SegmentCache,
+    /// Addresses and numbers of all segments, sorted.
+    segment_keys: Vec<(u64, u32)>,
+    /// Whether any segment has copies of others' texts.
+    has_copies: bool,
+    text_cache: TextCache,
     spool: Option<SegmentSpool>,
 }
 
@@ -122,6 +130,15 @@ impl CaptureFile {
             integrity.missing = missing(&metadata, &map);
         }
         let cache = Cache::new(CACHE_BYTES);
+        let packed = (0..)
+            .zip(&entries)
+            .filter(|(_, entry)| entry.kind == ChunkKind::PACKED);
+        let mut segment_keys: Vec<(u64, u32)> =
+            packed.map(|(chunk, entry)| (entry.key, chunk)).collect();
+        segment_keys.sort_unstable();
+        let has_copies = entries
+            .iter()
+            .any(|entry| entry.kind == ChunkKind::PACKED && entry.kind_version > 1);
         let segment_cache = SegmentCache::new(SEGMENT_CACHE_BYTES);
         Ok(Self {
             source,
@@ -134,6 +151,9 @@ impl CaptureFile {
             integrity,
             cache,
             segment_cache,
+            segment_keys,
+            has_copies,
+            text_cache: TextCache::new(SEGMENT_TEXT_MAX),
             spool: None,
         })
     }
@@ -244,7 +264,10 @@ impl CaptureFile {
         addr: u64,
         buf: &mut [u8],
     ) -> Result<(), ReadError> {
-        let unpack = || self.unpack(entry).map_err(|damage| damage.to_string());
+        let unpack = || {
+            self.unpack(chunk, entry)
+                .map_err(|damage| damage.to_string())
+        };
         let damaged = |reason| ReadError::Damaged { addr, reason };
         let unmapped = ReadError::Unmapped {
             addr,
@@ -277,9 +300,45 @@ impl CaptureFile {
     }
 
     /// The memory of a segment, range after range.
-    pub(crate) fn unpack(&self, entry: &Entry) -> Result<Vec<u8>, Damage> {
+    pub(crate) fn unpack(&self, chunk: u32, entry: &Entry) -> Result<Vec<u8>, Damage> {
         let payload = self.decoder.decode(&self.source, entry)?;
-        pack::decode(&payload).map_err(|reason| payload::damage(entry, reason))
+        let texts = |source: &SourceRecord| self.own_text(chunk, source);
+        let unpacked = pack::decode(&payload, entry.kind_version, &texts);
+        let unpacked = unpacked.map_err(|reason| payload::damage(entry, reason))?;
+        if self.has_copies {
+            self.text_cache.put(chunk, Arc::new(unpacked.text));
+        }
+        Ok(unpacked.memory)
+    }
+
+    /// The text that a segment before the chunk `user` has itself.
+    fn own_text(&self, user: u32, source: &SourceRecord) -> Result<Arc<Vec<u8>>, String> {
+        let keys = &self.segment_keys;
+        let after = keys.partition_point(|key| *key < (source.addr, user));
+        let found = after.checked_sub(1).and_then(|index| keys.get(index));
+        let found = found.filter(|(addr, _)| *addr == source.addr);
+        let entry = found.and_then(|(_, chunk)| Some((*chunk, self.entries.get(*chunk as usize)?)));
+        let (chunk, entry) = entry.ok_or_else(|| {
+            format!(
+                "it has copies of the text of a segment at {:#x}, which is not in front of it",
+                source.addr
+            )
+        })?;
+        if let Some(text) = self.text_cache.get(chunk) {
+            pack::check_text(source, &text)?;
+            return Ok(text);
+        }
+        let text = self.decoder.decode(&self.source, entry);
+        let text = text.and_then(|payload| {
+            pack::own_text(&payload, entry.kind_version, source.text_len)
+                .map_err(|reason| payload::damage(entry, reason))
+        });
+        let text =
+            text.map_err(|damage| format!("it has copies of text that is lost: {damage}"))?;
+        pack::check_text(source, &text)?;
+        let text = Arc::new(text);
+        self.text_cache.put(chunk, Arc::clone(&text));
+        Ok(text)
     }
 }
 
@@ -437,11 +496,11 @@ fn read_tables(source: &Source, entry: &Entry) -> Result<SegmentTables, String> 
     }
     let at = entry.payload_offset();
     let head = source.read_array(at).map_err(|error| error.to_string())?;
-    let len = SegmentTables::len_of(&SegmentHead::from_bytes(&head))
+    let len = SegmentTables::len_of(&SegmentHead::from_bytes(&head), entry.kind_version)
         .filter(|len| *len <= entry.stored_len)
         .ok_or("it is shorter than its table of ranges")?;
     let bytes = source.read(at, len).map_err(|error| error.to_string())?;
-    SegmentTables::from_bytes(&bytes)
+    SegmentTables::from_bytes(&bytes, entry.kind_version)
 }
 
 /// The parts of V8 pages that are not stored.

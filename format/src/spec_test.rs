@@ -10,19 +10,20 @@ use crate::header::{FORMAT_VERSION, RawFileHeader, SIGNATURE};
 use crate::index::{END_CHUNK_LEN, EndRecord, IndexEntry, IndexHead};
 use crate::layout::Field;
 use crate::model::GcState;
-use crate::pack::{FrameRecord, GROUPS_MAX, RangeRecord, SegmentHead, Stream};
+use crate::pack::{FrameRecord, GROUPS_MAX, RangeRecord, SegmentHead, SourceRecord, Stream};
 use crate::wire::PageV1;
 use crate::{limits, seek_table};
 
 #[test]
 fn fixed_layouts_are_those_of_the_specification() {
     let text = spec::text();
-    let layouts: [(&str, &[Field], usize); 9] = [
+    let layouts: [(&str, &[Field], usize); 10] = [
         ("File header", RawFileHeader::FIELDS, RawFileHeader::LEN),
         ("Chunk header", ChunkHeader::FIELDS, ChunkHeader::LEN),
         ("Page record", PageV1::FIELDS, PageV1::LEN),
         ("Segment head", SegmentHead::FIELDS, SegmentHead::LEN),
         ("Range record", RangeRecord::FIELDS, RangeRecord::LEN),
+        ("Source record", SourceRecord::FIELDS, SourceRecord::LEN),
         ("Frame record", FrameRecord::FIELDS, FrameRecord::LEN),
         ("Index head", IndexHead::FIELDS, IndexHead::LEN),
         ("Index entry", IndexEntry::FIELDS, IndexEntry::LEN),
@@ -55,6 +56,8 @@ fn limits_are_those_of_the_specification() {
         ("SEGMENT_MAX", limits::SEGMENT_MAX),
         ("SEGMENT_RANGES_MAX", limits::SEGMENT_RANGES_MAX),
         ("SEGMENT_STORED_MAX", limits::SEGMENT_STORED_MAX),
+        ("SEGMENT_SOURCES_MAX", limits::SEGMENT_SOURCES_MAX),
+        ("SEGMENT_TEXT_MAX", limits::SEGMENT_TEXT_MAX),
         ("RECORD_MAX", limits::RECORD_MAX),
         ("RECORD_SPLIT", limits::RECORD_SPLIT),
         ("STORED_SLACK", limits::STORED_SLACK),

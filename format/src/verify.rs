@@ -21,12 +21,11 @@ impl CaptureFile {
             .map(|damage| damage.offset)
             .collect();
         let mut buffer = Vec::new();
-        for entry in self
-            .entries
-            .iter()
-            .filter(|entry| !known.contains(&entry.offset))
+        for (chunk, entry) in (0..)
+            .zip(&self.entries)
+            .filter(|(_, entry)| !known.contains(&entry.offset))
         {
-            if let Err(damage) = self.verify_chunk(entry, &mut buffer) {
+            if let Err(damage) = self.verify_chunk(chunk, entry, &mut buffer) {
                 integrity.report(damage);
             }
         }
@@ -47,7 +46,7 @@ impl CaptureFile {
         integrity
     }
 
-    fn verify_chunk(&self, entry: &Entry, buffer: &mut Vec<u8>) -> Result<(), Damage> {
+    fn verify_chunk(&self, chunk: u32, entry: &Entry, buffer: &mut Vec<u8>) -> Result<(), Damage> {
         let tag = self.header.capture_tag();
         let header = self.source.read_array(entry.offset).ok();
         let announced = header.and_then(|bytes| Entry::from_header(entry.offset, &bytes, tag));
@@ -62,7 +61,7 @@ impl CaptureFile {
         }
         crate::payload::check_lengths(entry).map_err(|reason| damage(entry, reason))?;
         if entry.kind == ChunkKind::PACKED {
-            return self.unpack(entry).map(|_| ());
+            return self.unpack(chunk, entry).map(|_| ());
         }
         buffer.resize(entry.raw_len as usize, 0);
         self.decoder.decode_into(&self.source, entry, buffer)

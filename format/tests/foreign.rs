@@ -391,3 +391,86 @@ fn packed_memory_is_read() {
     assert_eq!(file.read_vec(0x1_0030, 16).unwrap(), b"SIXTEEN bytes ..");
     assert!(file.read_u8(0x1_0040).is_err());
 }
+
+/// The payload of a segment that is one text, at an address: what it has itself, and, as the specification has them, copies of the own texts of
+/// others.
+fn text_segment(
+    addr: u64,
+    len: u64,
+    own: &[u8],
+    copies: Option<(&[(u64, &[u8])], &[u8])>,
+) -> Vec<u8> {
+    let (sources, copies) =
+        copies.map_or((&[][..], None), |(sources, copies)| (sources, Some(copies)));
+    // Characters that fill the items, which are no targets; no padding is stored.
+    let structure = [0, 0, 0, 2, 0, 0];
+    let size = [(len / 8) as u8];
+    let mut streams = vec![(0_u32, &structure[..]), (1, &[0]), (2, &size), (8, own)];
+    streams.extend(copies.map(|copies| (10, copies)));
+    let mut tables = addr.to_le_bytes().to_vec();
+    tables.extend(len.to_le_bytes());
+    for (addr, text) in sources {
+        tables.extend(addr.to_le_bytes());
+        tables.extend((text.len() as u32).to_le_bytes());
+        tables.extend(crc32(text).to_le_bytes());
+    }
+    let mut head = len.to_le_bytes().to_vec();
+    for count in [1, streams.len() as u32, 1, 1, 0, 0, sources.len() as u32] {
+        head.extend(count.to_le_bytes());
+    }
+    let crc = crc32(&[head.as_slice(), &tables].concat());
+    head.extend(crc.to_le_bytes());
+    let mut payload = [head, tables].concat();
+    let frames: Vec<Vec<u8>> = streams.iter().map(|(_, raw)| zstd_frame(raw)).collect();
+    for ((stream, raw), frame) in streams.iter().zip(&frames) {
+        for number in [*stream, raw.len() as u32, frame.len() as u32] {
+            payload.extend(number.to_le_bytes());
+        }
+    }
+    payload.extend(frames.concat());
+    payload
+}
+
+#[test]
+fn texts_of_other_segments_are_read() {
+    let first = *b"The quick brown fox jumps over the lazy dog, and runs. ";
+    let first = [&first[..], b"-"].concat();
+    let own = b"[][]....";
+    // Two copies: behind 1 and behind 2 bytes of own text, of 35 and 32 bytes, from 4 on, and from 2 bytes in front of the first one's end on minus 30.
+    let copies = [2, 1, 2, 3, 0, 0, 0, 8, 0x2F];
+    let text = [
+        &own[..1],
+        &first[4..39],
+        &own[1..3],
+        &first[15..47],
+        &own[3..],
+    ]
+    .concat();
+    assert_eq!(text.len(), 75);
+    let own = [&own[..], b"....."].concat();
+    let text = [text.as_slice(), b"....."].concat();
+    let plain = text_segment(0x1_0000, 56, &first, None);
+    let file = |sources: &[(u64, &[u8])]| {
+        let payload = text_segment(0x2_0000, 80, &own, Some((sources, &copies)));
+        let bytes = Foreign::new()
+            .chunk(*b"PACK", 1, 0, 0x1_0000, plain.len() as u64, &plain)
+            .chunk(*b"PACK", 2, 0, 0x2_0000, payload.len() as u64, &payload)
+            .finish();
+        CaptureFile::from_bytes(bytes).unwrap()
+    };
+    let right = file(&[(0x1_0000, &first)]);
+    assert!(right.verify().is_intact(), "{}", right.verify());
+    assert_eq!(right.read_vec(0x1_0000, 56).unwrap(), first);
+    assert_eq!(right.read_vec(0x2_0000, 80).unwrap(), text);
+    // Of a text that is not there, or is another one, nothing is made up; the other segment is whole.
+    for (addr, said) in [
+        (0x1_0008, &first[..]),
+        (0x2_0000, &first),
+        (0x1_0000, &text),
+    ] {
+        let wrong = file(&[(addr, said)]);
+        assert!(wrong.read_u8(0x2_0000).is_err());
+        assert_eq!(wrong.read_vec(0x1_0000, 56).unwrap(), first);
+        assert_eq!(wrong.verify().damage.len(), 1);
+    }
+}

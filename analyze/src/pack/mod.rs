@@ -15,7 +15,7 @@ use std::io::Write;
 use rayon::prelude::*;
 use v8mini_capture::content::Edits;
 use v8mini_format::model::Problem;
-use v8mini_format::pack::{Blocks, PackOptions};
+use v8mini_format::pack::{Blocks, PackOptions, TextWindow};
 use v8mini_format::{Memory, MemoryRange, ReadError, WriteError, Writer};
 
 use crate::heap::PageWalker;
@@ -73,10 +73,18 @@ pub fn write_packed<W: Write>(
         classes: &classes,
         blocks: &blocks,
         edits,
-        options,
     };
+    let mut window = TextWindow::new();
     for parts in plan.parts.chunks(workers) {
-        let segments: Vec<_> = parts.par_iter().map(|part| packing.pack(part)).collect();
+        let mut drafts: Vec<_> = parts.par_iter().map(|part| packing.draft(part)).collect();
+        // Each may have copies of the texts of all before it.
+        for draft in drafts.iter_mut().flatten() {
+            window.refer(draft);
+        }
+        let segments: Vec<_> = drafts
+            .into_par_iter()
+            .map(|draft| draft.map(|draft| draft.finish(options)).transpose())
+            .collect();
         for (part, packed) in parts.iter().zip(segments) {
             match packed.map_err(|source| WriteError::Compress {
                 what: "packed memory",

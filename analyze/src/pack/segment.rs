@@ -1,12 +1,10 @@
 //! One segment: its memory, and the objects in it.
 
-use std::io;
-
 use rustc_hash::FxHashMap;
 use v8mini_capture::content::Edits;
 use v8mini_format::model::Page;
-use v8mini_format::pack::{Blocks, Class, PackOptions, SegmentBuilder, Tail};
-use v8mini_format::{Memory, MemoryRange, ReadError, Segment};
+use v8mini_format::pack::{Blocks, Class, SegmentBuilder, SegmentDraft, Tail};
+use v8mini_format::{Memory, MemoryRange, ReadError};
 
 use super::classes::Classes;
 use super::plan::Part;
@@ -20,18 +18,12 @@ pub(super) struct Packing<'a> {
     pub(super) classes: &'a Classes<'a>,
     pub(super) blocks: &'a Blocks,
     pub(super) edits: &'a Edits,
-    pub(super) options: PackOptions,
 }
 
 impl Packing<'_> {
-    /// Packs a part; `None` if not all of it can be read.
-    ///
-    /// # Errors
-    /// If zstd fails.
-    pub(super) fn pack(&self, part: &Part<'_>) -> io::Result<Option<Segment>> {
-        let Some(memory) = PartMemory::read(self.objects.memory(), self.edits, &part.ranges) else {
-            return Ok(None);
-        };
+    /// Packs a part, up to its text; `None` if not all of it can be read.
+    pub(super) fn draft(&self, part: &Part<'_>) -> Option<SegmentDraft> {
+        let memory = PartMemory::read(self.objects.memory(), self.edits, &part.ranges)?;
         let mut found = Found::default();
         self.walker.walk(&memory, &part.pages, &mut found);
         let mut builder = SegmentBuilder::new();
@@ -40,7 +32,7 @@ impl Packing<'_> {
         let mut tail = part.continued.and_then(|page| rest_of(self, page));
         for (range, bytes) in memory.ranges.iter().zip(&memory.bytes) {
             if !builder.range(range.start, bytes) {
-                return Ok(None);
+                return None;
             }
             if let Some((end, class)) = tail.take() {
                 let class = builder.class(class);
@@ -58,7 +50,7 @@ impl Packing<'_> {
                 );
             }
         }
-        builder.finish(self.blocks, self.options).map(Some)
+        Some(builder.draft(self.blocks))
     }
 }
 

@@ -1,5 +1,6 @@
-//! Unpacked segments, kept as long as they are used and fit.
+//! Unpacked segments, and texts of segments, kept as long as they are used and fit.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -59,5 +60,47 @@ impl SegmentCache {
             slot
         };
         slot.memory.get_or_init(|| unpack().map(Arc::new)).clone()
+    }
+}
+
+/// A cache of own texts of segments, least recently used first out.
+#[derive(Debug)]
+pub(crate) struct TextCache {
+    /// By number of the chunk; the most recently used last.
+    texts: Mutex<VecDeque<(u32, Arc<Vec<u8>>)>>,
+    most: usize,
+}
+
+impl TextCache {
+    /// A cache of so many bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self {
+            texts: Mutex::default(),
+            most: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The text of a segment, if it is here.
+    pub(crate) fn get(&self, chunk: u32) -> Option<Arc<Vec<u8>>> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = texts.iter().position(|(other, _)| *other == chunk)?;
+        let text = texts.remove(index)?;
+        let found = Arc::clone(&text.1);
+        texts.push_back(text);
+        Some(found)
+    }
+
+    /// Keeps the text of a segment.
+    pub(crate) fn put(&self, chunk: u32, text: Arc<Vec<u8>>) {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.retain(|(other, _)| *other != chunk);
+        texts.push_back((chunk, text));
+        let mut len: usize = texts.iter().map(|(_, text)| text.len()).sum();
+        while len > self.most {
+            let Some((_, text)) = texts.pop_front() else {
+                break;
+            };
+            len -= text.len();
+        }
     }
 }

@@ -3,6 +3,7 @@
 use zstd::bulk::Decompressor;
 
 use super::column::Cursors;
+use super::copies::{Texts, assemble, get_copies};
 use super::cursor::{Cursor, Fault};
 use super::group::Group;
 use super::head::{FrameRecord, SegmentTables};
@@ -13,11 +14,28 @@ use super::{Stream, tag};
 /// Bytes that streams may have beyond twice those of the memory.
 const STREAMS_SLACK: u64 = 64 * 1024;
 
-/// The memory of a segment, range after range. `payload` was checked by its checksum.
+/// A segment, unpacked.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    /// Range after range.
+    pub(crate) memory: Vec<u8>,
+    /// Its own text, of which others may have copies.
+    pub(crate) text: Vec<u8>,
+}
+
+/// What of its text a segment stores itself: no more than `most` bytes.
+pub(crate) fn own_text(payload: &[u8], version: u16, most: u32) -> Result<Vec<u8>, Fault> {
+    let tables = SegmentTables::from_bytes(payload, version)?;
+    let is_text = |stream| stream == Stream::Text;
+    let mut streams = Streams::read(payload, &tables, version, u64::from(most), is_text)?;
+    Ok(streams.take(Stream::Text))
+}
+
+/// Unpacks a segment, of a chunk of some version of its kind. `payload` was checked by its checksum; `texts` has the own texts of the others.
 ///
 /// Nothing in it is believed: counts are bounded by the length of the memory, which is bounded by the format.
-pub(crate) fn decode(payload: &[u8]) -> Result<Vec<u8>, Fault> {
-    let tables = SegmentTables::from_bytes(payload)?;
+pub(crate) fn decode(payload: &[u8], version: u16, texts: &Texts<'_>) -> Result<Unpacked, Fault> {
+    let tables = SegmentTables::from_bytes(payload, version)?;
     let head = tables.head;
     let words = head.memory_len / 8;
     let counts = [
@@ -35,7 +53,16 @@ pub(crate) fn decode(payload: &[u8]) -> Result<Vec<u8>, Fault> {
             return Err(format!("it claims {count} {what}, of {most} at most"));
         }
     }
-    let streams = Streams::read(payload, &tables)?;
+    let mut streams = Streams::read(payload, &tables, version, u64::MAX, |_| true)?;
+    let own = streams.take(Stream::Text);
+    let assembled = if tables.sources.is_empty() {
+        None
+    } else {
+        let copies = streams.cursor(Stream::Copies);
+        let copies = get_copies(copies, &tables.sources, own.len())?;
+        Some(assemble(&own, &copies, &tables.sources, texts)?)
+    };
+    let text = assembled.as_ref().unwrap_or(&own);
     let mut structure = streams.cursor(Stream::Structure);
     let mut groups = Vec::with_capacity(head.group_count as usize);
     for _ in 0..head.group_count {
@@ -63,7 +90,7 @@ pub(crate) fn decode(payload: &[u8]) -> Result<Vec<u8>, Fault> {
             references: streams.cursor(Stream::References),
             integers: streams.cursor(Stream::Integers),
             words: streams.cursor(Stream::Words),
-            text: streams.cursor(Stream::Text),
+            text: Cursor::new(text, Stream::Text.name()),
             bytes: streams.cursor(Stream::Bytes),
         },
         targets: &items.targets,
@@ -78,7 +105,7 @@ pub(crate) fn decode(payload: &[u8]) -> Result<Vec<u8>, Fault> {
         scatter.group(group, head, items.of(index))?;
     }
     match scatter.cursors.leftover() {
-        None => Ok(memory),
+        None => Ok(Unpacked { memory, text: own }),
         Some(stream) => Err(format!("its stream {} is too long", stream as u8)),
     }
 }
@@ -116,10 +143,17 @@ struct Streams {
 }
 
 impl Streams {
-    fn read(payload: &[u8], tables: &SegmentTables) -> Result<Self, Fault> {
+    /// Those that are wanted, of no more than `most` bytes.
+    fn read(
+        payload: &[u8],
+        tables: &SegmentTables,
+        version: u16,
+        most: u64,
+        wanted: impl Fn(Stream) -> bool,
+    ) -> Result<Self, Fault> {
         let head = &tables.head;
         let ended = "it ends inside its frames";
-        let tables_len = SegmentTables::len_of(head).unwrap_or(u64::MAX);
+        let tables_len = SegmentTables::len_of(head, version).unwrap_or(u64::MAX);
         let rest = usize::try_from(tables_len)
             .ok()
             .and_then(|len| payload.get(len..))
@@ -134,8 +168,10 @@ impl Streams {
             .iter()
             .map(FrameRecord::from_bytes)
             .collect();
-        let total: u64 = records.iter().map(|frame| u64::from(frame.raw_len)).sum();
-        let most = 2 * head.memory_len + STREAMS_SLACK;
+        let is_wanted = |frame: &&FrameRecord| frame.stream().is_none_or(&wanted);
+        let lens = records.iter().filter(is_wanted);
+        let total: u64 = lens.map(|frame| u64::from(frame.raw_len)).sum();
+        let most = most.min(2 * head.memory_len + STREAMS_SLACK);
         if total > most {
             return Err(format!(
                 "its streams are {total} bytes long, at most {most} are allowed"
@@ -145,6 +181,9 @@ impl Streams {
         let mut streams: [Vec<u8>; Stream::ALL.len()] = Default::default();
         // What a stream takes in all is allocated once.
         for (stream, bytes) in Stream::ALL.iter().zip(&mut streams) {
+            if !wanted(*stream) {
+                continue;
+            }
             let of_stream = records
                 .iter()
                 .filter(|frame| frame.stream() == Some(*stream));
@@ -154,9 +193,17 @@ impl Streams {
             let stored = frame.stored_len as usize;
             let (stored, after) = rest.split_at_checked(stored).ok_or(ended)?;
             rest = after;
-            let stream = streams
-                .get_mut(frame.stream as usize)
-                .ok_or_else(|| format!("a frame is of the unknown stream {}", frame.stream))?;
+            let known = frame.stream().filter(|stream| match stream {
+                Stream::Copies => !tables.sources.is_empty(),
+                _ => true,
+            });
+            let (Some(known), Some(stream)) = (known, streams.get_mut(frame.stream as usize))
+            else {
+                return Err(format!("a frame is of the unknown stream {}", frame.stream));
+            };
+            if !wanted(known) {
+                continue;
+            }
             append(&mut decompressor, stored, frame.raw_len as usize, stream)?;
         }
         if rest.is_empty() {
@@ -164,6 +211,11 @@ impl Streams {
         } else {
             Err(format!("{} bytes follow its last frame", rest.len()))
         }
+    }
+
+    fn take(&mut self, stream: Stream) -> Vec<u8> {
+        let bytes = self.streams.get_mut(stream as usize);
+        bytes.map(std::mem::take).unwrap_or_default()
     }
 
     fn cursor(&self, stream: Stream) -> Cursor<'_> {

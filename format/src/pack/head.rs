@@ -1,10 +1,11 @@
 //! What a segment begins with: its ranges of memory, and where its frames are.
 
 use crate::layout::fixed_layout;
-use crate::limits::{SEGMENT_MAX, SEGMENT_RANGES_MAX};
+use crate::limits::{SEGMENT_MAX, SEGMENT_RANGES_MAX, SEGMENT_SOURCES_MAX};
 use crate::memory::MemoryRange;
 
 use super::Stream;
+use super::copies::check_sources;
 
 fixed_layout! {
     /// The head of a segment.
@@ -16,7 +17,7 @@ fixed_layout! {
         20 item_count: u32,
         24 far_count: u32,
         28 constant_count: u32,
-        32 unused: u32,
+        32 source_count: u32,
         36 tables_crc: u32,
     }
 }
@@ -26,6 +27,15 @@ fixed_layout! {
     struct RangeRecord [16] {
         0 start: u64,
         8 len: u64,
+    }
+}
+
+fixed_layout! {
+    /// A segment whose text this one has copies of.
+    struct SourceRecord [16] {
+        0 addr: u64,
+        8 text_len: u32,
+        12 text_crc: u32,
     }
 }
 
@@ -45,6 +55,8 @@ pub struct Segment {
     pub(crate) addr: u64,
     /// Bytes of memory.
     pub(crate) memory_len: u64,
+    /// Version of the chunk's kind: 2 if it has copies of other segments' texts.
+    pub(crate) version: u16,
     /// The payload of a chunk.
     pub(crate) payload: Vec<u8>,
 }
@@ -66,23 +78,29 @@ impl Segment {
     }
 }
 
-/// Head and ranges of a segment, checked.
+/// Head, ranges and sources of a segment, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SegmentTables {
     pub(crate) head: SegmentHead,
     /// Sorted by address, disjoint.
     pub(crate) ranges: Vec<MemoryRange>,
+    /// The segments whose texts it has copies of.
+    pub(crate) sources: Vec<SourceRecord>,
 }
 
 /// Bytes of the checksum at the end of the head.
 const CRC_LEN: usize = 4;
 
 impl SegmentTables {
-    /// Bytes that head and ranges take at the start of a payload whose head is given; `None` if there are more ranges than may be.
-    pub(crate) fn len_of(head: &SegmentHead) -> Option<u64> {
-        let count = u64::from(head.range_count);
-        (count <= SEGMENT_RANGES_MAX)
-            .then(|| SegmentHead::LEN as u64 + count * RangeRecord::LEN as u64)
+    /// Bytes that head, ranges and sources take at the start of a payload whose head is given; `None` if there are more than may be.
+    pub(crate) fn len_of(head: &SegmentHead, version: u16) -> Option<u64> {
+        let ranges = u64::from(head.range_count);
+        let sources = u64::from(sources_of(head, version));
+        (ranges <= SEGMENT_RANGES_MAX && sources <= SEGMENT_SOURCES_MAX).then(|| {
+            SegmentHead::LEN as u64
+                + ranges * RangeRecord::LEN as u64
+                + sources * SourceRecord::LEN as u64
+        })
     }
 
     /// The bytes, with their checksum.
@@ -96,31 +114,40 @@ impl SegmentTables {
                 RangeRecord { start, len }.to_bytes()
             })
             .collect();
-        head.tables_crc = tables_crc(&head.to_bytes(), &ranges);
+        let sources = self.sources.iter().flat_map(|source| source.to_bytes());
+        let tables: Vec<u8> = ranges.into_iter().chain(sources).collect();
+        head.tables_crc = tables_crc(&head.to_bytes(), &tables);
         let mut bytes = head.to_bytes().to_vec();
-        bytes.extend(ranges);
+        bytes.extend(tables);
         bytes
     }
 
-    /// Reads and checks the start of a payload. Says what is wrong otherwise.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    /// Reads and checks the start of a payload, of a chunk of some version of its kind. Says what is wrong otherwise.
+    pub(crate) fn from_bytes(bytes: &[u8], version: u16) -> Result<Self, String> {
         let (raw_head, rest) = bytes
             .split_first_chunk::<{ SegmentHead::LEN }>()
             .ok_or("it is shorter than the head of a segment")?;
         let head = SegmentHead::from_bytes(raw_head);
-        let len = Self::len_of(&head)
-            .ok_or_else(|| format!("it claims {} ranges of memory", head.range_count))?;
-        let ranges_len = usize::try_from(len).unwrap_or(usize::MAX) - SegmentHead::LEN;
-        let raw_ranges = rest
-            .get(..ranges_len)
+        let source_count = sources_of(&head, version);
+        let len = Self::len_of(&head, version).ok_or_else(|| {
+            format!(
+                "it claims {} ranges of memory and {source_count} sources",
+                head.range_count
+            )
+        })?;
+        let tables_len = usize::try_from(len).unwrap_or(usize::MAX) - SegmentHead::LEN;
+        let tables = rest
+            .get(..tables_len)
             .ok_or("it ends inside its table of ranges")?;
-        let found = tables_crc(raw_head, raw_ranges);
+        let found = tables_crc(raw_head, tables);
         if found != head.tables_crc {
             return Err(format!(
                 "CRC-32 of its head: {:#010x} expected, {found:#010x} found",
                 head.tables_crc
             ));
         }
+        let sources_len = source_count as usize * SourceRecord::LEN;
+        let (raw_ranges, raw_sources) = tables.split_at(tables_len - sources_len);
         let ranges: Vec<MemoryRange> = raw_ranges
             .as_chunks::<{ RangeRecord::LEN }>()
             .0
@@ -131,8 +158,20 @@ impl SegmentTables {
             })
             .collect();
         check_ranges(head.memory_len, &ranges)?;
-        Ok(Self { head, ranges })
+        let sources = raw_sources.as_chunks::<{ SourceRecord::LEN }>().0.iter();
+        let sources: Vec<SourceRecord> = sources.map(SourceRecord::from_bytes).collect();
+        check_sources(&sources)?;
+        Ok(Self {
+            head,
+            ranges,
+            sources,
+        })
     }
+}
+
+/// Number of sources: version 1 knew none.
+const fn sources_of(head: &SegmentHead, version: u16) -> u32 {
+    if version < 2 { 0 } else { head.source_count }
 }
 
 /// Whether ranges are as the format wants them: multiples of 8, in order, disjoint, and together as long as the head says.
@@ -160,10 +199,10 @@ pub(super) fn check_ranges(memory_len: u64, ranges: &[MemoryRange]) -> Result<()
     Ok(())
 }
 
-fn tables_crc(head: &[u8; SegmentHead::LEN], ranges: &[u8]) -> u32 {
+fn tables_crc(head: &[u8; SegmentHead::LEN], tables: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&head[..SegmentHead::LEN - CRC_LEN]);
-    crc.update(ranges);
+    crc.update(tables);
     crc.finalize()
 }
 

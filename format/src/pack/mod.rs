@@ -1,6 +1,6 @@
 //! Packed memory: many V8 objects with the same words next to each other.
 //!
-//! A *segment* holds some megabytes of memory, in ranges, and needs nothing but itself to be decoded. Its memory is cut into *items*: objects, or
+//! A *segment* holds some megabytes of memory, in ranges, and needs nothing but itself to be decoded, and texts of earlier segments. Its memory is cut into *items*: objects, or
 //! stretches without objects. Items that are alike form a *group*; what a group's items have at the same place forms a
 //! *column*; and columns go, in words of few bits, into *streams*, each compressed by itself. A reference is stored as the number of what it leads
 //! to, in the order of addresses: what was allocated together has neighbouring numbers.
@@ -13,6 +13,7 @@
 
 mod cache;
 mod column;
+mod copies;
 mod cursor;
 mod decode;
 mod encode;
@@ -24,14 +25,15 @@ mod spool;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cache::SegmentCache;
-pub(crate) use decode::decode;
-pub use encode::{Blocks, PackOptions, SegmentBuilder};
+pub(crate) use cache::{SegmentCache, TextCache};
+pub(crate) use copies::check_text;
+pub(crate) use decode::{decode, own_text};
+pub use encode::{Blocks, PackOptions, SegmentBuilder, SegmentDraft, TextWindow};
 pub use group::{Class, Tail};
 pub use head::Segment;
 #[cfg(test)]
 pub(crate) use head::{FrameRecord, RangeRecord};
-pub(crate) use head::{SegmentHead, SegmentTables};
+pub(crate) use head::{SegmentHead, SegmentTables, SourceRecord};
 #[cfg(test)]
 pub(crate) use items::GROUPS_MAX;
 pub(crate) use spool::{SegmentSpool, Unspooled};
@@ -59,11 +61,13 @@ pub(crate) enum Stream {
     Text,
     /// Other bytes.
     Bytes,
+    /// Text that other segments have, too.
+    Copies,
 }
 
 impl Stream {
     /// All, in the order of their numbers.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Structure,
         Self::Sequence,
         Self::Sizes,
@@ -74,6 +78,7 @@ impl Stream {
         Self::Words,
         Self::Text,
         Self::Bytes,
+        Self::Copies,
     ];
 
     /// What the specification calls it.
@@ -89,6 +94,7 @@ impl Stream {
             Self::Words => "words",
             Self::Text => "text",
             Self::Bytes => "bytes",
+            Self::Copies => "copies",
         }
     }
 }

@@ -2,14 +2,22 @@
 
 use proptest::prelude::*;
 
+use super::encode::TextWindow;
 use super::encode::{Blocks, PackOptions, SegmentBuilder};
-use super::{Class, Segment, SegmentTables, Tail, decode};
+use super::{Class, Segment, SegmentTables, SourceRecord, Tail, check_text, own_text};
 use crate::memory::MemoryRange;
 
 /// A heap of two ranges in which objects of several kinds refer to each other.
 struct Heap {
     ranges: Vec<(u64, Vec<u8>)>,
     objects: Vec<(u64, u64, Class)>,
+}
+
+/// The memory of a segment that has no copies of others.
+fn decode(payload: &[u8]) -> Result<Vec<u8>, String> {
+    let none = |_: &SourceRecord| Err("there are no others".to_owned());
+    let unpacked = super::decode(payload, 1, &none)?;
+    Ok(unpacked.memory)
 }
 
 const BASE: u64 = 0x7f00_0004_0000;
@@ -208,8 +216,8 @@ fn damage_is_told() {
 #[test]
 fn lying_counts_allocate_nothing() {
     let segment = pack(&heap(300, 7));
-    let tables = SegmentTables::from_bytes(&segment.payload).unwrap();
-    let tables_len = SegmentTables::len_of(&tables.head).unwrap() as usize;
+    let tables = SegmentTables::from_bytes(&segment.payload, 1).unwrap();
+    let tables_len = SegmentTables::len_of(&tables.head, 1).unwrap() as usize;
     let rest = &segment.payload[tables_len..];
     for index in 0..7 {
         for value in [0, 1, 1 << 16, 1 << 30, u32::MAX] {
@@ -224,7 +232,7 @@ fn lying_counts_allocate_nothing() {
                 5 => &mut head.range_count,
                 _ => {
                     head.memory_len = u64::from(value);
-                    &mut head.unused
+                    &mut head.source_count
                 }
             };
             if index != 6 && *field == value {
@@ -274,7 +282,153 @@ fn what_cannot_be_is_left_out() {
     assert_eq!(decode(&segment.payload).unwrap(), [1; 64]);
 }
 
+/// A text of its own for each number.
+fn story(number: u64, len: usize) -> Vec<u8> {
+    let words = (0..).map(|i: u64| (i + 1).wrapping_mul(number.wrapping_mul(2) + 0x9E37_79B9));
+    let letters = words.flat_map(|word| format!("{word:x} ").into_bytes());
+    letters.take(len).collect()
+}
+
+/// A segment of texts, each in an object, and what it is in memory.
+fn texts(at: u64, stories: &[Vec<u8>], window: &mut TextWindow) -> (Segment, Vec<u8>) {
+    let mut memory = Vec::new();
+    let mut objects = Vec::new();
+    for story in stories {
+        let address = at + memory.len() as u64;
+        memory.extend(words(&[BASE + 1, (story.len() as u64) << 32]));
+        memory.extend(story);
+        memory.resize(memory.len().next_multiple_of(8), 0);
+        objects.push((address, at + memory.len() as u64 - address));
+    }
+    let mut builder = SegmentBuilder::new();
+    assert!(builder.range(at, &memory));
+    let class = builder.class(Class {
+        head: BASE + 1,
+        lead: 2,
+        tail: Tail::Text8(1),
+        is_gap: false,
+    });
+    for (address, size) in objects {
+        builder.object(address, size, class);
+    }
+    let mut draft = builder.draft(&Blocks::new(&[]));
+    window.refer(&mut draft);
+    (draft.finish(PackOptions::default()).unwrap(), memory)
+}
+
+/// Unpacks with the own texts of others.
+fn decode_with(segment: &Segment, others: &[Segment]) -> Result<Vec<u8>, String> {
+    let texts = |source: &SourceRecord| {
+        let other = others.iter().find(|other| other.addr == source.addr);
+        let other = other.ok_or("there is no such segment")?;
+        let text = own_text(&other.payload, other.version, source.text_len)?;
+        check_text(source, &text)?;
+        Ok(text.into())
+    };
+    super::decode(&segment.payload, segment.version, &texts).map(|unpacked| unpacked.memory)
+}
+
+#[test]
+fn texts_of_earlier_segments_are_stored_once() {
+    let mut window = TextWindow::new();
+    let long = story(1, 100_000);
+    let mut changed = long.clone();
+    changed[40_000..40_003].copy_from_slice(b"???");
+    let contents = [
+        vec![story(2, 5000), long.clone()],
+        vec![story(3, 70), changed, story(4, 9000)],
+        vec![story(4, 9000), long[500..90_000].to_vec(), story(5, 10)],
+        vec![story(6, 3000)],
+    ];
+    let mut segments: Vec<Segment> = Vec::new();
+    for (stories, at) in contents.iter().zip((1..).map(|i| i << 24)) {
+        let (segment, memory) = texts(at, stories, &mut window);
+        assert_eq!(decode_with(&segment, &segments).unwrap(), memory);
+        // What it says is nowhere else: without the others there is no unpacking.
+        assert_eq!(segment.version == 2, decode_with(&segment, &[]).is_err());
+        segments.push(segment);
+    }
+    let versions: Vec<u16> = segments.iter().map(|segment| segment.version).collect();
+    assert_eq!(versions, [1, 2, 2, 1]);
+    let sources = |index: usize| {
+        let segment: &Segment = &segments[index];
+        let tables = SegmentTables::from_bytes(&segment.payload, 2).unwrap();
+        tables.sources.iter().map(|source| source.addr).collect()
+    };
+    // No copies of copies: what the second has from the first, the third has from there.
+    let (second, third): (Vec<u64>, Vec<u64>) = (sources(1), sources(2));
+    assert_eq!((second, third), (vec![1 << 24], vec![2 << 24, 1 << 24]));
+    let own = own_text(&segments[2].payload, 2, 2000).unwrap();
+    assert!(own.len() < 1000, "{}", own.len());
+    assert!(own_text(&segments[0].payload, 1, 2000).is_err());
+    // Another text than the one that was copied from is told.
+    let (other, _) = texts(1 << 24, &[story(7, 105_000)], &mut TextWindow::new());
+    let error = decode_with(&segments[1], &[other]).unwrap_err();
+    assert!(
+        error.contains("the text of the segment at 0x1000000"),
+        "{error}"
+    );
+}
+
+#[test]
+fn damage_of_copies_is_told() {
+    let mut window = TextWindow::new();
+    let (first, _) = texts(1 << 24, &[story(1, 3000), story(2, 3000)], &mut window);
+    let stories = [story(2, 3000), story(3, 50), story(1, 3000)];
+    let (second, memory) = texts(2 << 24, &stories, &mut window);
+    let others = [first];
+    assert_eq!(second.version, 2);
+    for len in 0..second.payload.len() {
+        let payload = second.payload[..len].to_vec();
+        let cut = Segment {
+            payload,
+            ..second.clone()
+        };
+        assert!(decode_with(&cut, &others).is_err(), "cut at {len}");
+    }
+    for bit in 0..second.payload.len() * 8 {
+        let mut flipped = second.clone();
+        flipped.payload[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(found) = decode_with(&flipped, &others) {
+            assert_eq!(found.len(), memory.len());
+        }
+    }
+}
+
+#[test]
+fn old_texts_are_forgotten() {
+    let mut window = TextWindow::new();
+    let mut at = 1 << 24;
+    let mut pack = |number: u64, len: usize| {
+        at += 1 << 24;
+        texts(at, &[story(number, len)], &mut window).0.version
+    };
+    assert_eq!(pack(1, 2000), 1);
+    assert_eq!(pack(1, 2000), 2);
+    for number in 2..200 {
+        assert_eq!(pack(number, 100), 1, "{number}");
+    }
+    assert_eq!(pack(1, 2000), 1);
+}
+
 proptest! {
+    #[test]
+    fn any_texts_come_back(
+        picks in prop::collection::vec(prop::collection::vec((0_u64..4, 0_usize..2000, 0_usize..2000), 1..6), 2..6),
+    ) {
+        let mut window = TextWindow::new();
+        let mut segments: Vec<Segment> = Vec::new();
+        for (index, picks) in picks.iter().enumerate() {
+            let stories: Vec<Vec<u8>> = picks
+                .iter()
+                .map(|(number, from, len)| story(*number, 4000)[*from..*from + *len].to_vec())
+                .collect();
+            let (segment, memory) = texts((1 + index as u64) << 24, &stories, &mut window);
+            prop_assert_eq!(decode_with(&segment, &segments).unwrap(), memory);
+            segments.push(segment);
+        }
+    }
+
     #[test]
     fn any_words_come_back(
         all in prop::collection::vec(prop_oneof![
@@ -305,5 +459,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = decode(&bytes);
+        let none = |_: &SourceRecord| Err(String::new());
+        let _ = super::decode(&bytes, 2, &none);
     }
 }

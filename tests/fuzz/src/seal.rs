@@ -128,24 +128,48 @@ fn write(file: &mut [u8], at: usize, bytes: &[u8]) {
 
 /// A file with one chunk that is neither compressed nor listed anywhere.
 pub fn file_with(kind: [u8; 4], payload: &[u8]) -> Vec<u8> {
-    let mut file = vec![0; FILE_HEADER_LEN + CHUNK_HEADER_LEN];
-    file.extend_from_slice(payload);
+    file_of(&[LooseChunk {
+        kind,
+        version: 1,
+        key: 0,
+        payload,
+    }])
+}
+
+/// A chunk that is neither compressed nor listed anywhere.
+#[derive(Debug, Clone, Copy)]
+pub struct LooseChunk<'a> {
+    /// Its kind.
+    pub kind: [u8; 4],
+    /// Version of the kind.
+    pub version: u16,
+    /// Its key: the address of memory.
+    pub key: u64,
+    /// What it holds.
+    pub payload: &'a [u8],
+}
+
+/// A file with nothing but such chunks.
+pub fn file_of(chunks: &[LooseChunk<'_>]) -> Vec<u8> {
+    let mut file = vec![0; FILE_HEADER_LEN];
     // The header of any capture of this version will do.
     let header = crate::seeds::CAPTURE.get(..FILE_HEADER_LEN);
     write(&mut file, 0, header.unwrap_or_default());
-    let len = payload.len() as u64;
-    let at = FILE_HEADER_LEN;
-    write(&mut file, at, &0x184D_2A58_u32.to_le_bytes());
-    write(
-        &mut file,
-        at + 4,
-        &(56 + payload.len() as u32).to_le_bytes(),
-    );
-    write(&mut file, at + MARKER.start, b"\x8BV8\x9E");
-    write(&mut file, at + 12, &kind);
-    write(&mut file, at + 16, &1_u16.to_le_bytes());
-    write(&mut file, at + 24, &len.to_le_bytes());
-    write(&mut file, at + 32, &len.to_le_bytes());
+    for (sequence, chunk) in (0_u32..).zip(chunks) {
+        let len = chunk.payload.len() as u64;
+        let at = file.len();
+        file.resize(at + CHUNK_HEADER_LEN, 0);
+        file.extend_from_slice(chunk.payload);
+        write(&mut file, at, &0x184D_2A58_u32.to_le_bytes());
+        write(&mut file, at + 4, &(56 + len as u32).to_le_bytes());
+        write(&mut file, at + MARKER.start, b"\x8BV8\x9E");
+        write(&mut file, at + 12, &chunk.kind);
+        write(&mut file, at + 16, &chunk.version.to_le_bytes());
+        write(&mut file, at + 20, &sequence.to_le_bytes());
+        write(&mut file, at + 24, &len.to_le_bytes());
+        write(&mut file, at + 32, &len.to_le_bytes());
+        write(&mut file, at + 40, &chunk.key.to_le_bytes());
+    }
     seal(&mut file);
     file
 }

@@ -6,7 +6,9 @@ mod classify;
 mod columns;
 mod groups;
 mod pool;
+mod repeats;
 mod streams;
+mod window;
 mod words;
 
 use crate::limits::{SEGMENT_MAX, SEGMENT_RANGES_MAX};
@@ -21,6 +23,7 @@ use classify::Codes;
 use columns::Packer;
 use groups::Grouping;
 use streams::Streams;
+pub use window::TextWindow;
 
 /// How hard to compress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,7 +188,12 @@ impl SegmentBuilder {
     ///
     /// # Errors
     /// If zstd fails.
-    pub fn finish(mut self, blocks: &Blocks, options: PackOptions) -> std::io::Result<Segment> {
+    pub fn finish(self, blocks: &Blocks, options: PackOptions) -> std::io::Result<Segment> {
+        self.draft(blocks).finish(options)
+    }
+
+    /// Packs the segment, up to what is left to do about its text, and to compressing it.
+    pub fn draft(mut self, blocks: &Blocks) -> SegmentDraft {
         self.fill();
         let mut grouping = Grouping::new(&self.classes, &self.items);
         let codes = Codes::new(
@@ -207,26 +215,54 @@ impl SegmentBuilder {
             scratch: Default::default(),
         }
         .pack();
-        let frames = streams.compress(options)?;
         let tables = SegmentTables {
             head: SegmentHead {
                 memory_len: self.len(),
                 range_count: self.ranges.len() as u32,
-                frame_count: frames.count,
+                frame_count: 0,
                 group_count: grouping.groups.len() as u32,
                 item_count: self.items.len() as u32,
                 far_count: codes.far.len() as u32,
                 constant_count,
-                unused: 0,
+                source_count: 0,
                 tables_crc: 0,
             },
             ranges: self.ranges,
+            sources: Vec::new(),
         };
+        SegmentDraft { tables, streams }
+    }
+}
+
+/// A segment before it is compressed.
+#[derive(Debug)]
+pub struct SegmentDraft {
+    tables: SegmentTables,
+    streams: Streams,
+}
+
+impl SegmentDraft {
+    fn addr(&self) -> u64 {
+        let first = self.tables.ranges.first();
+        first.map_or(0, |range| range.start)
+    }
+
+    /// Compresses it.
+    ///
+    /// # Errors
+    /// If zstd fails.
+    pub fn finish(self, options: PackOptions) -> std::io::Result<Segment> {
+        let frames = self.streams.compress(options)?;
+        let addr = self.addr();
+        let mut tables = self.tables;
+        tables.head.frame_count = frames.count;
+        tables.head.source_count = tables.sources.len() as u32;
         let mut payload = tables.to_bytes();
         payload.extend(frames.table);
         payload.extend(frames.bytes);
         Ok(Segment {
-            addr: tables.ranges.first().map_or(0, |range| range.start),
+            addr,
+            version: if tables.sources.is_empty() { 1 } else { 2 },
             memory_len: tables.head.memory_len,
             payload,
         })

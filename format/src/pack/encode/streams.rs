@@ -48,6 +48,28 @@ impl Streams {
         }
     }
 
+    /// The content of a stream.
+    pub(super) fn bytes(&self, stream: Stream) -> &[u8] {
+        let pieces = self.streams.get(stream as usize);
+        pieces.map_or(&[], |pieces| &pieces.bytes)
+    }
+
+    /// Replaces a stream's content; `moved` says, of places in the old one, rising, where they are in the new one.
+    pub(super) fn replace(
+        &mut self,
+        stream: Stream,
+        bytes: Vec<u8>,
+        moved: impl FnMut(usize) -> usize,
+    ) {
+        if let Some(pieces) = self.streams.get_mut(stream as usize) {
+            pieces.bytes = bytes;
+            pieces.cuts = std::mem::take(&mut pieces.cuts)
+                .into_iter()
+                .map(moved)
+                .collect();
+        }
+    }
+
     pub(super) fn compress(&self, options: PackOptions) -> std::io::Result<Frames> {
         let mut text = Pooled::new(options.text_level)?;
         let mut other = Pooled::new(options.level)?;
