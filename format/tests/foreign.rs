@@ -392,14 +392,12 @@ fn packed_memory_is_read() {
     assert!(file.read_u8(0x1_0040).is_err());
 }
 
+/// Addresses and own texts of segments.
+type Sources<'a> = &'a [(u64, &'a [u8])];
+
 /// The payload of a segment that is one text, at an address: what it has itself, and, as the specification has them, copies of the own texts of
 /// others.
-fn text_segment(
-    addr: u64,
-    len: u64,
-    own: &[u8],
-    copies: Option<(&[(u64, &[u8])], &[u8])>,
-) -> Vec<u8> {
+fn text_segment(addr: u64, len: u64, own: &[u8], copies: Option<(Sources<'_>, &[u8])>) -> Vec<u8> {
     let (sources, copies) =
         copies.map_or((&[][..], None), |(sources, copies)| (sources, Some(copies)));
     // Characters that fill the items, which are no targets; no padding is stored.
