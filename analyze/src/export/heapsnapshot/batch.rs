@@ -1,18 +1,20 @@
 //! Some objects in a row, as nodes and edges: made on all cores, then given their numbers one batch after the other, then
 //! turned into text on all cores again. So the file is the same however many cores there are.
 
-use std::sync::Arc;
+use std::io;
 
-use rustc_hash::FxHashMap;
-
-use super::json::{NUMBERS_PER_NODE, edge_kind_number, push_numbers};
+use super::json::{Line, NUMBERS_PER_NODE, edge_kind_number};
+use super::names::Names;
 use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
 use super::recent::{OwnMaps, RecentPlaces};
 use super::release::outside_bytes;
-use super::strings::{Fingerprint, fingerprint};
+use super::strings::Fingerprint;
 use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
 use crate::v8::Address;
+
+/// The room for more references than these is not kept: a single array may have as many.
+const MOST_LINKS: usize = 1 << 18;
 
 /// What a batch says of one object.
 #[derive(Debug)]
@@ -26,27 +28,44 @@ struct Node {
     address: u64,
 }
 
-/// A reference.
+/// A reference. There are so many that their size shows.
 #[derive(Debug)]
 struct Link {
-    kind: EdgeKind,
-    name: LinkName,
-    to: To,
+    /// The kind's number, whether the name is text, and then the name: its place among the batch's names, or a number.
+    name: u64,
+    /// The target by its place in the file.
+    to: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum LinkName {
-    /// Place among the batch's names.
-    Name(u32),
-    Index(u64),
+impl Link {
+    const KIND: u64 = 7;
+    const IS_TEXT: u64 = 8;
+    const NAME_SHIFT: u32 = 4;
+
+    fn new(kind: EdgeKind, is_text: bool, name: u64, to: u64) -> Self {
+        let is_text = if is_text { Self::IS_TEXT } else { 0 };
+        Self {
+            name: name << Self::NAME_SHIFT | is_text | edge_kind_number(kind),
+            to,
+        }
+    }
 }
 
-/// Where a reference leads to.
+/// A reference to memory outside of the heap, for which there may be no node yet.
+#[derive(Debug)]
+struct NativeLink {
+    /// Which of the batch's references it is.
+    link: usize,
+    address: u64,
+    bytes: u64,
+}
+
+/// What a reference leads to.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum To {
+enum To {
     /// A node by its place in the file.
     Node(u64),
-    /// Memory outside of the heap, for which there may be no node yet.
+    /// Memory outside of the heap.
     Native { address: u64, bytes: u64 },
 }
 
@@ -72,49 +91,53 @@ impl<'a> Scribe<'a> {
 /// Some objects in a row.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// What the objects and references are called, each once.
-    names: Vec<Arc<str>>,
-    /// Of each name.
-    fingerprints: Vec<Fingerprint>,
-    places: FxHashMap<Arc<str>, u32>,
-    /// Names that are numbers.
-    numbers: FxHashMap<u64, u32>,
+    names: Names,
     nodes: Vec<Node>,
     links: Vec<Link>,
+    natives: Vec<NativeLink>,
+    /// The number of each name in the table of strings.
+    numbers: Vec<u32>,
 }
 
 /// The text of a batch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Text {
     pub(super) nodes: Vec<u8>,
     pub(super) edges: Vec<u8>,
 }
 
 impl Batch {
-    /// The nodes and references of the objects with these numbers.
-    pub(super) fn of<'a>(plan: &Plan<'a>, scribe: &mut Scribe<'a>, objects: &[u32]) -> Self {
-        let mut batch = Self::default();
-        let Some(first) = objects.first() else {
-            return batch;
-        };
-        let mut wanted = objects.iter().copied().peekable();
-        for (id, address) in (*first..).zip(plan.nodes.addresses_from(*first)) {
-            if wanted.next_if_eq(&id).is_some() {
-                batch.object(plan, scribe, id, address);
-            }
-            if wanted.peek().is_none() {
-                break;
+    /// Adds the nodes and references of the objects with these numbers, and ends the batch.
+    pub(super) fn fill<'a>(&mut self, plan: &Plan<'a>, scribe: &mut Scribe<'a>, objects: &[u32]) {
+        if let Some(first) = objects.first() {
+            let mut wanted = objects.iter().copied().peekable();
+            for (id, address) in (*first..).zip(plan.nodes.addresses_from(*first)) {
+                if wanted.next_if_eq(&id).is_some() {
+                    self.object(plan, scribe, id, address);
+                }
+                if wanted.peek().is_none() {
+                    break;
+                }
             }
         }
-        batch.seal();
-        batch
+        self.seal();
     }
 
     /// Ends the batch: no more names come.
     pub(super) fn seal(&mut self) {
-        self.places = FxHashMap::default();
-        self.numbers = FxHashMap::default();
-        self.fingerprints = self.names.iter().map(|name| fingerprint(name)).collect();
+        self.names.seal();
+    }
+
+    /// Empties it for other objects, for which it has room then.
+    pub(super) fn clear(&mut self) {
+        if self.links.capacity() > MOST_LINKS {
+            *self = Self::default();
+        }
+        self.names.clear();
+        self.nodes.clear();
+        self.links.clear();
+        self.natives.clear();
+        self.numbers.clear();
     }
 
     fn object(&mut self, plan: &Plan<'_>, scribe: &mut Scribe<'_>, id: u32, address: Address) {
@@ -129,8 +152,8 @@ impl Batch {
         } = scribe;
         let (node_type, name) = namer.describe(address, &map);
         let name = match name {
-            NodeName::Shared(name) => self.name(&name),
-            NodeName::Own(name) => self.name_text(&name),
+            NodeName::Shared(name) => self.names.number_of(&name),
+            NodeName::Own(name) => self.names.number_of(&name),
         };
         let before = self.links.len();
         let edges = reader.edges_unchecked(address, &map);
@@ -212,7 +235,7 @@ impl Batch {
         bytes: u64,
         links: Vec<(EdgeKind, EdgeName, u64)>,
     ) {
-        let name = self.name_text(name);
+        let name = self.names.number_of(name);
         self.nodes.push(Node {
             node_type: NodeType::Synthetic,
             name,
@@ -228,7 +251,7 @@ impl Batch {
 
     /// Adds a node for memory outside of the heap.
     pub(super) fn native(&mut self, id: u64, address: u64, bytes: u64) {
-        let name = self.name_text("system / JSArrayBufferData");
+        let name = self.names.number_of("system / JSArrayBufferData");
         self.nodes.push(Node {
             node_type: NodeType::Native,
             name,
@@ -241,56 +264,54 @@ impl Batch {
 
     fn link(&mut self, kind: EdgeKind, name: &EdgeName, to: To) {
         // Elements and hidden links have numbers, all others have names, in which readers look for numbers in vain.
-        let name = match (kind, name) {
-            (EdgeKind::Element | EdgeKind::Hidden, EdgeName::Index(index)) => {
-                LinkName::Index(*index)
+        let (kind, is_text, name) = match (kind, name) {
+            (EdgeKind::Element | EdgeKind::Hidden, EdgeName::Index(index)) => (kind, false, *index),
+            (_, EdgeName::Index(index)) => {
+                (kind, true, u64::from(self.names.number_of_number(*index)))
             }
-            (_, EdgeName::Index(index)) => LinkName::Name(self.name_number(*index)),
-            (_, EdgeName::Name(name)) => LinkName::Name(self.name_text(name)),
+            (_, EdgeName::Name(name)) => {
+                let kind = match kind {
+                    EdgeKind::Element | EdgeKind::Hidden => EdgeKind::Internal,
+                    kind => kind,
+                };
+                (kind, true, u64::from(self.names.number_of(name)))
+            }
         };
-        let kind = match (kind, name) {
-            (EdgeKind::Element | EdgeKind::Hidden, LinkName::Name(_)) => EdgeKind::Internal,
-            (kind, _) => kind,
+        let place = match to {
+            To::Node(place) => place,
+            To::Native { address, bytes } => {
+                self.natives.push(NativeLink {
+                    link: self.links.len(),
+                    address,
+                    bytes,
+                });
+                0
+            }
         };
-        self.links.push(Link { kind, name, to });
+        self.links.push(Link::new(kind, is_text, name, place));
     }
 
-    fn name(&mut self, name: &Arc<str>) -> u32 {
-        if let Some(place) = self.places.get(name) {
-            return *place;
-        }
-        let place = self.names.len() as u32;
-        self.names.push(Arc::clone(name));
-        self.places.insert(Arc::clone(name), place);
-        place
-    }
-
-    fn name_text(&mut self, name: &str) -> u32 {
-        match self.places.get(name) {
-            Some(place) => *place,
-            None => self.name(&Arc::from(name)),
+    /// Gives the memory outside of the heap that is referred to its places in the file, which `place` tells by address and size.
+    pub(super) fn place_natives(&mut self, mut place: impl FnMut(u64, u64) -> u64) {
+        for native in &self.natives {
+            if let Some(link) = self.links.get_mut(native.link) {
+                link.to = place(native.address, native.bytes);
+            }
         }
     }
 
-    fn name_number(&mut self, number: u64) -> u32 {
-        if let Some(place) = self.numbers.get(&number) {
-            return *place;
+    /// Gives the names of the sealed batch their numbers in the table of strings, which `number` tells.
+    ///
+    /// # Errors
+    /// As `number`.
+    pub(super) fn number_names(
+        &mut self,
+        mut number: impl FnMut(&str, Fingerprint) -> io::Result<u32>,
+    ) -> io::Result<()> {
+        for (name, print) in self.names.all() {
+            self.numbers.push(number(name, print)?);
         }
-        let place = self.name_text(itoa::Buffer::new().format(number));
-        self.numbers.insert(number, place);
-        place
-    }
-
-    /// What the batch's objects and references are called, once it is sealed.
-    pub(super) fn names(&self) -> impl Iterator<Item = (&str, Fingerprint)> {
-        let names = self.names.iter().map(|name| &**name);
-        names.zip(self.fingerprints.iter().copied())
-    }
-
-    /// The memory outside of the heap that is referred to, in order.
-    pub(super) fn natives_mut(&mut self) -> impl Iterator<Item = &mut To> {
-        let places = self.links.iter_mut().map(|link| &mut link.to);
-        places.filter(|to| matches!(to, To::Native { .. }))
+        Ok(())
     }
 
     pub(super) fn node_count(&self) -> u64 {
@@ -301,13 +322,18 @@ impl Batch {
         self.links.len() as u64
     }
 
-    /// The text, for `names` saying the number of each name in the table of strings.
-    pub(super) fn text(&self, names: &[u32], is_first: bool) -> Text {
-        let number = |name: u32| names.get(name as usize).copied().map_or(0, u64::from);
-        let mut text = Text {
-            nodes: Vec::with_capacity(self.nodes.len() * 40),
-            edges: Vec::with_capacity(self.links.len() * 20),
+    /// Writes the text of a batch whose names have their numbers over what `text` says.
+    pub(super) fn format(&self, is_first: bool, text: &mut Text) {
+        let number = |name: u32| {
+            self.numbers
+                .get(name as usize)
+                .copied()
+                .map_or(0, u64::from)
         };
+        let mut line = Line::default();
+        let Text { nodes, edges } = text;
+        nodes.clear();
+        nodes.reserve(self.nodes.len() * 44);
         for node in &self.nodes {
             let numbers: [u64; NUMBERS_PER_NODE as usize] = [
                 node.node_type as u64,
@@ -319,22 +345,18 @@ impl Batch {
                 0,
                 node.address,
             ];
-            let is_first = is_first && text.nodes.is_empty();
-            push_numbers(&mut text.nodes, is_first, &numbers);
+            line.push(nodes, is_first && nodes.is_empty(), &numbers);
         }
+        edges.clear();
+        edges.reserve(self.links.len() * 20);
         for link in &self.links {
-            let name = match link.name {
-                LinkName::Name(name) => number(name),
-                LinkName::Index(index) => index,
+            let name = link.name >> Link::NAME_SHIFT;
+            let name = match link.name & Link::IS_TEXT {
+                0 => name,
+                _ => number(name as u32),
             };
-            let to = match link.to {
-                To::Node(place) => place * NUMBERS_PER_NODE,
-                To::Native { .. } => 0,
-            };
-            let numbers = [edge_kind_number(link.kind), name, to];
-            let is_first = is_first && text.edges.is_empty();
-            push_numbers(&mut text.edges, is_first, &numbers);
+            let numbers = [link.name & Link::KIND, name, link.to * NUMBERS_PER_NODE];
+            line.push(edges, is_first && edges.is_empty(), &numbers);
         }
-        text
     }
 }

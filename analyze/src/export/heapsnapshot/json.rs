@@ -69,30 +69,62 @@ pub(super) fn write_head(out: &mut impl Write, nodes: u64, edges: u64) -> io::Re
     write!(out, "\"nodes\":[")
 }
 
-/// Room for a line of [`push_numbers`]: a number has 20 digits at most, and what separates it from the one before two characters.
-const LINE: usize = NUMBERS_PER_NODE as usize * 22;
-
-/// Appends numbers with commas between, and a line break in front unless these are the first. They are as many as a node has at most.
-pub(super) fn push_numbers(text: &mut Vec<u8>, is_first: bool, numbers: &[u64]) {
-    let mut digits = itoa::Buffer::new();
-    // A line is appended as a whole: most numbers are short, and the vector would look for room as often.
-    let mut line = [0; LINE];
-    let mut len = 0;
-    let mut push = |bytes: &[u8]| {
-        if let Some(room) = line.get_mut(len..len + bytes.len()) {
-            room.copy_from_slice(bytes);
-            len += bytes.len();
-        }
-    };
-    for (index, number) in numbers.iter().enumerate() {
-        match index {
-            0 if is_first => {}
-            0 => push(b"\n,"),
-            _ => push(b","),
-        }
-        push(digits.format(*number).as_bytes());
+/// All numbers of two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
     }
-    text.extend_from_slice(line.get(..len).unwrap_or_default());
+    pairs
+};
+
+/// Room for a line: a number has 20 digits at most and one character in front, and no more are in a line than a node has.
+/// A power of two, so that no place needs to be compared with it.
+const LINE: usize = 256;
+const _: () = assert!(LINE.is_power_of_two() && LINE > NUMBERS_PER_NODE as usize * 21);
+
+/// Writes numbers with commas between. Half of the time of an export went there, so it is not left to formatting as such: a line is
+/// written from its end, where it need not be known how many digits a number has, and appended as a whole.
+pub(super) struct Line([u8; LINE]);
+
+impl Default for Line {
+    fn default() -> Self {
+        Self([0; LINE])
+    }
+}
+
+impl Line {
+    /// Appends numbers, and a line break in front unless these are the first. They are as many as a node has at most.
+    pub(super) fn push(&mut self, text: &mut Vec<u8>, is_first: bool, numbers: &[u64]) {
+        let mut start = LINE;
+        let mut put = |byte: u8| {
+            start = start.wrapping_sub(1);
+            self.0[start % LINE] = byte;
+        };
+        for number in numbers.iter().take(NUMBERS_PER_NODE as usize).rev() {
+            let mut rest = *number;
+            while rest >= 100 {
+                let [tens, ones] = PAIRS[(rest % 100) as usize];
+                put(ones);
+                put(tens);
+                rest /= 100;
+            }
+            let [tens, ones] = PAIRS[(rest % 100) as usize];
+            put(ones);
+            if rest >= 10 {
+                put(tens);
+            }
+            put(b',');
+        }
+        if is_first {
+            start += 1;
+        } else {
+            put(b'\n');
+        }
+        text.extend_from_slice(self.0.get(start..).unwrap_or_default());
+    }
 }
 
 /// Appends a string in quotes. All that is not ASCII is escaped: DevTools reads files in pieces, in which a character
@@ -150,9 +182,24 @@ mod tests {
     #[test]
     fn numbers_are_separated() {
         let mut text = Vec::new();
-        push_numbers(&mut text, true, &[1, 20]);
-        push_numbers(&mut text, false, &[300, u64::MAX]);
+        let mut line = Line::default();
+        line.push(&mut text, true, &[1, 20]);
+        line.push(&mut text, false, &[300, u64::MAX]);
         assert_eq!(text, b"1,20\n,300,18446744073709551615");
+        let most = [u64::MAX; NUMBERS_PER_NODE as usize];
+        text.clear();
+        line.push(&mut text, false, &most);
+        assert_eq!(
+            text,
+            format!("\n{}", ",18446744073709551615".repeat(8)).as_bytes()
+        );
+        let mut numbers: Vec<u64> = (0..1200).collect();
+        numbers.extend((0..20).flat_map(|power| [10_u64.pow(power) - 1, 10_u64.pow(power)]));
+        for number in numbers {
+            text.clear();
+            line.push(&mut text, true, &[number]);
+            assert_eq!(text, number.to_string().as_bytes());
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Heap snapshots as V8 itself writes them, for Chrome DevTools, VS Code, memlab and whatever else reads them.
 //!
 //! The format has no specification: it is what `HeapSnapshotJSONSerializer` writes and what the heap-snapshot worker of DevTools
-//! reads. A snapshot says first how many nodes and edges it has, and last what they are called; so nodes, edges and
-//! strings go to temporary files, and memory is needed for the graph and the strings' fingerprints alone.
+//! reads. A snapshot says first how many nodes and edges it has, and last what they are called; so edges and
+//! strings go to temporary files, nodes too unless the snapshot is a file, and memory is needed for the graph and the strings'
+//! fingerprints alone.
 //!
 //! Nodes are the objects that are alive, in address order, behind a synthetic root, `(GC roots)` and one node for each
 //! kind of root. Types, names and edges follow V8's (`V8HeapExplorer`), because readers tell classes by them.
@@ -10,7 +11,9 @@
 mod batch;
 mod ids;
 mod json;
+mod names;
 mod node;
+mod pipeline;
 mod plan;
 mod recent;
 mod release;
@@ -18,19 +21,17 @@ mod spool;
 mod strings;
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 pub use ids::ObjectIds;
 pub use spool::Out;
 
-use self::batch::{Batch, Scribe, To};
+use self::batch::{Batch, Scribe, Text};
+use self::pipeline::Steps;
 use self::plan::Plan;
-use self::spool::Spool;
+use self::spool::{Front, Spool};
 use self::strings::Strings;
 use crate::graph::{
     DominatorTree, EdgeKind, EdgeName, Ephemeron, Nodes, Reachable, References, RootKind,
@@ -39,8 +40,8 @@ use crate::v8::Objects;
 
 /// Objects of a batch: enough that the text of one is written in one go, few enough that several fit in the caches.
 const BATCH: usize = 8192;
-/// Batches are made in groups of so many for each core.
-const GROUP: usize = 2;
+/// About so many edges has a node: the first guess of how many digits their number has.
+const EDGES_PER_NODE: u64 = 5;
 
 /// What goes into a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,39 +134,70 @@ pub fn write(
     let first = 2 + kinds.len() as u64;
     let plan = Plan::new(&source, &references, first, options);
     let mut writer = Writer::new(&out, first + plan.kept_count())?;
-    writer.add(&[roots(source.roots, &kinds, &plan)])?;
+    writer.add(roots(source.roots, &kinds, &plan))?;
 
     let kept = plan.kept();
     let batches: Vec<&[u32]> = kept.chunks(BATCH).collect();
-    let scribes = Mutex::new(Vec::new());
-    let lock = || scribes.lock().unwrap_or_else(PoisonError::into_inner);
-    let batch = |objects: &[u32]| {
-        let idle = lock().pop();
-        let mut scribe = idle.unwrap_or_else(|| Scribe::new(&plan));
-        let batch = Batch::of(&plan, &mut scribe, objects);
-        lock().push(scribe);
-        batch
+    // What one batch has needed, the next can use.
+    let (scribes, spare, texts) = (Pool::default(), Pool::default(), Pool::default());
+    let Writer {
+        nodes,
+        edges,
+        numbering,
+    } = &mut writer;
+    let steps = Steps {
+        make: |at: usize| {
+            let mut scribe = scribes.take(|| Scribe::new(&plan));
+            let mut batch: Batch = spare.take(Batch::default);
+            let objects = batches.get(at).copied().unwrap_or_default();
+            batch.fill(&plan, &mut scribe, objects);
+            scribes.give(scribe);
+            batch
+        },
+        number: |mut batch: Batch| {
+            numbering.number(&mut batch)?;
+            Ok(batch)
+        },
+        format: |mut batch: Batch| {
+            let mut text = texts.take(Text::default);
+            batch.format(false, &mut text);
+            batch.clear();
+            spare.give(batch);
+            text
+        },
+        write: |text: Text| {
+            nodes.write_all(&text.nodes)?;
+            edges.write_all(&text.edges)?;
+            texts.give(text);
+            Ok(())
+        },
     };
-    // One thread numbers and writes what all cores have made, while they make more.
-    let (sender, receiver) = sync_channel(1);
-    let written = thread::scope(|scope| {
-        let writer = scope.spawn(|| writer.add_all(receiver));
-        let mut done = 0;
-        for group in batches.chunks(rayon::current_num_threads() * GROUP) {
-            let made: Vec<Batch> = group.par_iter().map(|objects| batch(objects)).collect();
-            // The writer has failed, and says why.
-            if sender.send(made).is_err() {
-                break;
-            }
-            let objects = group.iter().map(|objects| objects.len() as u64);
-            done += objects.sum::<u64>();
-            progress(done);
-        }
-        drop(sender);
-        writer.join()
-    });
-    let writer = written.map_err(|_| io::Error::other("the writing thread panicked"))??;
+    let threads = rayon::current_num_threads();
+    pipeline::run(batches.len(), threads, steps, |done| {
+        progress((done * BATCH).min(kept.len()) as u64);
+    })?;
     writer.finish(&mut out)
+}
+
+/// What is used again and again, by one thread at a time.
+struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Pool<T> {
+    fn take(&self, make: impl FnOnce() -> T) -> T {
+        let idle = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(make)
+    }
+
+    fn give(&self, idle: T) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(idle);
+    }
 }
 
 /// The nodes that stand for no object.
@@ -215,9 +247,14 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
 }
 
 /// The parts of a snapshot, on their way.
-struct Writer {
-    nodes: Spool,
+struct Writer<'a> {
+    nodes: Front<'a>,
     edges: Spool,
+    numbering: Numbering,
+}
+
+/// Who gives names and memory outside of the heap their numbers, in the order of the file.
+struct Numbering {
     strings: Strings,
     written: Written,
     /// Memory outside of the heap: its place among the nodes, by address.
@@ -228,96 +265,80 @@ struct Writer {
     first_native: u64,
 }
 
-impl Writer {
-    fn new(out: &Out<'_>, first_native: u64) -> io::Result<Self> {
+impl Numbering {
+    fn number(&mut self, batch: &mut Batch) -> io::Result<()> {
+        batch.place_natives(|address, bytes| {
+            let next = self.first_native + self.native_nodes.len() as u64;
+            *self.natives.entry(address).or_insert_with(|| {
+                self.native_nodes.push((address, bytes));
+                next
+            })
+        });
+        batch.number_names(|name, print| self.strings.index_of(name, print))?;
+        self.written.nodes += batch.node_count();
+        self.written.edges += batch.edge_count();
+        Ok(())
+    }
+}
+
+impl<'a> Writer<'a> {
+    fn new(out: &Out<'a>, first_native: u64) -> io::Result<Self> {
         let spool = || Spool::new(out.directory());
+        let mut head = Vec::new();
+        json::write_head(&mut head, first_native, first_native * EDGES_PER_NODE)?;
         Ok(Self {
-            nodes: spool()?,
+            nodes: Front::new(out, &head)?,
             edges: spool()?,
-            strings: Strings::new(spool()?)?,
-            written: Written::default(),
-            natives: FxHashMap::default(),
-            native_nodes: Vec::new(),
-            first_native,
+            numbering: Numbering {
+                strings: Strings::new(spool()?)?,
+                written: Written::default(),
+                natives: FxHashMap::default(),
+                native_nodes: Vec::new(),
+                first_native,
+            },
         })
     }
 
-    /// Gives memory outside of the heap its place among the nodes.
-    fn place_native(&mut self, to: &mut To) {
-        if let To::Native { address, bytes } = *to {
-            let next = self.first_native + self.native_nodes.len() as u64;
-            let place = *self.natives.entry(address).or_insert_with(|| {
-                self.native_nodes.push((address, bytes));
-                next
-            });
-            *to = To::Node(place);
-        }
-    }
-
-    /// Adds groups of batches as they come.
-    fn add_all(mut self, groups: Receiver<Vec<Batch>>) -> io::Result<Self> {
-        for mut made in groups {
-            for to in made.iter_mut().flat_map(Batch::natives_mut) {
-                self.place_native(to);
-            }
-            self.add(&made)?;
-        }
-        Ok(self)
-    }
-
-    fn add(&mut self, batches: &[Batch]) -> io::Result<()> {
-        let mut numbers = Vec::with_capacity(batches.len());
-        for batch in batches {
-            let of_batch: io::Result<Vec<u32>> = batch
-                .names()
-                .map(|(name, print)| self.strings.index_of(name, print))
-                .collect();
-            numbers.push(of_batch?);
-        }
-        let is_first = self.written.nodes == 0;
-        let texts: Vec<_> = batches
-            .par_iter()
-            .zip(&numbers)
-            .map(|(batch, numbers)| batch.text(numbers, is_first))
-            .collect();
-        for (batch, text) in batches.iter().zip(texts) {
-            self.nodes.write_all(&text.nodes)?;
-            self.edges.write_all(&text.edges)?;
-            self.written.nodes += batch.node_count();
-            self.written.edges += batch.edge_count();
-        }
-        Ok(())
+    fn add(&mut self, mut batch: Batch) -> io::Result<()> {
+        let is_first = self.numbering.written.nodes == 0;
+        self.numbering.number(&mut batch)?;
+        let mut text = Text::default();
+        batch.format(is_first, &mut text);
+        self.nodes.write_all(&text.nodes)?;
+        self.edges.write_all(&text.edges)
     }
 
     fn finish(mut self, out: &mut Out<'_>) -> io::Result<Written> {
         let mut natives = Batch::default();
-        for (number, (address, bytes)) in self.native_nodes.iter().enumerate() {
+        for (number, (address, bytes)) in self.numbering.native_nodes.iter().enumerate() {
             // Even ids are no objects'; those of the roots come first.
             natives.native(1000 + number as u64 * 2, *address, *bytes);
         }
         natives.seal();
-        self.add(&[natives])?;
-        let mut written = self.written;
-        written.strings = self.strings.len() as u64;
-        let mut bytes = 0;
-        let mut put = |out: &mut Out<'_>, text: &[u8]| {
-            bytes += text.len() as u64;
-            out.write_all(text)
-        };
+        self.add(natives)?;
+        let Numbering {
+            strings,
+            mut written,
+            ..
+        } = self.numbering;
+        written.strings = strings.len() as u64;
         let mut head = Vec::new();
         json::write_head(&mut head, written.nodes, written.edges)?;
-        put(out, &head)?;
-        let nodes = self.nodes.copy_to(out)?;
+        written.bytes = self.nodes.finish(&head, out)?;
+        let mut put = |out: &mut Out<'_>, text: &[u8]| {
+            written.bytes += text.len() as u64;
+            out.write_all(text)
+        };
         put(out, b"],\n\"edges\":[")?;
         let edges = self.edges.copy_to(out)?;
         put(
             out,
             b"],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":[",
         )?;
-        let strings = self.strings.into_texts().copy_to(out)?;
+        let strings = strings.into_texts().copy_to(out)?;
         put(out, b"]}\n")?;
         out.flush()?;
-        written.bytes = bytes + nodes + edges + strings;
+        written.bytes += edges + strings;
         Ok(written)
     }
 }
