@@ -112,23 +112,27 @@ impl FaultLog {
         let threads = procfs::threads(self.pid).map_err(|_| Errno::ESRCH)?;
         let mut any = false;
         for tid in threads {
-            if !self.watched.insert(tid) {
-                continue;
-            }
-            match self.watch(tid) {
-                Ok(()) => {
-                    any = true;
-                    self.before_first_start.insert(tid);
-                }
-                // It has ended since.
-                Err(Errno::ESRCH) => {}
-                Err(errno) => return Err(errno),
+            if !self.watched.contains(&tid) {
+                any |= self.watch(tid)?;
             }
         }
         Ok(any)
     }
 
-    fn watch(&mut self, tid: pid_t) -> Result<(), Errno> {
+    /// Watches a thread; whether it has not ended since.
+    fn watch(&mut self, tid: pid_t) -> Result<bool, Errno> {
+        self.watched.insert(tid);
+        match self.open_events(tid) {
+            Ok(()) => {
+                self.before_first_start.insert(tid);
+                Ok(true)
+            }
+            Err(Errno::ESRCH) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn open_events(&mut self, tid: pid_t) -> Result<(), Errno> {
         let page_size = usize::try_from(self.page_size).unwrap_or(4096);
         for output in &mut self.outputs {
             let first = output.ring.as_ref().map(|(_, event)| event);
@@ -175,10 +179,7 @@ impl FaultLog {
             if self.before_first_start.remove(&by) {
                 // What it has done so far is not in the log.
                 entries.incomplete = true;
-                self.watched.insert(tid);
-                self.before_first_start.insert(tid);
-                let result = self.watch(tid);
-                self.is_blind |= !matches!(result, Ok(()) | Err(Errno::ESRCH));
+                self.is_blind |= self.watch(tid).is_err();
             }
         }
         entries.incomplete |= self.is_blind;
