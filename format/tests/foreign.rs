@@ -357,13 +357,19 @@ fn segment() -> Vec<u8> {
     ];
     let mut ranges = 0x1_0000_u64.to_le_bytes().to_vec();
     ranges.extend(64_u64.to_le_bytes());
-    let mut head = 64_u64.to_le_bytes().to_vec();
-    for count in [1, streams.len() as u32, 2, 3, 1, 1, 0] {
+    payload(64, [2, 3, 1, 1, 0], &ranges, &streams)
+}
+
+/// The payload of a segment with one range: so many groups, items, far targets, constants and sources; its tables, and its streams by
+/// their numbers, each in a frame.
+fn payload(memory_len: u64, counts: [u32; 5], tables: &[u8], streams: &[(u32, &[u8])]) -> Vec<u8> {
+    let mut head = memory_len.to_le_bytes().to_vec();
+    for count in [1, streams.len() as u32].into_iter().chain(counts) {
         head.extend(count.to_le_bytes());
     }
-    let crc = crc32(&[head.as_slice(), &ranges].concat());
+    let crc = crc32(&[head.as_slice(), tables].concat());
     head.extend(crc.to_le_bytes());
-    let mut payload = [head, ranges].concat();
+    let mut payload = [head.as_slice(), tables].concat();
     let frames: Vec<Vec<u8>> = streams.iter().map(|(_, raw)| zstd_frame(raw)).collect();
     for ((stream, raw), frame) in streams.iter().zip(&frames) {
         for number in [*stream, raw.len() as u32, frame.len() as u32] {
@@ -412,21 +418,8 @@ fn text_segment(addr: u64, len: u64, own: &[u8], copies: Option<(Sources<'_>, &[
         tables.extend((text.len() as u32).to_le_bytes());
         tables.extend(crc32(text).to_le_bytes());
     }
-    let mut head = len.to_le_bytes().to_vec();
-    for count in [1, streams.len() as u32, 1, 1, 0, 0, sources.len() as u32] {
-        head.extend(count.to_le_bytes());
-    }
-    let crc = crc32(&[head.as_slice(), &tables].concat());
-    head.extend(crc.to_le_bytes());
-    let mut payload = [head, tables].concat();
-    let frames: Vec<Vec<u8>> = streams.iter().map(|(_, raw)| zstd_frame(raw)).collect();
-    for ((stream, raw), frame) in streams.iter().zip(&frames) {
-        for number in [*stream, raw.len() as u32, frame.len() as u32] {
-            payload.extend(number.to_le_bytes());
-        }
-    }
-    payload.extend(frames.concat());
-    payload
+    let counts = [1, 1, 0, 0, sources.len() as u32];
+    payload(len, counts, &tables, &streams)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Packed memory: many V8 objects with the same words next to each other.
 //!
-//! A *segment* holds some megabytes of memory, in ranges, and needs nothing but itself to be decoded, and texts of earlier segments. Its memory is cut into *items*: objects, or
-//! stretches without objects. Items that are alike form a *group*; what a group's items have at the same place forms a
+//! A *segment* holds some megabytes of memory, in ranges, and is decoded with nothing but itself and texts of earlier segments. Its memory is
+//! cut into *items*: objects, or stretches without objects. Items that are alike form a *group*; what a group's items have at the same place forms a
 //! *column*; and columns go, in words of few bits, into *streams*, each compressed by itself. A reference is stored as the number of what it leads
 //! to, in the order of addresses: what was allocated together has neighbouring numbers.
 //!
