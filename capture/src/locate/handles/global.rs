@@ -27,7 +27,8 @@ const NORMAL: u8 = 1;
 const MAX_BLOCKS: usize = 1 << 14;
 
 impl Search<'_> {
-    /// Global handles: blocks of nodes, up to V8 7 right from `GlobalHandles`, later from a `NodeSpace`: one of `known` if there are any.
+    /// Global handles: blocks of nodes, up to V8 7 right from `GlobalHandles`, later from a `NodeSpace`, which begins with a pointer to
+    /// it: one of `known` if there are any.
     pub(super) fn global(&mut self, object: u64, fields: &[u64], known: &[u64]) -> bool {
         let mut blocks: Vec<u64> = self.blocks_among(fields);
         let mut space = None;
@@ -36,6 +37,10 @@ impl Search<'_> {
                 |word: &u64| is_pointer(*word) && (known.is_empty() || known.contains(word));
             for pointer in fields.iter().copied().filter(is_wanted) {
                 let words = self.some_words(pointer, SPACE_BYTES);
+                // Else what merely lies in front of a space would pass for one.
+                if words.first() != Some(&object) {
+                    continue;
+                }
                 blocks = self.blocks_among(&words);
                 if !blocks.is_empty() {
                     space = Some(pointer);

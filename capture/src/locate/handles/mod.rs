@@ -76,6 +76,12 @@ impl Holders {
         self.pointers.extend(other.pointers);
     }
 
+    /// All that may begin with a pointer to an isolate.
+    fn objects(&self) -> impl Iterator<Item = u64> {
+        let known = self.global.iter().chain(&self.scopes);
+        known.chain(&self.others).copied()
+    }
+
     fn is_empty(&self) -> bool {
         self.global.is_empty() || self.scopes.is_empty() || self.eternal.is_empty()
     }
@@ -108,6 +114,8 @@ pub fn find_handles_again(
 struct Search<'a> {
     memory: &'a dyn Memory,
     handles: Handles,
+    /// Where objects that belong to the isolate begin: the one before ends there at the latest.
+    objects: BTreeSet<u64>,
     /// What was peeked at: the isolate has thousands of pointers, most of them to few pages, and a live process may be waiting.
     pages: BTreeMap<u64, Option<Vec<u8>>>,
     /// Whether nothing of a page can be read if not all of it can.
@@ -119,6 +127,7 @@ impl<'a> Search<'a> {
         Self {
             memory,
             handles: Handles::default(),
+            objects: BTreeSet::new(),
             pages: BTreeMap::new(),
             has_whole_pages,
         }
@@ -137,7 +146,7 @@ impl<'a> Search<'a> {
         self.handles.holders.pointers.insert(isolate, pointers);
         if self.handles.scopes.is_none() {
             for object in self.handles.holders.others.clone() {
-                let fields = self.some_words(object, OBJECT_BYTES);
+                let fields = self.fields(object);
                 if self.no_scopes(&fields) {
                     break;
                 }
@@ -148,6 +157,7 @@ impl<'a> Search<'a> {
 
     /// Looks for what leads to handles among that to which an isolate points.
     fn look_at(&mut self, pointers: &[u64], isolate: u64, words: &[u64]) {
+        self.add_objects(pointers.iter().copied(), isolate);
         for &pointer in pointers {
             match self.peek(pointer) {
                 Some(first) if first == isolate => self.object_of_isolate(pointer, words),
@@ -178,6 +188,7 @@ impl<'a> Search<'a> {
         for queue in holders.microtasks.iter().filter(|it| words.contains(it)) {
             self.microtasks(*queue);
         }
+        self.add_objects(holders.objects(), isolate);
         let of_isolate = |search: &mut Self, object: u64| {
             (search.peek(object) == Some(isolate)).then(|| search.fields(object))
         };
@@ -220,18 +231,29 @@ impl<'a> Search<'a> {
         self.handles.memory.push(MemoryRange { start, len });
     }
 
+    /// Adds those that begin with a pointer to the isolate to what is known to.
+    fn add_objects(&mut self, pointers: impl Iterator<Item = u64>, isolate: u64) {
+        for pointer in pointers {
+            if self.peek(pointer) == Some(isolate) {
+                self.objects.insert(pointer);
+            }
+        }
+    }
+
     /// Something that begins with a pointer to the isolate.
     fn object_of_isolate(&mut self, object: u64, isolate: &[u64]) {
         let fields = self.fields(object);
-        let leads_to_handles = (self.handles.global.is_none() && self.global(object, &fields, &[]))
-            || (self.handles.scopes.is_none() && self.scopes(object, &fields, isolate));
-        if !leads_to_handles {
+        let is_global = self.handles.global.is_none() && self.global(object, &fields, &[]);
+        let is_scopes = self.handles.scopes.is_none() && self.scopes(object, &fields, isolate);
+        if !is_global && !is_scopes {
             self.other(object, &fields);
         }
     }
 
     fn fields(&mut self, object: u64) -> Vec<u64> {
-        let fields = self.some_words(object, OBJECT_BYTES);
+        let next = self.objects.range(object.saturating_add(1)..).next();
+        let len = next.map_or(OBJECT_BYTES, |next| (next - object).min(OBJECT_BYTES));
+        let fields = self.some_words(object, len);
         self.keep(object, fields.len() as u64 * 8);
         fields
     }
