@@ -20,6 +20,7 @@ mod semispace;
 mod shape;
 mod strings;
 mod surroundings;
+mod text;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,7 @@ use super::raw::stays;
 use super::semispace::pages_in_use;
 use super::shape::{Representation, StringType, Type};
 use super::strings::{HASH, Head, NO_HASH, is_code};
+use super::text::Text;
 use super::{Image, REPLACEMENT, bytes};
 use crate::content::edits::{Edit, Fill};
 use crate::content::scan::{on_all_cores, outside};
@@ -24,9 +25,6 @@ const ELEMENTS: u64 = 32;
 const PIECE_BYTES: usize = 256 << 10;
 /// So many forwarding addresses make a page one that is not in use.
 const MIN_MOVED: u32 = 8;
-/// So many words of nothing but printable characters in a row are text, whatever they are part of: the rest of a string whose
-/// head was overwritten.
-const MIN_TEXT_WORDS: u64 = 2;
 
 /// The edits in all pages.
 pub(super) fn edits(image: &Image<'_>, dead: &[MemoryRange], kept: &Kept) -> Vec<Edit> {
@@ -40,20 +38,23 @@ pub(super) fn edits(image: &Image<'_>, dead: &[MemoryRange], kept: &Kept) -> Vec
         .iter()
         .flat_map(|page| clipped(image.stored, page.area_start, page.area_end))
         .collect();
+    let whole = |page: &Page| MemoryRange {
+        start: page.address,
+        len: page.area_end.saturating_sub(page.address),
+    };
     let read_only = image
         .pages
         .iter()
         .filter(|page| page.space == Space::ReadOnly);
-    let read_only = read_only.map(|page| MemoryRange {
-        start: page.address,
-        len: page.area_end.saturating_sub(page.address),
-    });
+    let mut whole_pages: Vec<MemoryRange> = image.pages.iter().map(whole).collect();
+    whole_pages.sort_unstable();
     let rules = Rules {
         image,
         kept,
         kept_bytes: bytes::of_code(image, &heap),
         dead,
-        read_only: read_only.collect(),
+        read_only: read_only.map(whole).collect(),
+        heap: whole_pages,
         in_use: pages_in_use(image.memory, image.pages, image.isolates),
     };
     let room = || vec![0; PIECE_BYTES];
@@ -68,6 +69,8 @@ struct Rules<'a> {
     kept_bytes: HashSet<u64>,
     dead: &'a [MemoryRange],
     read_only: Vec<MemoryRange>,
+    /// All pages, sorted.
+    heap: Vec<MemoryRange>,
     /// Pages of new space that certainly are in use.
     in_use: BTreeSet<u64>,
 }
@@ -91,7 +94,7 @@ impl Rules<'_> {
             }
             return;
         }
-        let mut text = Text::default();
+        let mut text = Text::new(&self.heap);
         for range in outside(&stored, self.dead) {
             let mut at = range.start.next_multiple_of(8);
             while at < range.end() {
@@ -297,129 +300,9 @@ fn aligned(address: u64, head: u64, length: u64) -> Option<u64> {
         .checked_next_multiple_of(8)
 }
 
-fn push(found: &mut Vec<Edit>, start: u64, end: u64, fill: Fill) {
+pub(super) fn push(found: &mut Vec<Edit>, start: u64, end: u64, fill: Fill) {
     if let Some(len) = end.checked_sub(start).filter(|len| *len > 0) {
         let range = MemoryRange { start, len };
         found.push(Edit { range, fill });
-    }
-}
-
-/// A run of words that look like text.
-#[derive(Debug, Default)]
-struct Text {
-    start: u64,
-    words: u64,
-    /// Those of them that are full of characters; text begins and ends anywhere in a word.
-    full: u64,
-    /// Whether one of them can hardly be anything else.
-    is_sure: bool,
-}
-
-impl Text {
-    fn word(&mut self, address: u64, word: u64, found: &mut Vec<Edit>) {
-        let full = is_text(word);
-        if !full && !is_edge_of_text(word) {
-            return self.end(found);
-        }
-        if self.words == 0 {
-            self.start = address;
-        }
-        self.words += 1;
-        self.full += u64::from(full);
-        self.is_sure |= (full && is_plain_text(word)) || is_last_letters(word);
-    }
-
-    fn end(&mut self, found: &mut Vec<Edit>) {
-        if self.is_sure || (self.words >= MIN_TEXT_WORDS && self.full > 0) {
-            push(found, self.start, self.start + 8 * self.words, Fill::ZERO);
-        }
-        *self = Self::default();
-    }
-}
-
-/// Whether a word is eight printable characters of one byte, or four of two.
-fn is_text(word: u64) -> bool {
-    let bytes = word.to_le_bytes();
-    let (units, _) = bytes.as_chunks::<2>();
-    bytes.iter().all(is_printable)
-        || units
-            .iter()
-            .all(|[low, high]| is_printable(low) && *high == 0)
-}
-
-/// Whether a word that [is text](is_text) is letters, digits and spaces only. So are six of 100,000 numbers above 131,072 that are no integers,
-/// and no others: alone between other words, it is the first or last eight letters of a string, of which the rest was overwritten.
-fn is_plain_text(word: u64) -> bool {
-    word.to_le_bytes()
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, 0 | b' '))
-}
-
-/// Whether a word is seven letters or digits and a zero: the end of a string, or a short one, of which the rest was overwritten, as by the
-/// head of free memory (V8 14.6). A number of which that is true is less than 10^-300, and no pointer has so many digits.
-fn is_last_letters(word: u64) -> bool {
-    let [letters @ .., last] = word.to_le_bytes();
-    last == 0 && letters.iter().all(u8::is_ascii_alphanumeric)
-}
-
-/// Whether a word is printable characters, with zeros before or behind them.
-fn is_edge_of_text(word: u64) -> bool {
-    let bytes = word.to_le_bytes();
-    let is_zero = |byte: &u8| *byte == 0;
-    let first = bytes.iter().position(|byte| !is_zero(byte)).unwrap_or(8);
-    let last = bytes.iter().rposition(|byte| !is_zero(byte)).unwrap_or(0);
-    let text = bytes.get(first..=last).unwrap_or_default();
-    !text.is_empty() && text.iter().all(is_printable)
-}
-
-const fn is_printable(byte: &u8) -> bool {
-    matches!(*byte, 0x20..0x7f | b'\t' | b'\n' | b'\r')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_told_from_pointers_and_numbers() {
-        assert!(is_text(u64::from_le_bytes(*b"password")));
-        assert!(is_text(u64::from_le_bytes(*b"p\0a\0s\0s\0")));
-        assert!(is_last_letters(u64::from_le_bytes(*b"passwor\0")));
-        assert!(!is_last_letters(u64::from_le_bytes(*b"secret\0\0")));
-        for word in [
-            0x0000_3a12_3456_7891,
-            0x7f12_3456_7890,
-            5 << 32,
-            1.5_f64.to_bits(),
-            u64::MAX,
-        ] {
-            assert!(!is_text(word), "{word:#x}");
-        }
-    }
-
-    /// What is replaced of words at 0, 8, 16 …
-    fn replaced(words: &[u64]) -> Vec<(u64, u64)> {
-        let mut found = Vec::new();
-        let mut text = Text::default();
-        for (address, word) in (0..).step_by(8).zip(words) {
-            text.word(address, *word, &mut found);
-        }
-        text.end(&mut found);
-        let range = |edit: &Edit| (edit.range.start, edit.range.len);
-        found.iter().map(range).collect()
-    }
-
-    #[test]
-    fn eight_letters_alone_are_text() {
-        let word = |letters: &[u8; 8]| u64::from_le_bytes(*letters);
-        let pointer = 0x0000_3a12_3456_7891;
-        assert_eq!(replaced(&[pointer, word(b"kguqhlqc"), pointer]), [(8, 8)]);
-        assert_eq!(replaced(&[pointer, word(b"k\0g\0u\0q\0")]), [(8, 8)]);
-        assert_eq!(replaced(&[word(b"a-b-c-d-"), pointer]), Vec::new());
-        assert_eq!(
-            replaced(&[word(b"a-b-c-d-"), word(b"e\0\0\0\0\0\0\0"), pointer]),
-            [(0, 16)]
-        );
-        assert_eq!(replaced(&[100.25_f64.to_bits(), 5 << 32]), Vec::new());
     }
 }
