@@ -1,4 +1,4 @@
-//! Packing: the pages of V8 as segments of packed memory, in which like words of like objects are next to each other.
+//! Packing: the pages of V8, and what lies in files, as segments of packed memory, in which like words of like objects are next to each other.
 //!
 //! The format knows no layout; what it asks for are the extents of objects and what their words are. Both come from the walk
 //! over the heap. Whatever the walk does not recognise is stored as bytes, so that all memory comes back as it was.
@@ -35,7 +35,7 @@ pub fn free_memory(objects: &Objects) -> Edits {
     free::unneeded(objects)
 }
 
-/// Writes all memory of an image, with `edits` made: the pages of V8 packed, the rest as it is. `progress` is told how many
+/// Writes all memory of an image, with `edits` made: the pages of V8 and what lies in files packed, the rest as it is. `progress` is told how many
 /// bytes have been written. Returns what could not be read.
 ///
 /// Segments are made on all cores, a few at a time: memory does not grow with the heap.

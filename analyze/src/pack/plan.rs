@@ -2,13 +2,16 @@
 
 use v8mini_format::MemoryRange;
 use v8mini_format::limits::{SEGMENT_MAX, SEGMENT_RANGES_MAX};
-use v8mini_format::model::Page;
+use v8mini_format::model::{Page, Region};
 
 use crate::v8::Objects;
 
 /// A segment has at most so many bytes. Four times as many would make a file 2 to 3 % smaller, and looking at a single object four
 /// times as slow.
 const SEGMENT_BYTES: u64 = SEGMENT_MAX;
+
+/// So many bytes in a file are worth packing.
+const FILE_BYTES: u64 = 1024;
 
 /// Everything that is stored, sorted by what becomes of it.
 #[derive(Debug, Default)]
@@ -74,7 +77,42 @@ impl<'a> Plan<'a> {
             plan.rest(range.start.max(at), range.end());
         }
         plan.close(&mut part);
+        plan.take_files(&objects.image().metadata.regions);
         plan
+    }
+
+    /// Packs what lies in files, too: the sources of Node's own modules, as a rule. In pieces of their own, they take a fifth more.
+    fn take_files(&mut self, regions: &[Region]) {
+        let mut part = Part::default();
+        for range in std::mem::take(&mut self.rest) {
+            let at = regions.partition_point(|region| region.end <= range.start);
+            let region = regions.get(at).filter(|it| it.start <= range.start);
+            let is_in_file = region.is_some_and(|it| it.name.starts_with('/'));
+            let (start, stop) = (range.start.next_multiple_of(8), range.end() & !7);
+            if is_in_file && start.saturating_add(FILE_BYTES) <= stop {
+                self.rest(range.start, start);
+                self.take_bytes(&mut part, start, stop);
+                self.rest(stop, range.end());
+            } else {
+                self.rest.push(range);
+            }
+        }
+        self.close(&mut part);
+    }
+
+    /// Adds a range without objects, in as many parts as it takes.
+    fn take_bytes(&mut self, part: &mut Part<'a>, start: u64, stop: u64) {
+        let mut start = start;
+        while start < stop {
+            let room = SEGMENT_BYTES.saturating_sub(part.len());
+            if room == 0 || part.ranges.len() as u64 >= SEGMENT_RANGES_MAX {
+                self.close(part);
+                continue;
+            }
+            let len = (stop - start).min(room);
+            part.ranges.push(MemoryRange { start, len });
+            start += len;
+        }
     }
 
     fn rest(&mut self, from: u64, to: u64) {

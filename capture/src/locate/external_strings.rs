@@ -23,6 +23,9 @@ const MAX_LENGTH: u64 = (1 << 29) - 24;
 /// Words of a resource that are looked at: vtable, then whatever the embedder keeps. Node's has the characters in the second
 /// or third.
 const RESOURCE_WORDS: usize = 6;
+/// Characters in a file that are so many bytes apart are joined: compilers align arrays to 32 bytes at most, and a piece of memory takes
+/// more than a hundred bytes besides what is in it.
+const CONSTANTS_APART: u64 = 64;
 
 /// How external strings look in this version of V8, from its `v8dbg_*` constants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +94,8 @@ impl ExternalStringShape {
     }
 }
 
-/// Finds the characters of all external strings, and the resource objects that hold them.
+/// Finds the characters of all external strings, and the resource objects that hold them; of characters in files, whole words, and what
+/// little is between them.
 ///
 /// `memory` is the image that holds the pages; `outside` is where the contents are, and may be a process that runs on.
 /// The ranges are sorted and disjoint.
@@ -138,7 +142,7 @@ pub fn find_external_strings(
             .collect()
     });
     found.sort_unstable();
-    merge(found)
+    join_constants(merge(found), regions)
 }
 
 /// The maps of external strings, tagged, with the bytes per code unit. Maps of strings are made once, with the isolate.
@@ -264,11 +268,13 @@ impl CharactersOutside<'_> {
 
     /// Whether an address lies in a mapped file, as vtables do.
     fn is_in_a_file(&self, address: u64) -> bool {
-        let at = self.regions.partition_point(|region| region.end <= address);
-        self.regions
-            .get(at)
-            .is_some_and(|region| region.start <= address && region.name.starts_with('/'))
+        region_of(self.regions, address).is_some_and(|region| region.name.starts_with('/'))
     }
+}
+
+fn region_of(regions: &[Region], address: u64) -> Option<&Region> {
+    let at = regions.partition_point(|region| region.end <= address);
+    regions.get(at).filter(|region| region.start <= address)
 }
 
 fn merge(sorted: Vec<MemoryRange>) -> Vec<MemoryRange> {
@@ -282,4 +288,35 @@ fn merge(sorted: Vec<MemoryRange>) -> Vec<MemoryRange> {
         }
     }
     merged
+}
+
+/// Of what lies in a file and cannot be written to, such as the sources of Node's own modules, makes whole words, and joins what is hardly
+/// apart: what is between is in the file, too, and a hundred pieces take more than it.
+fn join_constants(sorted: Vec<MemoryRange>, regions: &[Region]) -> Vec<MemoryRange> {
+    let mut joined: Vec<MemoryRange> = Vec::new();
+    for range in sorted {
+        let is_constant = |region: &&Region| {
+            !region.permissions.write && region.name.starts_with('/') && range.end() <= region.end
+        };
+        let Some(region) = region_of(regions, range.start).filter(is_constant) else {
+            joined.push(range);
+            continue;
+        };
+        let start = (range.start & !7).max(region.start);
+        let end = range.end().checked_next_multiple_of(8);
+        let end = end.map_or(region.end, |end| end.min(region.end));
+        let is_near = |last: &MemoryRange| {
+            last.start >= region.start && start <= last.end().saturating_add(CONSTANTS_APART)
+        };
+        match joined.last_mut() {
+            Some(last) if is_near(last) => {
+                last.len = end.max(last.end()) - last.start;
+            }
+            _ => joined.push(MemoryRange {
+                start,
+                len: end - start,
+            }),
+        }
+    }
+    joined
 }
