@@ -160,9 +160,14 @@ healthy! {
     quiet_on_a_catalog_that_was_loaded_once "catalog" "22.23.3"
     quiet_on_a_cache_below_its_bound "filling-cache" "22.23.3"
     quiet_on_parsed_data "parsed-data" "22.23.3"
+    quiet_on_a_registry "registry" "22.23.3"
     node_12_quiet_on_a_catalog "catalog" "12.22.12"
     node_18_quiet_on_a_catalog "catalog" "18.20.8"
     node_24_quiet_on_a_catalog "catalog" "24.21.0"
+    node_12_quiet_on_a_registry "registry" "12.22.12"
+    node_18_quiet_on_a_registry "registry" "18.20.8"
+    node_24_quiet_on_a_registry "registry" "24.21.0"
+    node_26_quiet_on_a_registry "registry" "26.10.0"
 }
 
 /// What is large without being a suspect is told, with what to do next.

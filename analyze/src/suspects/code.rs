@@ -386,9 +386,11 @@ impl Code {
                 if !after.trim_start().starts_with('(') || !script.is_ascii {
                     return false;
                 }
+                // Where no function that is alive is around it, it was the module that called: its function is
+                // dead, and runs no more.
                 let caller = script.around(at as u64);
-                if !caller.is_some_and(|caller| {
-                    script.is_beginning(caller) && script.runs(caller) == Runs::Once
+                if caller.is_some_and(|caller| {
+                    !script.is_beginning(caller) || script.runs(caller) != Runs::Once
                 }) {
                     return false;
                 }
