@@ -12,6 +12,7 @@ mod fork;
 mod freeze;
 mod headroom;
 mod inject;
+mod interpret;
 mod leftovers;
 mod list;
 mod live;
