@@ -40,10 +40,30 @@ fn check(release: &str, workers: usize) -> Result<()> {
     Ok(())
 }
 
-/// With threads of the kernel for io_uring, which come with the registers of the threads that made them.
+/// With threads of the kernel for io_uring, which come with the registers of the threads that made them, and are in no call.
 #[test]
 fn two_workers_with_io_uring() -> Result<()> {
-    check("20.5.1", 2)
+    check("20.5.1", 2)?;
+    let process = Workload::new("workers.js", "20.5.1")?.spawn_with(&["--workers", "1"])?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("io_uring.v8mini");
+    Tools::get().capture_to(process.pid(), &file)?;
+    let report = Tools::get().query("bt", &file, &["--all", "--native"])?;
+    let threads = report["threads"].as_array().cloned().unwrap_or_default();
+    let is_of_kernel = |thread: &&Value| {
+        thread["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("iou-"))
+    };
+    let of_kernel: Vec<&Value> = threads.iter().filter(is_of_kernel).collect();
+    ensure!(!of_kernel.is_empty(), "no thread of the kernel: {report:#}");
+    for thread in of_kernel {
+        ensure!(
+            thread["frames"] == serde_json::json!([]) && thread["complete"] == true,
+            "{thread:#}"
+        );
+    }
+    Ok(())
 }
 
 /// Up to Node 18, no handle scope of a worker that waits has a handle.

@@ -153,6 +153,14 @@ fn check_functions(process: &NodeProcess, file: &Path) -> Result<()> {
         "{lines:?}"
     );
     ensure!(source["first_line"] == 18, "{source}");
+    let by_name = tools.query("source", file, &["maker"])?;
+    ensure!(by_name == source, "{by_name}");
+
+    // What the global object has, by the path that a program would write.
+    let array = tools.query("inspect", file, &["global.Array"])?;
+    let address = text(&array["address"]);
+    let by_address = tools.query("inspect", file, &[&address])?;
+    ensure!(array["name"] == "Array" && array == by_address, "{array}");
 
     // The variables of a closure, by name.
     let closure = tools.query("inspect", file, &[&text(&made["example"])])?;

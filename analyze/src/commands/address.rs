@@ -3,7 +3,8 @@
 use anyhow::{Context, anyhow, bail};
 
 use crate::export::heapsnapshot::ObjectIds;
-use crate::inspect::follow;
+use crate::graph::{RootKind, Roots};
+use crate::inspect::{follow, property};
 use crate::v8::{Address, Objects, PropertyValue, Tagged};
 use crate::whatis::what_is;
 
@@ -41,8 +42,8 @@ pub(crate) fn address_number(text: &str) -> anyhow::Result<u64> {
     })
 }
 
-/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without, or the id that an
-/// exported heap snapshot gives it (`@123`); a path of properties may lead on from there.
+/// The object that `text` names: its address in hexadecimal, tagged as V8 prints it or not, with `0x` or without, the id that an
+/// exported heap snapshot gives it (`@123`), or `global`, the global object of the main thread; a path of properties may lead on from there.
 ///
 /// # Errors
 /// That it is no address, or what there is at the address instead of an object.
@@ -55,6 +56,9 @@ pub(crate) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address
             _ => bail!("'{text}' is no object"),
         };
     }
+    if matches!(text, "global" | "globalThis") {
+        return global(objects);
+    }
     let number = match text.strip_prefix('@') {
         Some(id) => snapshot_address(objects, id)?,
         None => address_number(text)?,
@@ -64,6 +68,21 @@ pub(crate) fn object_at(objects: &Objects, text: &str) -> anyhow::Result<Address
         return Ok(address);
     }
     Err(what_is_at(objects, number))
+}
+
+/// The global object of the first isolate: of its contexts, the one that has `process` is Node's own.
+fn global(objects: &Objects) -> anyhow::Result<Address> {
+    let isolate = objects.image().metadata.isolates.first();
+    let roots = Roots::find(objects, isolate.map(|isolate| isolate.heap));
+    let globals = roots.list.iter();
+    let globals = globals.filter(|(_, kind)| *kind == RootKind::Global);
+    let globals: Vec<Address> = globals.map(|(address, _)| *address).collect();
+    let is_of_node =
+        |global: &&Address| matches!(property(objects, **global, "process"), Ok(Some(_)));
+    let found = globals.iter().find(is_of_node).or_else(|| globals.first());
+    found.copied().context(
+        "the global object was not found: v8mini find FILE --type JS_GLOBAL_OBJECT_TYPE may",
+    )
 }
 
 /// The address of the object that an exported heap snapshot gives this id.

@@ -31,7 +31,7 @@ pub(super) struct Path {
     #[command(flatten)]
     file: FileArgs,
 
-    /// Address of the object in hexadecimal, as v8mini instances prints it.
+    /// Address of the object in hexadecimal, as v8mini instances prints it, or global; a path of properties may follow.
     #[arg(value_name = "ADDR", required_unless_present = "class")]
     address: Option<String>,
 

@@ -16,8 +16,8 @@ pub(super) struct Print {
     #[command(flatten)]
     input: InputArgs,
 
-    /// Address of the object in hexadecimal, as v8mini instances prints it; a path of properties may follow:
-    /// 0x2a1f03c81b49._events.close
+    /// Address of the object in hexadecimal, as v8mini instances prints it, or global; a path of properties may follow:
+    /// 0x2a1f03c81b49._events.close, global.cache
     #[arg(value_name = "ADDR")]
     address: String,
 }

@@ -34,7 +34,7 @@ pub(super) struct Refs {
     #[command(flatten)]
     file: FileArgs,
 
-    /// Address of the object in hexadecimal; a path of properties may follow.
+    /// Address of the object in hexadecimal, or global; a path of properties may follow.
     #[arg(value_name = "ADDR", required_unless_present_any = ["name", "string", "class"])]
     address: Option<String>,
 

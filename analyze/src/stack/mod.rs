@@ -21,7 +21,7 @@ mod walk;
 pub use frame::{Frame, FrameKind, JsFunction, NativeFunction, Stack, StackEnd};
 pub use suspended::{Suspended, suspended};
 pub use symbol::demangle;
-pub use thread::{ThreadKind, kind_of_thread};
+pub use thread::{ThreadKind, kind_of_thread, serves_io_uring};
 
 use v8mini_format::model::Thread;
 

@@ -38,3 +38,13 @@ pub fn kind_of_thread(metadata: &Metadata, thread: &Thread) -> ThreadKind {
         None => ThreadKind::Native,
     }
 }
+
+/// Whether a thread is the kernel's own, for io_uring (`iou-sqp-PID`, `iou-wrk-PID`; Linux 5.12 and later): it is listed with the threads of the
+/// process, but runs no code of it, and the registers that debuggers are told begin at 0.
+pub fn serves_io_uring(thread: &Thread) -> bool {
+    let pc = thread.register("rip").or_else(|| thread.register("pc"));
+    let is_named = ["iou-sqp-", "iou-wrk-"]
+        .iter()
+        .any(|prefix| thread.name.starts_with(prefix));
+    is_named && pc == Some(0)
+}

@@ -9,6 +9,7 @@ use super::js_frame::{FrameCode, FrameReader};
 use super::native::Place;
 use super::processor::{FrameState, Processor, ReturnAddress};
 use super::registers::Registers;
+use super::thread::serves_io_uring;
 use crate::v8::Objects;
 
 /// V8's constants with the numbers of frame types begin so.
@@ -82,6 +83,9 @@ impl<'a> Walker<'a> {
 
     /// Walks at most `limit` frames.
     pub(super) fn walk(mut self, limit: usize) -> Stack {
+        if serves_io_uring(self.thread) {
+            return self.stack;
+        }
         let Some(processor) = Processor::of(self.metadata) else {
             let architecture = &self.metadata.process.architecture;
             self.lost(format!(

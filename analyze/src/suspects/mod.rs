@@ -25,6 +25,7 @@ pub use contents::{Content, ItemCode};
 pub use effect::Effect;
 pub use holder::{Holder, Step};
 pub use runs::Runs;
+pub(crate) use script::is_of_program;
 
 /// One capture makes no suspect of what retains less than this part of all that is alive.
 const SUSPECT_PART: f64 = 0.04;

@@ -94,7 +94,7 @@ impl Script {
 }
 
 /// Whether a script is the program's. Node's own are called `node:fs`, before Node 14 `fs.js` and `internal/timers.js`.
-pub(super) fn is_of_program(name: &str) -> bool {
+pub(crate) fn is_of_program(name: &str) -> bool {
     let is_path = name.starts_with('/') || name.contains("://") || name.contains(":\\");
     is_path || !(name.starts_with("node:") || name.ends_with(".js"))
 }

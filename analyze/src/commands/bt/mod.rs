@@ -15,7 +15,9 @@ use v8mini_format::model::Thread;
 use super::file::InputArgs;
 use super::output::{DIM, HEADING, Outcome, Output, WARNING};
 use super::session::{Query, Session};
-use crate::stack::{Frame, FrameKind, Stack, StackEnd, ThreadKind, kind_of_thread, unwind};
+use crate::stack::{
+    Frame, FrameKind, Stack, StackEnd, ThreadKind, kind_of_thread, serves_io_uring, unwind,
+};
 use crate::v8::Objects;
 pub(super) use report::Report;
 use text::{frame_line, source_line};
@@ -99,7 +101,7 @@ impl Query for Bt {
                     writeln!(output)?;
                 }
                 self.text(objects, thread, &stack, hidden, output)?;
-                if waiting.is_none() && stack.frames.is_empty() {
+                if waiting.is_none() && stack.frames.is_empty() && !serves_io_uring(thread) {
                     writeln!(output, "    {DIM}--async shows what it waits for{DIM:#}")?;
                 }
                 if let Some(waiting) = waiting {
@@ -192,7 +194,12 @@ impl Bt {
             },
             thread.state
         )?;
-        if stack.frames.is_empty() {
+        if serves_io_uring(thread) {
+            writeln!(
+                output,
+                "    {DIM}a thread of the kernel, for io_uring: it runs no code of the process{DIM:#}"
+            )?;
+        } else if stack.frames.is_empty() {
             writeln!(
                 output,
                 "    {DIM}no JavaScript in progress; --native shows native frames{DIM:#}"

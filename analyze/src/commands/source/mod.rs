@@ -1,22 +1,20 @@
 //! `v8mini source`: source text of functions and scripts.
 
+mod target;
+
 use std::io::Write;
 
-use anyhow::{Context, bail};
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::address::object_at;
-use super::bt::is_of_the_program;
+use target::Target;
+
 use super::file::InputArgs;
 use super::output::{DIM, HEADING, Outcome, Output, WARNING};
 use super::schema::Hex;
 use super::session::{Query, Session};
-use crate::heap::PageSelection;
 use crate::source::{Excerpt, MapOrigin, Part, SourceError, excerpt};
-use crate::stack::unwind;
-use crate::v8::{Address, Kind, Objects};
 
 /// So many lines of a function or script are shown unless --lines says otherwise.
 const DEFAULT_LINES: usize = 60;
@@ -26,7 +24,7 @@ const LINES_AROUND: usize = 9;
 /// Shows the source of a function or a script, as it was written
 ///
 /// WHAT is the address of a function, a SharedFunctionInfo or a script, as v8mini functions and v8mini scripts print them; a
-/// script's name or the end of it, with a line: server.js:120; or a frame by its number in v8mini bt, of the main thread or another:
+/// script's name or the end of it, with a line: server.js:120; the name of a function, if only one is called so; or a frame by its number in v8mini bt, of the main thread or another:
 /// '#3', '4711#3'. For a frame the lines around the call in progress are shown.
 ///
 /// What was compiled from TypeScript or the like is shown in the original, where a source map leads there: one in the
@@ -37,7 +35,7 @@ pub(super) struct Source {
     #[command(flatten)]
     input: InputArgs,
 
-    /// Address of a function or script; NAME or NAME:LINE of a script; or #FRAME or TID#FRAME.
+    /// Address of a function or script; NAME or NAME:LINE of a script; NAME of a function; or #FRAME or TID#FRAME.
     #[arg(value_name = "WHAT")]
     what: String,
 
@@ -52,14 +50,6 @@ pub(super) struct Source {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-}
-
-/// What is shown.
-struct Target {
-    /// Name of the function.
-    function: Option<String>,
-    script: Address,
-    part: Part,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -119,7 +109,7 @@ impl Query for Source {
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let objects = &session.objects;
-        let target = self.target(session)?;
+        let target = Target::named(session, &self.what)?;
         let usual = match target.part {
             Part::Around(_) | Part::Line(_) => LINES_AROUND,
             _ => DEFAULT_LINES,
@@ -144,143 +134,6 @@ impl Query for Source {
                 Ok(Outcome::NothingFound)
             }
         }
-    }
-}
-
-impl Source {
-    fn target(&self, session: &Session) -> anyhow::Result<Target> {
-        let objects = &session.objects;
-        if let Some((thread, frame)) = self.what.split_once('#')
-            && let Ok(frame) = frame.parse()
-        {
-            return target_of_frame(objects, thread, frame);
-        }
-        let digits = self.what.trim_start_matches("0x");
-        if u64::from_str_radix(digits, 16).is_ok() {
-            return target_at(objects, object_at(objects, &self.what)?);
-        }
-        let (name, line) = match self.what.rsplit_once(':') {
-            Some((name, line)) if !line.is_empty() => match line.parse() {
-                Ok(line) => (name, Some(line)),
-                Err(_) => (self.what.as_str(), None),
-            },
-            _ => (self.what.as_str(), None),
-        };
-        Ok(Target {
-            function: None,
-            script: script_named(session, name)?,
-            part: line.map_or(Part::All, Part::Line),
-        })
-    }
-}
-
-/// What an object has to do with source text.
-fn target_at(objects: &Objects, address: Address) -> anyhow::Result<Target> {
-    let map = objects.map_of(address)?;
-    if objects.has_type(address, "SCRIPT_TYPE") {
-        return Ok(Target {
-            function: None,
-            script: address,
-            part: Part::All,
-        });
-    }
-    let shared = match objects.kind_of(address, &map) {
-        Kind::Function => objects.shared_function_info(address)?,
-        Kind::BoundFunction => {
-            let target = objects.read_bound_function(address)?.target;
-            let target = target.strong().context("its target cannot be read")?;
-            return target_at(objects, target);
-        }
-        Kind::Generator => {
-            let function = objects.read_generator(address)?.function.strong();
-            objects.shared_function_info(function.context("its function cannot be read")?)?
-        }
-        _ if objects.has_type(address, "SHARED_FUNCTION_INFO_TYPE") => address,
-        _ => bail!(
-            "the object at {address} is a {}, not a function, a SharedFunctionInfo or a script: v8mini functions lists those that have source",
-            objects.type_name(map.instance_type)
-        ),
-    };
-    let name = objects.function_debug_name(shared)?;
-    let name = name.map_or_else(String::new, |name| name.to_text());
-    let Some(script) = objects.function_script(shared)? else {
-        bail!("'{name}' at {address} is not written in JavaScript: it is part of V8 or of Node.js");
-    };
-    Ok(Target {
-        part: function_part(objects, shared, &name)?,
-        function: Some(name),
-        script,
-    })
-}
-
-/// The function of a frame, at the call in progress.
-fn target_of_frame(objects: &Objects, thread: &str, number: usize) -> anyhow::Result<Target> {
-    let threads = &objects.image().metadata.threads;
-    let thread = match thread {
-        "" => threads.first(),
-        tid => threads.iter().find(|thread| thread.tid.to_string() == tid),
-    };
-    let thread = thread.context("there is no such thread: v8mini bt --all lists them")?;
-    let frames = unwind(objects, thread, usize::MAX).frames;
-    let mut shown = frames.into_iter().filter(is_of_the_program);
-    let frame = shown.nth(number).with_context(|| {
-        let tid = thread.tid;
-        format!("thread {tid} has no frame {number}: v8mini bt --thread {tid} shows its frames")
-    })?;
-    let function = frame.function.context("the frame has no function")?;
-    let name = function.name;
-    let Some(script) = function.script else {
-        bail!("'{name}' is not written in JavaScript: it is part of V8 or of Node.js");
-    };
-    let location = function.location.filter(|_| function.is_exact);
-    let part = match location {
-        Some(location) => Part::Around(usize::try_from(location.position)?),
-        None => function_part(objects, function.shared, &name)?,
-    };
-    Ok(Target {
-        function: Some(name),
-        script,
-        part,
-    })
-}
-
-/// The text of a function.
-fn function_part(objects: &Objects, shared: Address, name: &str) -> anyhow::Result<Part> {
-    let (start, end) = objects
-        .function_positions(shared)?
-        .with_context(|| format!("nothing says where '{name}' stands in its script"))?;
-    Ok(Part::Function(
-        usize::try_from(start)?..usize::try_from(end)?,
-    ))
-}
-
-/// The script of a name, or whose name ends so.
-fn script_named(session: &Session, wanted: &str) -> anyhow::Result<Address> {
-    let objects = &session.objects;
-    let functions = session.functions(PageSelection::default());
-    let mut found: Vec<(String, Address)> = functions
-        .scripts
-        .iter()
-        .filter_map(|script| {
-            let name = objects.script_name(*script).ok()??.to_text();
-            let rest = name.strip_suffix(wanted)?;
-            let is_whole = rest.is_empty() || rest.ends_with(['/', '\\', ':']);
-            is_whole.then_some((name, *script))
-        })
-        .collect();
-    // The same file may have been loaded twice: by two isolates, or anew.
-    found.sort();
-    found.dedup_by(|one, other| one.0 == other.0);
-    match found.as_slice() {
-        [(_, script)] => Ok(*script),
-        [] => bail!(
-            "'{wanted}' is neither an address nor the name of a script: v8mini scripts lists them"
-        ),
-        [first, second, ..] => bail!(
-            "'{wanted}' may be {} or {}: say more of the name",
-            first.0,
-            second.0
-        ),
     }
 }
 
