@@ -37,6 +37,9 @@ fn check(release: &str, workers: usize) -> Result<()> {
             "worker {number} waits for {waiting:#}"
         );
     }
+    // Every worker has compiled the function for itself, but it is one.
+    let source = Tools::get().query("source", &file, &["idle"])?;
+    ensure!(source["function"] == "idle", "{source:#}");
     Ok(())
 }
 

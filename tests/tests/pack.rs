@@ -111,6 +111,12 @@ fn check_process(process: &NodeProcess, release: &str) -> Result<()> {
         .filter(|chunk| chunk.kind == ChunkKind::PACKED)
         .count();
     ensure!(segments > 0, "nothing was packed");
+    // Nor are the sources of Node's own modules, 520 kB of Node 22, left in a hundred pieces.
+    let loose = file
+        .chunks()
+        .filter(|chunk| chunk.kind == ChunkKind::MEMORY);
+    let loose: u64 = loose.map(|chunk| chunk.stored_len).sum();
+    ensure!(loose < 256 << 10, "{loose} bytes in pieces of their own");
     let whole = file.verify();
     ensure!(whole.is_intact(), "{whole}");
     let size = |path: &Path| fs::metadata(path).map(|facts| facts.len());

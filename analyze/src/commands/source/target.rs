@@ -148,26 +148,31 @@ fn target_of_name(session: &Session, wanted: &str) -> anyhow::Result<Target> {
         {
             let file = objects.script_name(script).ok().flatten();
             let file = file.map_or_else(String::new, |file| file.to_text());
-            found.push((!is_of_program(&file), definition.shared));
+            let location = objects.function_location(definition.shared).ok().flatten();
+            let location = location.map(|location| location.to_string());
+            found.push((!is_of_program(&file), location, definition.shared));
         }
     }
     found.sort_unstable();
-    let first = found.first().map(|(is_own_of_node, _)| *is_own_of_node);
-    found.retain(|(is_own_of_node, _)| Some(*is_own_of_node) == first);
+    // Each isolate has compiled the file for itself.
+    found.dedup_by(|(_, one, _), (_, other, _)| one.is_some() && one == other);
+    let first = found.first().map(|(is_own_of_node, ..)| *is_own_of_node);
+    found.retain(|(is_own_of_node, ..)| Some(*is_own_of_node) == first);
     match found.as_slice() {
-        [(_, shared)] => target_at(objects, *shared),
+        [(.., shared)] => target_at(objects, *shared),
         [] => bail!(
             "'{wanted}' is no address and the name of no script or function: v8mini scripts and v8mini functions list them"
         ),
         several => {
-            let place = |(_, shared): &(bool, Address)| {
-                let location = objects.function_location(*shared).ok().flatten();
-                match location {
-                    Some(location) => format!("{shared} ({location})"),
-                    None => shared.to_string(),
-                }
-            };
-            let places: Vec<String> = several.iter().take(NAMESAKES).map(place).collect();
+            let places =
+                several
+                    .iter()
+                    .take(NAMESAKES)
+                    .map(|(_, location, shared)| match location {
+                        Some(location) => format!("{shared} ({location})"),
+                        None => shared.to_string(),
+                    });
+            let places: Vec<String> = places.collect();
             let dots = if several.len() > NAMESAKES {
                 ", …"
             } else {
