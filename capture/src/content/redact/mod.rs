@@ -101,10 +101,13 @@ pub fn redact(
     let kinds = Kinds::find(memory, &heap, pages, &shape)
         .ok_or(RedactError::NoMaps { pages: pages.len() })?;
     let dead = DeadMemory::claimed(memory, stored, pages, &metadata.isolates);
+    let mut whole_pages: Vec<MemoryRange> = pages.iter().map(whole_page).collect();
+    whole_pages.sort_unstable();
     let image = Image {
         memory,
         stored,
         pages,
+        whole_pages: &whole_pages,
         regions: &metadata.regions,
         isolates: &metadata.isolates,
         shape: &shape,
@@ -122,13 +125,6 @@ pub fn redact(
     let fill = Fill::ZERO;
     let mut edits: Vec<Edit> = dead.iter().map(|&range| Edit { range, fill }).collect();
     edits.extend(page::edits(&image, &dead, &kept));
-    let whole_pages: Vec<MemoryRange> = pages
-        .iter()
-        .map(|page| MemoryRange {
-            start: page.address,
-            len: page.area_end.saturating_sub(page.address),
-        })
-        .collect();
     let characters = strings::external_characters(&image, &heap);
     for range in outside(&characters, &kept.outside) {
         edits.push(Edit {
@@ -173,11 +169,21 @@ fn tags_of_handles(memory: &dyn Memory, isolates: &[Isolate]) -> Vec<MemoryRange
     tags
 }
 
+/// A page, its header and all.
+fn whole_page(page: &Page) -> MemoryRange {
+    MemoryRange {
+        start: page.address,
+        len: page.area_end.saturating_sub(page.address),
+    }
+}
+
 /// An image, and what is known of it.
 struct Image<'a> {
     memory: &'a dyn Memory,
     stored: &'a [MemoryRange],
     pages: &'a [Page],
+    /// Where the pages are, headers and all, sorted.
+    whole_pages: &'a [MemoryRange],
     regions: &'a [Region],
     isolates: &'a [Isolate],
     shape: &'a Shape,

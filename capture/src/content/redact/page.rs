@@ -12,7 +12,7 @@ use super::semispace::pages_in_use;
 use super::shape::{Representation, StringType, Type};
 use super::strings::{HASH, Head, NO_HASH, is_code};
 use super::text::Text;
-use super::{Image, REPLACEMENT, bytes};
+use super::{Image, REPLACEMENT, bytes, whole_page};
 use crate::content::edits::{Edit, Fill};
 use crate::content::scan::{on_all_cores, outside};
 use crate::locate::{clipped, words_of};
@@ -38,23 +38,16 @@ pub(super) fn edits(image: &Image<'_>, dead: &[MemoryRange], kept: &Kept) -> Vec
         .iter()
         .flat_map(|page| clipped(image.stored, page.area_start, page.area_end))
         .collect();
-    let whole = |page: &Page| MemoryRange {
-        start: page.address,
-        len: page.area_end.saturating_sub(page.address),
-    };
     let read_only = image
         .pages
         .iter()
         .filter(|page| page.space == Space::ReadOnly);
-    let mut whole_pages: Vec<MemoryRange> = image.pages.iter().map(whole).collect();
-    whole_pages.sort_unstable();
     let rules = Rules {
         image,
         kept,
         kept_bytes: bytes::of_code(image, &heap),
         dead,
-        read_only: read_only.map(whole).collect(),
-        heap: whole_pages,
+        read_only: read_only.map(whole_page).collect(),
         in_use: pages_in_use(image.memory, image.pages, image.isolates),
     };
     let room = || vec![0; PIECE_BYTES];
@@ -69,8 +62,6 @@ struct Rules<'a> {
     kept_bytes: HashSet<u64>,
     dead: &'a [MemoryRange],
     read_only: Vec<MemoryRange>,
-    /// All pages, sorted.
-    heap: Vec<MemoryRange>,
     /// Pages of new space that certainly are in use.
     in_use: BTreeSet<u64>,
 }
@@ -94,7 +85,7 @@ impl Rules<'_> {
             }
             return;
         }
-        let mut text = Text::new(&self.heap);
+        let mut text = Text::new(self.image.whole_pages);
         for range in outside(&stored, self.dead) {
             let mut at = range.start.next_multiple_of(8);
             while at < range.end() {
