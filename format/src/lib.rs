@@ -30,6 +30,7 @@ mod payload;
 mod reader;
 mod records;
 mod recover;
+mod regions;
 mod seek_table;
 mod source;
 #[cfg(test)]

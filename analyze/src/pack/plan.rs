@@ -85,9 +85,7 @@ impl<'a> Plan<'a> {
     fn take_files(&mut self, regions: &[Region]) {
         let mut part = Part::default();
         for range in std::mem::take(&mut self.rest) {
-            let at = regions.partition_point(|region| region.end <= range.start);
-            let region = regions.get(at).filter(|it| it.start <= range.start);
-            let is_in_file = region.is_some_and(|it| it.name.starts_with('/'));
+            let is_in_file = Region::at(regions, range.start).is_some_and(Region::is_file);
             let (start, stop) = (range.start.next_multiple_of(8), range.end() & !7);
             if is_in_file && start.saturating_add(FILE_BYTES) <= stop {
                 self.rest(range.start, start);

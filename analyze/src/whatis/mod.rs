@@ -274,9 +274,9 @@ fn module_place(objects: &Objects, address: u64) -> Option<ModulePlace> {
     let metadata = &objects.image().metadata;
     let regions = &metadata.regions;
     // A module's range has holes where other memory may be mapped.
-    let is_file = regions.iter().any(|region| {
-        (region.start..region.end).contains(&address) && region.name.starts_with('/')
-    });
+    let is_file = regions
+        .iter()
+        .any(|region| (region.start..region.end).contains(&address) && region.is_file());
     let module = metadata
         .modules
         .iter()

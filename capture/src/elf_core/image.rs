@@ -16,7 +16,7 @@ use super::mapped::{Access, FileBytes, expect};
 use super::memory::{Backed, CoreMemory};
 use super::notes::Notes;
 use super::planned::PlannedMemory;
-use super::regions::{region_at, regions};
+use super::regions::regions;
 use super::stack_bottom::{self, StackBottom};
 use super::{headers, placed, versions};
 use crate::content::{BufferShape, Edits};
@@ -228,7 +228,7 @@ impl Core {
                     thread.name.clone_from(&name);
                 }
                 let stack_pointer = thread.register("rsp").or_else(|| thread.register("sp"));
-                if let Some(region) = stack_pointer.and_then(|sp| region_at(&self.regions, sp)) {
+                if let Some(region) = stack_pointer.and_then(|sp| Region::at(&self.regions, sp)) {
                     thread.stack_start = region.start;
                     thread.stack_end = region.end;
                 }
@@ -306,7 +306,7 @@ impl Core {
     fn executable(&self) -> String {
         let headers = self.notes.auxiliary(AT_PHDR);
         headers
-            .and_then(|address| region_at(&self.regions, address))
+            .and_then(|address| Region::at(&self.regions, address))
             .map(|region| symbols::path_of(region).to_owned())
             .unwrap_or_default()
     }

@@ -40,7 +40,7 @@ pub(super) fn regions(segments: &[Segment], files: &[FileMapping]) -> Vec<Region
     drop_overlapping(&mut regions);
     let unlisted: Vec<Region> = files
         .iter()
-        .filter(|file| region_at(&regions, file.start).is_none())
+        .filter(|file| Region::at(&regions, file.start).is_none())
         .map(|file| Region {
             start: file.start,
             end: file.end,
@@ -68,12 +68,6 @@ fn drop_overlapping(regions: &mut Vec<Region>) {
         }
         keep
     });
-}
-
-/// The region that holds an address. `regions` is sorted and disjoint.
-pub(super) fn region_at(regions: &[Region], address: u64) -> Option<&Region> {
-    let at = regions.partition_point(|region| region.end <= address);
-    regions.get(at).filter(|region| region.start <= address)
 }
 
 fn file_at(files: &[FileMapping], address: u64) -> Option<&FileMapping> {

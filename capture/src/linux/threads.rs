@@ -49,7 +49,7 @@ pub(super) fn read(
             ..Thread::default()
         };
         let stack_pointer = thread.register("rsp").or_else(|| thread.register("sp"));
-        if let Some(region) = stack_pointer.and_then(|sp| region_of(regions, sp)) {
+        if let Some(region) = stack_pointer.and_then(|sp| Region::at(regions, sp)) {
             thread.stack_start = region.start;
             thread.stack_end = region.end;
         }
@@ -58,9 +58,4 @@ pub(super) fn read(
     // The main thread has the process's own number; it is not always the lowest.
     threads.sort_by_key(|thread| (i64::from(thread.tid) != i64::from(pid), thread.tid));
     threads
-}
-
-fn region_of(regions: &[Region], address: u64) -> Option<&Region> {
-    let at = regions.partition_point(|region| region.end <= address);
-    regions.get(at).filter(|region| region.start <= address)
 }

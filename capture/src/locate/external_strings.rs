@@ -268,13 +268,8 @@ impl CharactersOutside<'_> {
 
     /// Whether an address lies in a mapped file, as vtables do.
     fn is_in_a_file(&self, address: u64) -> bool {
-        region_of(self.regions, address).is_some_and(|region| region.name.starts_with('/'))
+        Region::at(self.regions, address).is_some_and(Region::is_file)
     }
-}
-
-fn region_of(regions: &[Region], address: u64) -> Option<&Region> {
-    let at = regions.partition_point(|region| region.end <= address);
-    regions.get(at).filter(|region| region.start <= address)
 }
 
 fn merge(sorted: Vec<MemoryRange>) -> Vec<MemoryRange> {
@@ -296,9 +291,9 @@ fn join_constants(sorted: Vec<MemoryRange>, regions: &[Region]) -> Vec<MemoryRan
     let mut joined: Vec<MemoryRange> = Vec::new();
     for range in sorted {
         let is_constant = |region: &&Region| {
-            !region.permissions.write && region.name.starts_with('/') && range.end() <= region.end
+            !region.permissions.write && region.is_file() && range.end() <= region.end
         };
-        let Some(region) = region_of(regions, range.start).filter(is_constant) else {
+        let Some(region) = Region::at(regions, range.start).filter(is_constant) else {
             joined.push(range);
             continue;
         };

@@ -23,7 +23,7 @@ const DELETED: &str = " (deleted)";
 /// The ELF files mapped into a process, in order of address.
 pub fn modules(memory: &dyn Memory, regions: &[Region]) -> Vec<Module> {
     let mut modules: Vec<Module> = Vec::new();
-    for region in regions.iter().filter(|region| region.name.starts_with('/')) {
+    for region in regions.iter().filter(|region| region.is_file()) {
         let path = path_of(region);
         if region.file_offset != 0 || modules.iter().any(|module| module.path == path) {
             continue;

@@ -110,7 +110,7 @@ pub fn canonical_address(regions: &[Region], address: u64) -> u64 {
 }
 
 fn canonical_in(regions: &[Region], region: &Region, address: u64) -> u64 {
-    if !region.name.starts_with('/') {
+    if !region.is_file() {
         return address;
     }
     let path = path_of(region);

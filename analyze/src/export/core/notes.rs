@@ -154,10 +154,7 @@ fn siginfo(signal: &FatalSignal) -> Vec<u8> {
 
 /// The mapped files: their number, the size of a page, start, end and offset in pages of each, and their paths.
 fn files(regions: &[Region], page: u64) -> Vec<u8> {
-    let mapped: Vec<&Region> = regions
-        .iter()
-        .filter(|region| region.name.starts_with('/'))
-        .collect();
+    let mapped: Vec<&Region> = regions.iter().filter(|region| region.is_file()).collect();
     let mut files = Vec::new();
     for word in [mapped.len() as u64, page] {
         files.extend_from_slice(&word.to_le_bytes());

@@ -52,11 +52,7 @@ pub(super) fn edits(memory: &dyn Memory, ranges: &[MemoryRange], regions: &[Regi
 
 /// Whether a word says nothing but where something is, or how much.
 pub(super) fn stays(word: u64, regions: &[Region]) -> bool {
-    let at = regions.partition_point(|region| region.end <= word);
-    is_harmless(word)
-        || regions
-            .get(at)
-            .is_some_and(|region| region.start <= word && word < region.end)
+    is_harmless(word) || Region::at(regions, word).is_some()
 }
 
 /// Whether both halves of a word are small numbers.

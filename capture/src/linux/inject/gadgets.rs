@@ -36,7 +36,7 @@ impl Gadgets {
     /// Searches the C library first, and then all other code that comes from files.
     pub(super) fn find(memory: &dyn Memory, regions: &[Region]) -> Result<Self, Why> {
         let is_code = |region: &&Region| {
-            region.permissions.execute && !region.permissions.write && region.name.starts_with('/')
+            region.permissions.execute && !region.permissions.write && region.is_file()
         };
         let is_c_library = |region: &&Region| {
             let file = region.name.rsplit('/').next().unwrap_or_default();

@@ -127,10 +127,8 @@ impl IdleThread {
 
 /// Bytes of the stack below the stack pointer.
 fn stack_room(regions: &[Region], stack_pointer: u64) -> u64 {
-    let at = regions.partition_point(|region| region.end <= stack_pointer);
-    let stack = regions.get(at).filter(|region| {
-        region.start <= stack_pointer && region.permissions.write && !region.permissions.shared
-    });
+    let stack = Region::at(regions, stack_pointer)
+        .filter(|region| region.permissions.write && !region.permissions.shared);
     stack.map_or(0, |region| stack_pointer - region.start)
 }
 
