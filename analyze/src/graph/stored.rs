@@ -15,12 +15,13 @@ use crate::heap::{read_coverage, write_coverage};
 use crate::v8::Address;
 
 /// All kinds of roots, by their numbers in a cache.
-const ROOT_KINDS: [RootKind; 8] = [
+const ROOT_KINDS: [RootKind; RootKind::ReadOnly as usize + 1] = [
     RootKind::Global,
     RootKind::GlobalHandle,
     RootKind::Stack,
     RootKind::HandleScope,
     RootKind::EternalHandle,
+    RootKind::Microtask,
     RootKind::Cache,
     RootKind::Isolate,
     RootKind::ReadOnly,
@@ -54,8 +55,7 @@ fn write_roots(roots: &[(u32, RootKind)], to: &mut Writer) {
     let ids: Vec<u32> = roots.iter().map(|(id, _)| *id).collect();
     let kinds: Vec<u32> = roots
         .iter()
-        .map(|(_, kind)| ROOT_KINDS.iter().position(|other| other == kind))
-        .map(|number| number.unwrap_or(0) as u32)
+        .map(|(_, kind)| *kind as u32)
         .collect();
     to.narrow(&ids, Coding::Delta);
     to.narrow(&kinds, Coding::Plain);
@@ -163,7 +163,7 @@ impl Stored for DominatorTree {
 }
 
 impl Stored for Paths {
-    const KIND: u32 = 18;
+    const KIND: u32 = 20;
     type Context = Arc<Nodes>;
 
     fn write(&self, to: &mut Writer) {
@@ -189,7 +189,7 @@ impl Stored for Paths {
 }
 
 impl Stored for Graph {
-    const KIND: u32 = 19;
+    const KIND: u32 = 21;
     type Context = Arc<Nodes>;
 
     fn write(&self, to: &mut Writer) {
@@ -237,5 +237,21 @@ impl Stored for Graph {
             outside: ids.into_iter().zip(bytes).collect(),
             nodes,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_root_comes_back() {
+        let roots: Vec<_> = (7..).zip(ROOT_KINDS).collect();
+        let mut writer = Writer::default();
+        write_roots(&roots, &mut writer);
+        let bytes = writer.finish();
+        assert_eq!(read_roots(&mut Reader::new(&bytes)), Some(roots));
+        let numbers = ROOT_KINDS.map(|kind| kind as usize);
+        assert!(numbers.into_iter().eq(0..ROOT_KINDS.len()));
     }
 }
