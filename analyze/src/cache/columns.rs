@@ -45,9 +45,12 @@ impl Coding {
 }
 
 /// A type of number that a column may consist of.
-trait Number: Copy + Send + Sync + Default {
+pub(crate) trait Number: Copy + Send + Sync + Default {
+    /// Bytes of one.
     const BYTES: usize;
+    /// As a wider number.
     fn to_u64(self) -> u64;
+    /// The lowest bits of a wider number.
     fn from_u64(number: u64) -> Self;
     /// The difference to `base`, small whether it is above or below.
     fn minus(self, base: Self) -> Self;
@@ -119,7 +122,8 @@ impl Writer {
         self.column(numbers, coding);
     }
 
-    fn column<T: Number>(&mut self, numbers: &[T], coding: Coding) {
+    /// A column of numbers of any width.
+    pub(crate) fn column<T: Number>(&mut self, numbers: &[T], coding: Coding) {
         self.bytes.push(coding.code());
         self.number(numbers.len() as u64);
         let packed: Vec<Vec<u8>> = numbers
@@ -249,7 +253,8 @@ impl<'a> Reader<'a> {
         self.column()
     }
 
-    fn column<T: Number>(&mut self) -> Option<Vec<T>> {
+    /// A column of numbers of the width that it was written with.
+    pub(crate) fn column<T: Number>(&mut self) -> Option<Vec<T>> {
         let coding = Coding::from_code(*self.bytes(1)?.first()?)?;
         let count = self.len()?;
         let mut packed = Vec::new();

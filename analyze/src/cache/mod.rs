@@ -14,7 +14,7 @@ mod identity;
 mod location;
 mod secret;
 
-pub(crate) use columns::{Coding, Reader, Writer};
+pub(crate) use columns::{Coding, Number, Reader, Writer};
 pub(crate) use file::{Cache, SectionKey, is_cache};
 pub(crate) use identity::Identity;
 pub(crate) use location::{CACHE_SUFFIX, Locations};

@@ -80,9 +80,9 @@ impl Query for Dominators {
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let selection = self.file.selection(session)?;
-        let tree = session.dominators(selection)?;
+        let tree = session.dominators(selection);
         let verdict = Verdict::of_tree(session, selection, &tree);
-        let mut found: Vec<u32> = if self.nested {
+        let mut found: Vec<usize> = if self.nested {
             tree.alive().collect()
         } else {
             tree.top().collect()
@@ -142,12 +142,12 @@ impl Query for Dominators {
 }
 
 /// The most first; of two that retain as much, the one that comes first in memory.
-pub(crate) fn sort_by_retained(tree: &DominatorTree, ids: &mut [u32]) {
+pub(crate) fn sort_by_retained(tree: &DominatorTree, ids: &mut [usize]) {
     ids.sort_unstable_by_key(|id| (std::cmp::Reverse(tree.retained(*id)), *id));
 }
 
 /// An object, described.
-pub(super) fn retainer(session: &Session, tree: &DominatorTree, id: u32) -> Option<Retainer> {
+pub(super) fn retainer(session: &Session, tree: &DominatorTree, id: usize) -> Option<Retainer> {
     let address = tree.nodes().address(id)?;
     Some(Retainer {
         address: address.to_string(),
@@ -171,7 +171,7 @@ pub(crate) fn summary(session: &Session, address: Address) -> String {
 impl Liveness {
     /// Sums up.
     pub(super) fn of(tree: &DominatorTree) -> Self {
-        let sum = |ids: &mut dyn Iterator<Item = u32>| {
+        let sum = |ids: &mut dyn Iterator<Item = usize>| {
             ids.fold((0, 0), |(count, bytes), id| {
                 (count + 1, bytes + tree.nodes().size(id))
             })

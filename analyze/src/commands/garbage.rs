@@ -59,7 +59,7 @@ impl Query for Garbage {
 
     fn answer(&self, session: &Session, output: &mut Output) -> anyhow::Result<Outcome> {
         let selection = self.file.selection(session)?;
-        let tree = session.dominators(selection)?;
+        let tree = session.dominators(selection);
         let tally = session.tally(selection);
         let verdict = Verdict::of_tree(session, selection, &tree);
         let classes = Classes::new(&session.objects, &tally);

@@ -131,7 +131,7 @@ impl Query for Histogram {
                     "what objects retain is known by constructor only: leave out --by, or --retained"
                 );
             }
-            let tree = session.dominators(selection)?;
+            let tree = session.dominators(selection);
             add_retained(session, &tally, &tree, &mut rows);
             missing_roots.extend_from_slice(tree.missing_roots());
         }

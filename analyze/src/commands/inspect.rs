@@ -81,7 +81,7 @@ impl Query for Inspect {
         };
         let description = describe_property(&session.objects, value, &options);
         let retained = match description.address {
-            Some(address) if self.retained => Some(retained_by(session, address)?),
+            Some(address) if self.retained => Some(retained_by(session, address)),
             _ => None,
         };
         if self.json {
@@ -99,8 +99,8 @@ impl Query for Inspect {
     }
 }
 
-fn retained_by(session: &Session, address: Address) -> anyhow::Result<u64> {
-    let tree = session.dominators(PageSelection::default())?;
+fn retained_by(session: &Session, address: Address) -> u64 {
+    let tree = session.dominators(PageSelection::default());
     let id = tree.nodes().id(address);
-    Ok(id.map_or(0, |id| tree.retained(id)))
+    id.map_or(0, |id| tree.retained(id))
 }

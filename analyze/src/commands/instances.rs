@@ -100,7 +100,7 @@ impl Query for Instances {
             self.limit
         };
         let tree = match self.sort {
-            Sort::Retained => Some(session.dominators(selection)?),
+            Sort::Retained => Some(session.dominators(selection)),
             Sort::Address | Sort::Size => None,
         };
         let retained = |address| {

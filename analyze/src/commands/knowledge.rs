@@ -1,6 +1,5 @@
 //! What was found out about parts of the heap, each once: in this session, or by a command before it.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,26 +96,26 @@ impl<T> Known<T> {
 impl<T: Stored> Known<T> {
     /// What is known of a part of the heap, if need be from the cache, else found out by `make`. `context` has what the kept
     /// refers to.
-    pub(super) fn find<E>(
+    pub(super) fn find(
         &self,
         keeper: &Keeper,
         selection: PageSelection,
-        context: impl FnOnce() -> Result<T::Context, E>,
-        make: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Arc<T>, E> {
+        context: impl FnOnce() -> T::Context,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
         let mut answers = self.answers();
         if let Some(known) = answers.iter().find(|known| known.selection == selection) {
-            return Ok(Arc::clone(&known.value));
+            return Arc::clone(&known.value);
         }
         let kept = match keeper.has::<T>(selection) {
-            true => keeper.load(selection, context()?),
+            true => keeper.load(selection, context()),
             false => None,
         };
         let (value, keep) = match kept {
             Some(value) => (value, false),
             None => {
                 let start = Instant::now();
-                let value = make()?;
+                let value = make();
                 (value, keeper.is_worth_keeping(start.elapsed()))
             }
         };
@@ -126,10 +125,10 @@ impl<T: Stored> Known<T> {
             value: Arc::clone(&value),
             keep,
         });
-        Ok(value)
+        value
     }
 
-    /// As [`Self::find`], for what refers to nothing and is always found.
+    /// As [`Self::find`], for what refers to nothing.
     pub(super) fn find_plain(
         &self,
         keeper: &Keeper,
@@ -139,10 +138,7 @@ impl<T: Stored> Known<T> {
     where
         T: Stored<Context = ()>,
     {
-        let make = || Ok::<_, Infallible>(make());
-        match self.find(keeper, selection, || Ok(()), make) {
-            Ok(value) => value,
-        }
+        self.find(keeper, selection, || (), make)
     }
 
     /// What is worth keeping and not yet kept, as columns; `also` are parts of the heap for which it is in any case. It is

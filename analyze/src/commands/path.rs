@@ -95,7 +95,7 @@ pub(super) struct Report<'a> {
 /// A path as numbers, and what it stands for.
 struct Found {
     root: RootKind,
-    path: Vec<u32>,
+    path: Vec<usize>,
     objects: u64,
     bytes: u64,
 }
@@ -111,7 +111,7 @@ impl Query for Path {
             Some(text) => Some(object_at(&session.objects, text)?),
             None => None,
         };
-        let paths = session.paths(selection)?;
+        let paths = session.paths(selection);
         let nodes = paths.nodes();
         let verdict = Verdict::of_reachability(session, selection, paths.missing_roots());
         let mut dead = 0;
@@ -121,7 +121,7 @@ impl Query for Path {
                     bail!("{object} is not in the part of the heap that was selected");
                 };
                 if self.all {
-                    by_retainer(&*session.graph(selection)?, &paths, id)
+                    by_retainer(&session.graph(selection), &paths, id)
                 } else {
                     paths
                         .to(id)
@@ -182,7 +182,7 @@ impl Query for Path {
     }
 }
 
-fn one(nodes: &Nodes, (root, path): (RootKind, Vec<u32>)) -> Found {
+fn one(nodes: &Nodes, (root, path): (RootKind, Vec<usize>)) -> Found {
     Found {
         root,
         bytes: path.last().map_or(0, |id| nodes.size(*id)),
@@ -192,7 +192,7 @@ fn one(nodes: &Nodes, (root, path): (RootKind, Vec<u32>)) -> Found {
 }
 
 /// A path by way of each object that refers to one: the shortest to that object, and one link more.
-fn by_retainer(graph: &Graph, paths: &Paths, id: u32) -> Vec<Found> {
+fn by_retainer(graph: &Graph, paths: &Paths, id: usize) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     if let Some((root, path)) = paths.to(id)
         && path.len() == 1
@@ -216,14 +216,14 @@ fn by_retainer(graph: &Graph, paths: &Paths, id: u32) -> Vec<Found> {
 fn by_class(paths: &Paths, classes: &Classes, name: &str, dead: &mut u64) -> Vec<Found> {
     let nodes = paths.nodes();
     let class_of = classes.of_nodes(nodes);
-    let of_class = |id: &u32| {
+    let of_class = |id: &usize| {
         class_of(*id)
             .and_then(|number| classes.list().get(number))
             .is_some_and(|class| class.name == name)
     };
-    let mut groups: FxHashMap<u64, (u32, u64, u64)> = FxHashMap::default();
+    let mut groups: FxHashMap<u64, (usize, u64, u64)> = FxHashMap::default();
     let mut signatures = Signatures::default();
-    for id in (0..nodes.len() as u32).filter(of_class) {
+    for id in (0..nodes.len()).filter(of_class) {
         let Some(signature) = signatures.of(paths, &class_of, id) else {
             *dead += 1;
             continue;
@@ -250,14 +250,14 @@ fn by_class(paths: &Paths, classes: &Classes, name: &str, dead: &mut u64) -> Vec
 
 /// Through which classes the path to an object leads, runs of one class as one, as a number.
 #[derive(Default)]
-struct Signatures(FxHashMap<u32, u64>);
+struct Signatures(FxHashMap<usize, u64>);
 
 impl Signatures {
     fn of(
         &mut self,
         paths: &Paths,
-        class_of: impl Fn(u32) -> Option<usize>,
-        id: u32,
+        class_of: impl Fn(usize) -> Option<usize>,
+        id: usize,
     ) -> Option<u64> {
         // Up to an object whose signature is known, and down again.
         let mut way = Vec::new();

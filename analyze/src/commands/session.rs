@@ -12,8 +12,8 @@ use super::answers::{Answer, Answers};
 use super::file::InputArgs;
 use super::knowledge::{Keeper, Known};
 use super::output::{Outcome, Output};
-use crate::graph::{DominatorTree, Graph, Nodes, Paths, References, TooManyObjects};
-use crate::heap::{Functions, PageSelection, Population, Shape, Tally, objects_of_maps};
+use crate::graph::{DominatorTree, Graph, Nodes, Paths, References, Width};
+use crate::heap::{Functions, PageSelection, Population, Shape, Tally};
 use crate::node::{Census, Environment};
 use crate::strings::{self, Order, StringReport};
 use crate::v8::{Address, Objects};
@@ -158,52 +158,34 @@ impl Session {
     }
 
     /// The objects of the selected pages, by number. The first call walks the heap.
-    ///
-    /// # Errors
-    /// If there are too many objects.
-    fn nodes(&self, selection: PageSelection) -> Result<Arc<Nodes>, TooManyObjects> {
-        self.nodes.find(
-            &self.keeper,
-            selection,
-            || Ok(()),
-            || Nodes::collect(&self.objects, selection).ok_or(TooManyObjects),
-        )
+    fn nodes(&self, selection: PageSelection) -> Arc<Nodes> {
+        self.nodes.find_plain(&self.keeper, selection, || {
+            Nodes::collect(&self.objects, selection, Width::Narrow)
+        })
     }
 
     /// The graph of the selected pages, for commands that follow references. The first call builds it.
-    ///
-    /// # Errors
-    /// If there are too many objects.
-    pub(crate) fn graph(&self, selection: PageSelection) -> Result<Arc<Graph>, TooManyObjects> {
+    pub(crate) fn graph(&self, selection: PageSelection) -> Arc<Graph> {
         let nodes = || self.nodes(selection);
         self.graphs.find(&self.keeper, selection, nodes, || {
-            Ok(Graph::of_nodes(&self.objects, selection, nodes()?))
+            Graph::of_nodes(&self.objects, selection, nodes())
         })
     }
 
     /// The dominator tree of the selected pages. The first call builds it, from the graph if that is there already, else from one
     /// of its own: the references take as much memory as the tree, and are given back half-way.
-    ///
-    /// # Errors
-    /// If there are too many objects.
-    pub(crate) fn dominators(
-        &self,
-        selection: PageSelection,
-    ) -> Result<Arc<DominatorTree>, TooManyObjects> {
+    pub(crate) fn dominators(&self, selection: PageSelection) -> Arc<DominatorTree> {
         let nodes = || self.nodes(selection);
         self.trees.find(&self.keeper, selection, nodes, || {
-            Ok(Graph::of_nodes(&self.objects, selection, nodes()?).into_dominators())
+            Graph::of_nodes(&self.objects, selection, nodes()).into_dominators()
         })
     }
 
     /// The shortest paths from the roots.
-    ///
-    /// # Errors
-    /// If there are too many objects.
-    pub(crate) fn paths(&self, selection: PageSelection) -> Result<Arc<Paths>, TooManyObjects> {
+    pub(crate) fn paths(&self, selection: PageSelection) -> Arc<Paths> {
         let nodes = || self.nodes(selection);
         self.paths.find(&self.keeper, selection, nodes, || {
-            Ok(Paths::search(&self.objects, &*self.graph(selection)?))
+            Paths::search(&self.objects, &self.graph(selection))
         })
     }
 
@@ -217,10 +199,7 @@ impl Session {
         if maps.is_empty() {
             return Vec::new();
         }
-        match self.nodes(selection) {
-            Ok(nodes) => nodes.with_maps(|map| maps.contains(&map)),
-            Err(TooManyObjects) => objects_of_maps(&self.objects, selection, maps),
-        }
+        (self.nodes(selection)).with_maps(|map| maps.contains(&map))
     }
 
     /// The objects of the shapes that `wanted` picks, literal boilerplates left out, in address order.

@@ -104,7 +104,7 @@ impl Query for Sql {
             // SQLite's own tables would not tell the views' types.
             _ => return list(output),
         };
-        let found = Tabled::find(session, self.file.selection(session)?)?;
+        let found = Tabled::find(session, self.file.selection(session)?);
         let verdict = &found.verdict;
         let process = &session.objects.image().metadata.process;
         let partition = Partition::new(process, self.host.as_deref(), self.service.as_deref());

@@ -18,18 +18,15 @@ pub(super) struct Tabled {
 
 impl Tabled {
     /// Finds out all that the tables of the selected pages are made of.
-    ///
-    /// # Errors
-    /// As [`Session::dominators`].
-    pub(super) fn find(session: &Session, selection: PageSelection) -> anyhow::Result<Self> {
+    pub(super) fn find(session: &Session, selection: PageSelection) -> Self {
         let tally = session.tally(selection);
-        let tree = session.dominators(selection)?;
+        let tree = session.dominators(selection);
         let verdict = Verdict::of_tree(session, selection, &tree);
-        Ok(Self {
+        Self {
             tally,
             tree,
             verdict,
-        })
+        }
     }
 
     /// The tables, with so many UTF-16 code units of a string.

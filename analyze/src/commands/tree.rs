@@ -85,7 +85,7 @@ impl Query for Tree {
             Some(text) => Some(object_at(&session.objects, text)?),
             None => None,
         };
-        let tree = session.dominators(selection)?;
+        let tree = session.dominators(selection);
         let verdict = Verdict::of_tree(session, selection, &tree);
         let node = match start {
             Some(address) => Some(tree.nodes().id(address).ok_or_else(|| {
@@ -157,7 +157,7 @@ impl Tree {
         session: &Session,
         tree: &DominatorTree,
         children: &Children,
-        node: Option<u32>,
+        node: Option<usize>,
     ) -> Vec<Branch> {
         let limit = if self.limit == 0 {
             usize::MAX
@@ -165,10 +165,10 @@ impl Tree {
             self.limit
         };
         let depth = self.depth.clamp(1, MAX_DEPTH);
-        let below = |id: Option<u32>, offset: usize| {
+        let below = |id: Option<usize>, offset: usize| {
             let mut ids = children.of(id).to_vec();
             sort_by_retained(tree, &mut ids);
-            let ids: Vec<u32> = ids.into_iter().skip(offset).take(limit).collect();
+            let ids: Vec<usize> = ids.into_iter().skip(offset).take(limit).collect();
             ids.into_iter()
         };
         let mut branches = Vec::new();

@@ -13,9 +13,9 @@ impl BitSet {
     }
 
     /// Adds a number; whether it was missing. Numbers that are too great are left out.
-    pub(crate) fn insert(&self, number: u32) -> bool {
+    pub(crate) fn insert(&self, number: usize) -> bool {
         let bit = 1 << (number % 64);
-        self.0.get(number as usize / 64).is_some_and(|word| {
+        self.0.get(number / 64).is_some_and(|word| {
             // Most are there already, and reading a shared word costs less than writing it.
             word.load(Ordering::Relaxed) & bit == 0
                 && word.fetch_or(bit, Ordering::Relaxed) & bit == 0
@@ -23,10 +23,10 @@ impl BitSet {
     }
 
     /// Whether a number is in the set.
-    pub(crate) fn contains(&self, number: u32) -> bool {
+    pub(crate) fn contains(&self, number: usize) -> bool {
         let bit = 1 << (number % 64);
         self.0
-            .get(number as usize / 64)
+            .get(number / 64)
             .is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
     }
 

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::bits::BitSet;
 use super::csr::{Adjacency, Lists};
+use super::ids::{Either, Width};
 use super::network::{Ephemeron, Graph};
 use super::nodes::Nodes;
 use super::references::{PART, weak_pairs};
@@ -24,25 +25,17 @@ const MAX_OUTSIDE: u64 = 1 << 47;
 /// Where the entries of hash tables begin: after length, counters and capacity.
 const TABLE_ENTRIES: u64 = 40;
 
-/// Why there is no graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the heap has more than 4,294,967,294 objects: select one isolate with --isolate")]
-pub struct TooManyObjects;
-
 impl Graph {
     /// Builds the graph of the selected pages.
-    ///
-    /// # Errors
-    /// If there are more objects than 32 bits can number: they would fill 64 GiB at the least.
-    pub fn build(objects: &Objects, selection: PageSelection) -> Result<Self, TooManyObjects> {
-        let nodes = Nodes::collect(objects, selection).ok_or(TooManyObjects)?;
-        Ok(Self::of_nodes(objects, selection, Arc::new(nodes)))
+    pub fn build(objects: &Objects, selection: PageSelection) -> Self {
+        let nodes = Nodes::collect(objects, selection, Width::Narrow);
+        Self::of_nodes(objects, selection, Arc::new(nodes))
     }
 
     /// Builds the graph of the selected pages, whose objects are known.
     pub fn of_nodes(objects: &Objects, selection: PageSelection, nodes: Arc<Nodes>) -> Self {
         let found = Roots::find(objects, selection.heap);
-        let mut roots: Vec<(u32, RootKind)> = found
+        let mut roots: Vec<(usize, RootKind)> = found
             .list
             .iter()
             .filter_map(|(address, kind)| Some((nodes.id(*address)?, *kind)))
@@ -67,7 +60,10 @@ impl Graph {
             ..
         } = builder;
         Self {
-            edges: Adjacency::from_parts(lists),
+            edges: match nodes.width {
+                Width::Narrow => Either::Narrow(Adjacency::from_parts(lists)),
+                Width::Wide => Either::Wide(Adjacency::from_parts(lists)),
+            },
             outside: outside(objects, &nodes),
             nodes,
             roots,
@@ -80,7 +76,7 @@ impl Graph {
 }
 
 /// The buffers whose contents are outside of the heap, each memory under the first that has it.
-fn outside(objects: &Objects, nodes: &Nodes) -> Vec<(u32, u64)> {
+fn outside(objects: &Objects, nodes: &Nodes) -> Vec<(usize, u64)> {
     let is_buffer = |map: Address| {
         let map = objects.map(map);
         map.is_some_and(|map| objects.kind(map.instance_type) == Kind::ArrayBuffer)
@@ -117,7 +113,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(objects: &'a Objects, nodes: &'a Nodes, roots: &[(u32, RootKind)]) -> Self {
+    fn new(objects: &'a Objects, nodes: &'a Nodes, roots: &[(usize, RootKind)]) -> Self {
         let ephemeron = weak_pairs();
         let weak = Slots::parse("weak 40..").unwrap_or_default();
         let mut special: FxHashMap<Address, Slots> = nodes
@@ -166,7 +162,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The number of an object that is worth an edge: objects in read-only space never go, whoever refers to them.
-    fn id(&self, address: Address) -> Option<u32> {
+    fn id(&self, address: Address) -> Option<usize> {
         let id = self.nodes.id(address)?;
         (!self.nodes.is_immortal(id)).then_some(id)
     }
@@ -199,7 +195,7 @@ fn is_string_table(objects: &Objects, table: Address) -> bool {
 struct Shape<'a> {
     map: Address,
     slots: &'a Slots,
-    map_id: Option<u32>,
+    map_id: Option<usize>,
     is_receiver: bool,
 }
 

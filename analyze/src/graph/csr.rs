@@ -2,75 +2,76 @@
 
 use rayon::prelude::*;
 
+use super::ids::{Either, Id, Numbers, Width};
 use super::log::Log;
 use crate::cache::{Coding, Reader, Writer};
 
 /// For each node the nodes that it leads to.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Adjacency {
-    /// Where each node's list begins, and after the last where it ends.
-    starts: Starts,
-    targets: Vec<u32>,
-}
-
-/// 32 bits while they are enough: there may be more edges than 32 bits can count, though not nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Starts {
-    Narrow(Vec<u32>),
-    Wide(Vec<u64>),
+pub(super) struct Adjacency<I> {
+    /// Where each node's list begins, and after the last where it ends: there may be more edges than 32 bits can count, though not
+    /// nodes.
+    starts: Numbers,
+    targets: Vec<I>,
 }
 
-impl Default for Starts {
+impl<I> Default for Adjacency<I> {
     fn default() -> Self {
-        Self::Narrow(vec![0])
+        Self {
+            starts: Numbers::Narrow(vec![0]),
+            targets: Vec::new(),
+        }
     }
 }
 
-impl Adjacency {
+impl<I: Id> Adjacency<I> {
     /// From the lists of parts, each of which is given back as soon as it is copied.
     pub(super) fn from_parts(parts: Vec<Lists>) -> Self {
-        let nodes: usize = parts.iter().map(|part| part.nodes).sum();
         let edges: usize = parts.iter().map(|part| part.edges).sum();
-        let mut targets = vec![0; edges];
-        let starts = match u32::try_from(edges) {
-            // As there are no more edges than that, no list begins later.
-            Ok(_) => Starts::Narrow(gather(parts, nodes, &mut targets, |start| start as u32)),
-            Err(_) => Starts::Wide(gather(parts, nodes, &mut targets, |start| start as u64)),
+        let mut targets = vec![I::ZERO; edges];
+        // As there are no more edges than that, no list begins later.
+        let starts = match Width::of(edges) {
+            Width::Narrow => Either::Narrow(gather(parts, &mut targets)),
+            Width::Wide => Either::Wide(gather(parts, &mut targets)),
         };
         Self { starts, targets }
     }
 
-    /// The nodes that lead to each of `nodes` nodes, for `for_each_edge` calling its argument with every edge, twice over.
-    pub(super) fn reversed(nodes: usize, for_each_edge: impl Fn(&mut dyn FnMut(u32, u32))) -> Self {
-        let mut lengths = vec![0_u32; nodes];
-        let mut edges = 0_u64;
-        for_each_edge(&mut |_, to| {
-            if let Some(length) = lengths.get_mut(to as usize) {
-                *length += 1;
-                edges += 1;
+    /// The nodes that lead to each of `nodes` nodes, for `for_each_edge` calling its argument with every edge, twice over. There are
+    /// `most` edges at most.
+    pub(super) fn reversed(
+        nodes: usize,
+        most: usize,
+        for_each_edge: impl Fn(&mut dyn FnMut(I, I)),
+    ) -> Self {
+        Self::reversed_with(Width::of(most), nodes, for_each_edge)
+    }
+
+    fn reversed_with(
+        starts: Width,
+        nodes: usize,
+        for_each_edge: impl Fn(&mut dyn FnMut(I, I)),
+    ) -> Self {
+        match starts {
+            Width::Narrow => {
+                let (starts, targets) = reverse(nodes, for_each_edge);
+                Self {
+                    starts: Either::Narrow(starts),
+                    targets,
+                }
             }
-        });
-        // Each list is filled from its end; so its end becomes its start.
-        let mut starts = Starts::with_capacity(nodes + 1, edges);
-        let mut end = 0;
-        for length in lengths {
-            end += u64::from(length);
-            starts.push(end);
+            Width::Wide => {
+                let (starts, targets) = reverse(nodes, for_each_edge);
+                Self {
+                    starts: Either::Wide(starts),
+                    targets,
+                }
+            }
         }
-        starts.push(end);
-        let mut targets = vec![0; usize::try_from(edges).unwrap_or(0)];
-        for_each_edge(&mut |from, to| {
-            if let Some(place) = starts.decrement(to as usize)
-                && let Some(target) = targets.get_mut(place)
-            {
-                *target = from;
-            }
-        });
-        Self { starts, targets }
     }
 
     /// Puts other numbers in the place of all nodes that are led to, on all cores.
-    pub(super) fn renumber(&mut self, number: impl Fn(u32) -> u32 + Sync) {
+    pub(super) fn renumber(&mut self, number: impl Fn(I) -> I + Sync) {
         self.targets
             .par_iter_mut()
             .for_each(|target| *target = number(*target));
@@ -88,8 +89,9 @@ impl Adjacency {
     }
 
     /// What a node leads to.
-    pub(super) fn of(&self, node: u32) -> &[u32] {
-        let range = self.starts.get(node as usize)..self.starts.get(node as usize + 1);
+    pub(super) fn of(&self, node: usize) -> &[I] {
+        let start = |node| self.starts.get(node).unwrap_or(0);
+        let range = start(node)..start(node + 1);
         self.targets.get(range).unwrap_or_default()
     }
 }
@@ -100,14 +102,14 @@ pub(super) struct Lists {
     nodes: usize,
     edges: usize,
     /// Number of the first node.
-    first: u32,
+    first: usize,
     /// What many nodes lead to.
-    common: Vec<u32>,
+    common: Vec<usize>,
     /// For each node: which one of `common` it leads to first, from 1, or 0; how many others; and those.
     log: Log,
     /// Of the node at hand, and how many.
     others: Log,
-    other_count: u32,
+    other_count: usize,
 }
 
 impl Lists {
@@ -117,22 +119,22 @@ impl Lists {
     }
 
     /// Says which number the first node has: nothing depends on it but how much memory is needed.
-    pub(super) fn begin_at(&mut self, node: u32) {
+    pub(super) fn begin_at(&mut self, node: usize) {
         self.first = node;
     }
 
     /// The node at hand leads to another.
-    pub(super) fn push(&mut self, target: u32) {
+    pub(super) fn push(&mut self, target: usize) {
         self.others.push_near(target, self.node());
         self.other_count += 1;
     }
 
-    fn node(&self) -> u32 {
-        self.first.wrapping_add(self.nodes as u32)
+    fn node(&self) -> usize {
+        self.first.wrapping_add(self.nodes)
     }
 
     /// Ends the list of the node at hand. In front of it stands `target`, if there is one, which is the same for all nodes with this `index`.
-    pub(super) fn end(&mut self, common: Option<(usize, u32)>) {
+    pub(super) fn end(&mut self, common: Option<(usize, usize)>) {
         let mut edges = self.other_count;
         match common {
             Some((index, target)) => {
@@ -142,7 +144,7 @@ impl Lists {
                 if let Some(place) = self.common.get_mut(index) {
                     *place = target;
                 }
-                self.log.push(index as u32 + 1);
+                self.log.push(index + 1);
                 edges += 1;
             }
             None => self.log.push(0),
@@ -152,18 +154,14 @@ impl Lists {
         self.others.clear();
         self.other_count = 0;
         self.nodes += 1;
-        self.edges += edges as usize;
+        self.edges += edges;
     }
 }
 
 /// Copies lists into `targets`, on all cores, and says where each begins, and after the last where it ends.
-fn gather<T: Copy + Default + Send>(
-    parts: Vec<Lists>,
-    nodes: usize,
-    mut targets: &mut [u32],
-    start: impl Fn(usize) -> T + Sync,
-) -> Vec<T> {
-    let mut starts = vec![T::default(); nodes + 1];
+fn gather<S: Id, I: Id>(parts: Vec<Lists>, mut targets: &mut [I]) -> Vec<S> {
+    let nodes: usize = parts.iter().map(|part| part.nodes).sum();
+    let mut starts = vec![S::ZERO; nodes + 1];
     let mut rest = starts.as_mut_slice();
     let mut edges = 0;
     let mut tasks = Vec::with_capacity(parts.len());
@@ -176,7 +174,7 @@ fn gather<T: Copy + Default + Send>(
         tasks.push((part, before, starts_of, targets_of));
     }
     if let Some(end) = rest.first_mut() {
-        *end = start(edges);
+        *end = S::of(edges);
     }
     tasks
         .into_par_iter()
@@ -185,13 +183,13 @@ fn gather<T: Copy + Default + Send>(
             let mut at = 0;
             let mut put = |at: &mut usize, target| {
                 if let Some(place) = targets.get_mut(*at) {
-                    *place = target;
+                    *place = I::of(target);
                 }
                 *at += 1;
             };
             for (node, place) in (0..).zip(starts) {
-                *place = start(before + at);
-                let common = (log.number() as usize).checked_sub(1);
+                *place = S::of(before + at);
+                let common = log.number().checked_sub(1);
                 if let Some(target) = common.and_then(|index| part.common.get(index)) {
                     put(&mut at, *target);
                 }
@@ -203,86 +201,76 @@ fn gather<T: Copy + Default + Send>(
     starts
 }
 
-impl Adjacency {
+/// Where the list of each of `nodes` nodes begins, and after the last where it ends, and in the lists from where the nodes are led to.
+fn reverse<S: Id, I: Id>(
+    nodes: usize,
+    for_each_edge: impl Fn(&mut dyn FnMut(I, I)),
+) -> (Vec<S>, Vec<I>) {
+    let mut all = vec![S::ZERO; nodes + 1];
+    let mut targets = Vec::new();
+    if let Some((last, starts)) = all.split_last_mut() {
+        for_each_edge(&mut |_, to| {
+            if let Some(length) = starts.get_mut(to.at()) {
+                *length = S::of(length.at() + 1);
+            }
+        });
+        // Each list is filled from its end; so its end becomes its start.
+        let mut end = 0;
+        for start in starts.iter_mut() {
+            end += start.at();
+            *start = S::of(end);
+        }
+        *last = S::of(end);
+        targets = vec![I::ZERO; end];
+        for_each_edge(&mut |from, to| {
+            if let Some(start) = starts.get_mut(to.at())
+                && let Some(place) = start.at().checked_sub(1)
+                && let Some(target) = targets.get_mut(place)
+            {
+                *start = S::of(place);
+                *target = from;
+            }
+        });
+    }
+    (all, targets)
+}
+
+impl<I: Id> Adjacency<I> {
     /// Writes all lists.
     pub(super) fn write(&self, to: &mut Writer) {
         let nodes = self.starts.len().saturating_sub(1);
-        let lists = (0..nodes as u32).map(|node| self.of(node));
-        let lengths: Vec<u32> = lists.clone().map(|list| list.len() as u32).collect();
+        let lists = (0..nodes).map(|node| self.of(node));
+        let length = |list: &[I]| u32::try_from(list.len()).unwrap_or(u32::MAX);
+        let lengths: Vec<u32> = lists.clone().map(length).collect();
         to.narrow(&lengths, Coding::Plain);
         // Most nodes lead to neighbours of theirs.
-        let distances: Vec<u32> = (0_u32..)
+        let distances: Vec<I> = (0..)
+            .map(I::of)
             .zip(lists)
-            .flat_map(|(node, list)| list.iter().map(move |target| target.wrapping_sub(node)))
+            .flat_map(|(node, list)| list.iter().map(move |target| target.minus(node)))
             .collect();
-        to.narrow(&distances, Coding::Plain);
+        to.column(&distances, Coding::Plain);
     }
 
     /// Reads what [`Self::write`] wrote of so many nodes.
     pub(super) fn read(from: &mut Reader<'_>, nodes: usize) -> Option<Self> {
         let lengths = from.narrow()?;
-        let mut targets = from.narrow()?;
-        let mut starts = Starts::with_capacity(nodes + 1, targets.len() as u64);
+        let mut targets: Vec<I> = from.column()?;
+        (lengths.len() == nodes).then_some(())?;
+        let mut starts = Numbers::with_capacity(Width::of(targets.len()), nodes + 1);
         let mut rest = targets.as_mut_slice();
         let mut end = 0;
         starts.push(0);
-        for (node, length) in (0_u32..).zip(&lengths) {
-            let (list, after) = rest.split_at_mut_checked(*length as usize)?;
+        for (node, length) in (0..).map(I::of).zip(lengths) {
+            let (list, after) = rest.split_at_mut_checked(length as usize)?;
             for target in list {
-                *target = target.wrapping_add(node);
+                *target = target.plus(node);
             }
             rest = after;
-            end += u64::from(*length);
+            end += length as usize;
             starts.push(end);
         }
-        (lengths.len() == nodes && rest.is_empty()).then_some(Self { starts, targets })
-    }
-}
-
-impl Starts {
-    fn len(&self) -> usize {
-        match self {
-            Self::Narrow(starts) => starts.len(),
-            Self::Wide(starts) => starts.len(),
-        }
-    }
-
-    fn with_capacity(nodes: usize, edges: u64) -> Self {
-        if u32::try_from(edges).is_ok() {
-            Self::Narrow(Vec::with_capacity(nodes))
-        } else {
-            Self::Wide(Vec::with_capacity(nodes))
-        }
-    }
-
-    fn push(&mut self, start: u64) {
-        match self {
-            // The capacity was chosen by the greatest.
-            Self::Narrow(starts) => starts.push(start as u32),
-            Self::Wide(starts) => starts.push(start),
-        }
-    }
-
-    fn get(&self, node: usize) -> usize {
-        match self {
-            Self::Narrow(starts) => starts.get(node).map_or(0, |start| *start as usize),
-            Self::Wide(starts) => starts.get(node).map_or(0, |start| *start as usize),
-        }
-    }
-
-    fn decrement(&mut self, node: usize) -> Option<usize> {
-        match self {
-            Self::Narrow(starts) => {
-                let start = starts.get_mut(node)?;
-                *start = start.checked_sub(1)?;
-                Some(*start as usize)
-            }
-            Self::Wide(starts) => {
-                let start = starts.get_mut(node)?;
-                *start = start.checked_sub(1)?;
-                usize::try_from(*start).ok()
-            }
-        }
+        rest.is_empty().then_some(Self { starts, targets })
     }
 }
 
@@ -290,9 +278,8 @@ impl Starts {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lists_are_kept_apart_and_can_be_reversed() {
-        type List<'a> = (Option<(usize, u32)>, &'a [u32]);
+    fn lists_are_kept_apart_and_can_be_reversed<I: Id>() {
+        type List<'a> = (Option<(usize, usize)>, &'a [usize]);
         let lists = |first, lists: &[List<'_>]| {
             let mut part = Lists::default();
             part.begin_at(first);
@@ -302,7 +289,8 @@ mod tests {
             }
             part
         };
-        let adjacency = Adjacency::from_parts(vec![
+        let of = |ids: &[usize]| ids.iter().copied().map(I::of).collect::<Vec<_>>();
+        let adjacency: Adjacency<I> = Adjacency::from_parts(vec![
             lists(0, &[(Some((3, 1)), &[2]), (None, &[])]),
             lists(2, &[]),
             // What is told of the first node may be wrong.
@@ -316,16 +304,32 @@ mod tests {
         assert_eq!(read(4).as_ref(), Some(&adjacency));
         assert_eq!(read(5), None);
         let lists: Vec<_> = (0..5).map(|node| adjacency.of(node).to_vec()).collect();
-        assert_eq!(lists, [vec![1, 2], vec![], vec![0], vec![2], vec![]]);
-        let reversed = Adjacency::reversed(4, |edge| {
-            for from in 0..4 {
-                for to in adjacency.of(from) {
-                    edge(from, *to);
+        let expected: [&[usize]; 5] = [&[1, 2], &[], &[0], &[2], &[]];
+        assert_eq!(lists, expected.map(of));
+        for starts in [Width::Narrow, Width::Wide] {
+            let reversed = Adjacency::reversed_with(starts, 4, |edge| {
+                for from in 0..4 {
+                    for to in adjacency.of(from) {
+                        edge(I::of(from), *to);
+                    }
                 }
-            }
-        });
-        let mut lists: Vec<_> = (0..4).map(|node| reversed.of(node).to_vec()).collect();
-        lists.iter_mut().for_each(|list| list.sort_unstable());
-        assert_eq!(lists, [vec![2], vec![0], vec![0, 3], vec![]]);
+                // To a node that is none.
+                edge(I::ZERO, I::of(4));
+            });
+            let mut lists: Vec<_> = (0..5).map(|node| reversed.of(node).to_vec()).collect();
+            lists.iter_mut().for_each(|list| list.sort_unstable());
+            let expected: [&[usize]; 5] = [&[2], &[0], &[0, 3], &[], &[]];
+            assert_eq!(lists, expected.map(of));
+        }
+    }
+
+    #[test]
+    fn narrow_lists_are_kept_apart_and_can_be_reversed() {
+        lists_are_kept_apart_and_can_be_reversed::<u32>();
+    }
+
+    #[test]
+    fn wide_lists_are_kept_apart_and_can_be_reversed() {
+        lists_are_kept_apart_and_can_be_reversed::<u64>();
     }
 }

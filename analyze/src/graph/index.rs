@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::ids::{Either, Id, Numbers, Width, either};
 use crate::cache::{Coding, Reader, Writer};
 use crate::v8::Address;
 
@@ -12,14 +13,20 @@ const WORDS_PER_RANK: usize = 8;
 const PAGE_SHIFT: u32 = 18;
 
 /// The objects of some pages, numbered in address order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ObjectIndex {
     pages: Vec<IndexedPage>,
-    by_address: FxHashMap<u64, u32>,
+    by_address: FxHashMap<u64, usize>,
     bits: Vec<u64>,
     /// Objects before each group of [`WORDS_PER_RANK`] words.
-    ranks: Vec<u32>,
+    ranks: Numbers,
     len: usize,
+}
+
+impl Default for ObjectIndex {
+    fn default() -> Self {
+        Self::of_bits(Vec::new(), Vec::new(), Width::Narrow)
+    }
 }
 
 /// A page that has objects.
@@ -34,7 +41,7 @@ struct IndexedPage {
 }
 
 /// The objects of some pages, met in address order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Marks {
     pages: Vec<IndexedPage>,
     bits: Vec<u64>,
@@ -73,10 +80,8 @@ impl Marks {
 }
 
 impl ObjectIndex {
-    /// The index of what was marked, in address order.
-    ///
-    /// Returns `None` if there are more objects than 32 bits can number: of 16 bytes each, they would fill 64 GiB.
-    pub(super) fn new(parts: Vec<Marks>) -> Option<Self> {
+    /// The index of what was marked, in address order, and whose numbers fit this width.
+    pub(super) fn new(parts: Vec<Marks>, width: Width) -> Self {
         let (mut all, mut bits) = (Vec::new(), Vec::new());
         for part in parts {
             let first = bits.len();
@@ -87,37 +92,35 @@ impl ObjectIndex {
             }));
             bits.extend(part.bits);
         }
-        Self::of_bits(all, bits)
+        Self::of_bits(all, bits, width)
     }
 
     /// The index of pages, in address order, and of their bits.
-    fn of_bits(pages: Vec<IndexedPage>, bits: Vec<u64>) -> Option<Self> {
-        let mut index = Self {
-            pages,
-            bits,
-            ..Self::default()
-        };
-        let mut count = 0_u64;
-        for group in index.bits.chunks(WORDS_PER_RANK) {
-            index.ranks.push(u32::try_from(count).ok()?);
-            count += group
+    fn of_bits(pages: Vec<IndexedPage>, bits: Vec<u64>, width: Width) -> Self {
+        let mut ranks = Numbers::with_capacity(width, bits.len().div_ceil(WORDS_PER_RANK));
+        let mut len = 0;
+        for group in bits.chunks(WORDS_PER_RANK) {
+            ranks.push(len);
+            len += group
                 .iter()
-                .map(|bits| u64::from(bits.count_ones()))
-                .sum::<u64>();
+                .map(|bits| bits.count_ones() as usize)
+                .sum::<usize>();
         }
-        u32::try_from(count)
-            .ok()
-            .filter(|count| *count < u32::MAX)?;
-        index.len = usize::try_from(count).ok()?;
-        for (number, page) in index.pages.iter().enumerate() {
-            let number = u32::try_from(number).ok()?;
+        let mut by_address = FxHashMap::default();
+        for (number, page) in pages.iter().enumerate() {
             let end = page.start + page.words as u64 * 512;
             // A large page has one object, so one word; a page lies in one or, if it is not aligned, in two such ranges.
             for key in page.start >> PAGE_SHIFT..=(end - 1) >> PAGE_SHIFT {
-                index.by_address.entry(key).or_insert(number);
+                by_address.entry(key).or_insert(number);
             }
         }
-        Some(index)
+        Self {
+            pages,
+            by_address,
+            bits,
+            ranks,
+            len,
+        }
     }
 
     /// Writes where the objects are.
@@ -129,8 +132,8 @@ impl ObjectIndex {
         to.wide(&self.bits, Coding::Plain);
     }
 
-    /// Reads what [`Self::write`] wrote.
-    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    /// Reads what [`Self::write`] wrote of an index whose numbers fit this width.
+    pub(super) fn read(from: &mut Reader<'_>, width: Width) -> Option<Self> {
         let (starts, words) = (from.wide()?, from.wide()?);
         let bits = from.wide()?;
         let mut first = 0_usize;
@@ -147,7 +150,8 @@ impl ObjectIndex {
             first = first.checked_add(words)?;
         }
         (first == bits.len()).then_some(())?;
-        Self::of_bits(pages, bits)
+        let index = Self::of_bits(pages, bits, width);
+        (Width::of(index.len) <= width).then_some(index)
     }
 
     /// All objects, in the order of their numbers.
@@ -156,11 +160,10 @@ impl ObjectIndex {
     }
 
     /// The objects from a number on, in the order of their numbers.
-    pub(super) fn addresses_from(&self, id: u32) -> impl Iterator<Item = Address> {
+    pub(super) fn addresses_from(&self, id: usize) -> impl Iterator<Item = Address> {
         // Several words may have no objects, so the last that begins with this number or less has it.
-        let group = self.ranks.partition_point(|rank| *rank <= id);
-        let group = group.saturating_sub(1);
-        let skipped = id.saturating_sub(self.ranks.get(group).copied().unwrap_or(0));
+        let group = self.groups_up_to(id).saturating_sub(1);
+        let skipped = id.saturating_sub(self.ranks.get(group).unwrap_or(0));
         let start = group * WORDS_PER_RANK;
         let page = self.pages.partition_point(|page| page.first <= start);
         let pages = self.pages.get(page.saturating_sub(1)..);
@@ -180,7 +183,7 @@ impl ObjectIndex {
                 })
             })
         });
-        addresses.skip(skipped as usize)
+        addresses.skip(skipped)
     }
 
     /// Number of objects.
@@ -189,8 +192,8 @@ impl ObjectIndex {
     }
 
     /// The object that begins at `address`.
-    pub(super) fn id(&self, address: Address) -> Option<u32> {
-        let first = *self.by_address.get(&(address.0 >> PAGE_SHIFT))? as usize;
+    pub(super) fn id(&self, address: Address) -> Option<usize> {
+        let first = *self.by_address.get(&(address.0 >> PAGE_SHIFT))?;
         // Pages of 256 KiB are alone in their range; others may share theirs with the end of the one before.
         self.pages
             .get(first..)?
@@ -199,7 +202,7 @@ impl ObjectIndex {
             .find_map(|page| self.id_on(page, address))
     }
 
-    fn id_on(&self, page: &IndexedPage, address: Address) -> Option<u32> {
+    fn id_on(&self, page: &IndexedPage, address: Address) -> Option<usize> {
         let distance = address.0.checked_sub(page.start)?;
         if !distance.is_multiple_of(8) {
             return None;
@@ -216,24 +219,26 @@ impl ObjectIndex {
         }
         let group = word / WORDS_PER_RANK;
         let before = self.bits.get(group * WORDS_PER_RANK..word)?;
-        let rank = self.ranks.get(group)?
-            + before.iter().map(|bits| bits.count_ones()).sum::<u32>()
+        let on_page = before.iter().map(|bits| bits.count_ones()).sum::<u32>()
             + (bits & (mask - 1)).count_ones();
-        Some(rank)
+        Some(self.ranks.get(group)? + on_page as usize)
+    }
+
+    /// How many groups begin with an object up to a number, or before it.
+    fn groups_up_to(&self, id: usize) -> usize {
+        either!(&self.ranks, ranks => ranks.partition_point(|rank| rank.at() <= id))
     }
 
     /// Where an object begins.
-    pub(super) fn address(&self, id: u32) -> Option<Address> {
-        let group = self
-            .ranks
-            .partition_point(|rank| *rank <= id)
-            .checked_sub(1)?;
+    pub(super) fn address(&self, id: usize) -> Option<Address> {
+        let group = self.groups_up_to(id).checked_sub(1)?;
         let mut rest = id - self.ranks.get(group)?;
         let start = group * WORDS_PER_RANK;
         for word in start..(start + WORDS_PER_RANK).min(self.bits.len()) {
             let mut bits = *self.bits.get(word)?;
-            if rest >= bits.count_ones() {
-                rest -= bits.count_ones();
+            let count = bits.count_ones() as usize;
+            if rest >= count {
+                rest -= count;
                 continue;
             }
             for _ in 0..rest {
@@ -272,27 +277,34 @@ mod tests {
             }
             parts.push(marks);
         }
-        let index = ObjectIndex::new(parts).unwrap();
+        for width in [Width::Narrow, Width::Wide] {
+            let index = ObjectIndex::new(parts.clone(), width);
+            check(&index, width, &all);
+        }
+    }
+
+    fn check(index: &ObjectIndex, width: Width, all: &[Address]) {
         assert_eq!(index.len(), all.len());
         assert!(index.addresses().eq(all.iter().copied()));
         for from in [0, 1, 63, 64, 499, 500, 501, 1200, all.len() - 1, all.len()] {
             let expected = all.iter().skip(from).copied();
-            assert!(index.addresses_from(from as u32).eq(expected), "{from}");
+            assert!(index.addresses_from(from).eq(expected), "{from}");
         }
         let mut writer = Writer::default();
         index.write(&mut writer);
         let bytes = writer.finish();
-        let read = ObjectIndex::read(&mut Reader::new(&bytes)).unwrap();
+        let read = ObjectIndex::read(&mut Reader::new(&bytes), width).unwrap();
         assert!(read.addresses().eq(all.iter().copied()));
         assert_eq!(read.by_address, index.by_address);
+        assert_eq!(read.ranks, index.ranks);
         for (id, address) in all.iter().enumerate() {
-            assert_eq!(index.id(*address), Some(id as u32));
-            assert_eq!(index.address(id as u32), Some(*address));
+            assert_eq!(index.id(*address), Some(id));
+            assert_eq!(index.address(id), Some(*address));
             let neighbour = Address(address.0 + 8);
             assert_eq!(index.id(neighbour).is_some(), all.contains(&neighbour));
             assert_eq!(index.id(Address(address.0 + 1)), None);
         }
-        assert_eq!(index.address(all.len() as u32), None);
+        assert_eq!(index.address(all.len()), None);
         assert_eq!(index.id(Address(0x10)), None);
     }
 }

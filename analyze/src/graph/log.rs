@@ -9,7 +9,7 @@ pub(super) struct Log(Vec<u8>);
 
 impl Log {
     /// Appends a number.
-    pub(super) fn push(&mut self, mut number: u32) {
+    pub(super) fn push(&mut self, mut number: usize) {
         while number >= 0x80 {
             self.0.push(number as u8 | 0x80);
             number >>= 7;
@@ -18,10 +18,10 @@ impl Log {
     }
 
     /// Appends a number that is probably near to another.
-    pub(super) fn push_near(&mut self, number: u32, other: u32) {
+    pub(super) fn push_near(&mut self, number: usize, other: usize) {
         // The sign comes last, so that small distances are small numbers in both directions.
         let distance = number.wrapping_sub(other).cast_signed();
-        self.push(((distance << 1) ^ (distance >> 31)).cast_unsigned());
+        self.push(((distance << 1) ^ (distance >> (isize::BITS - 1))).cast_unsigned());
     }
 
     /// Appends all numbers of another.
@@ -46,12 +46,12 @@ pub(super) struct LogReader<'a>(std::slice::Iter<'a, u8>);
 
 impl LogReader<'_> {
     /// The next number; 0 behind the last.
-    pub(super) fn number(&mut self) -> u32 {
+    pub(super) fn number(&mut self) -> usize {
         let (mut number, mut shift) = (0, 0);
         for byte in self.0.by_ref() {
-            number |= u32::from(byte & 0x7f) << shift;
+            number |= usize::from(byte & 0x7f) << shift;
             shift += 7;
-            if byte & 0x80 == 0 || shift > 28 {
+            if byte & 0x80 == 0 || shift >= usize::BITS {
                 break;
             }
         }
@@ -59,7 +59,7 @@ impl LogReader<'_> {
     }
 
     /// The next number, which was appended with [`Log::push_near`] and this other.
-    pub(super) fn near(&mut self, other: u32) -> u32 {
+    pub(super) fn near(&mut self, other: usize) -> usize {
         let distance = self.number();
         other.wrapping_add((distance >> 1) ^ (distance & 1).wrapping_neg())
     }
@@ -71,7 +71,17 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
-        let numbers = [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 1 << 28, u32::MAX];
+        let numbers = [
+            0,
+            1,
+            0x7f,
+            0x80,
+            0x3fff,
+            0x4000,
+            1 << 28,
+            usize::MAX >> 1,
+            usize::MAX,
+        ];
         let mut log = Log::default();
         for number in numbers {
             log.push(number);
@@ -92,8 +102,8 @@ mod tests {
     #[test]
     fn near_numbers_are_short() {
         let mut log = Log::default();
-        for distance in -64..64_i32 {
-            log.push_near(1_000_000_u32.wrapping_add_signed(distance), 1_000_000);
+        for distance in -64..64_isize {
+            log.push_near(1_000_000_usize.wrapping_add_signed(distance), 1_000_000);
         }
         assert_eq!(log.0.len(), 128);
     }

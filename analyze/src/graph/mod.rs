@@ -9,6 +9,7 @@ mod csr;
 mod dominators;
 mod edge;
 mod edges;
+mod ids;
 mod index;
 mod log;
 mod network;
@@ -21,12 +22,15 @@ mod roots;
 mod route;
 mod stored;
 mod tree;
+#[cfg(test)]
+mod widths_test;
 mod word_names;
 
 pub(crate) use bits::BitSet;
-pub use build::TooManyObjects;
 pub use edge::{Edge, EdgeKind, EdgeName, Target};
 pub use edges::{EdgeReader, Edges, edges, edges_to};
+pub(crate) use ids::Numbers;
+pub use ids::{IdIter, Ids, Width};
 pub use network::{Ephemeron, Graph};
 pub use nodes::Nodes;
 pub use path::Paths;

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_format::model::{Page, Space};
 
+use super::ids::Width;
 use super::index::{Marks, ObjectIndex};
 use super::log::Log;
 use crate::heap::{Classes, Coverage, HeapObject, PageSelection, Visitor, walk};
@@ -17,6 +18,8 @@ use crate::v8::{Address, Kind, Objects, Tagged};
 /// 8 bytes for each, and one bit for each word of the heap.
 #[derive(Debug, Default)]
 pub struct Nodes {
+    /// Of the numbers, wherever there is one for each object or reference.
+    pub(super) width: Width,
     pub(super) index: ObjectIndex,
     /// Sizes in words.
     pub(super) sizes: Vec<u32>,
@@ -29,12 +32,14 @@ pub struct Nodes {
     /// Arrays of transitions that have no type of their own (up to V8 4.6).
     pub(super) transitions: FxHashSet<Address>,
     /// Numbers of the objects in read-only space: they are never collected, and refer to nothing else.
-    pub(super) immortal: Vec<Range<u32>>,
+    pub(super) immortal: Vec<Range<usize>>,
 }
 
 impl Nodes {
-    /// Walks the selected pages. `None` if there are more objects than 32 bits can number.
-    pub(crate) fn collect(objects: &Objects, selection: PageSelection) -> Option<Self> {
+    /// Walks the selected pages.
+    ///
+    /// Numbers are as wide as they have to be, and `at_least` so wide: tests do not need a heap of 64 GiB to have wide ones.
+    pub fn collect(objects: &Objects, selection: PageSelection, at_least: Width) -> Self {
         let types = &objects.layout().types;
         let table = match types.number("EPHEMERON_HASH_TABLE_TYPE") {
             Some(_) => None,
@@ -64,12 +69,13 @@ impl Nodes {
             coverage,
             ..Self::default()
         };
-        let count = parts.iter().map(|part| part.len as usize).sum();
+        let count = parts.iter().map(|part| part.len).sum();
+        nodes.width = Width::of(count).max(at_least);
         nodes.sizes = vec![0; count];
         nodes.maps = vec![0; count];
         let (mut sizes, mut maps) = (nodes.sizes.as_mut_slice(), nodes.maps.as_mut_slice());
         let mut tasks = Vec::with_capacity(parts.len());
-        let mut first = 0_u32;
+        let mut first = 0;
         let mut known: FxHashMap<Address, u32> = FxHashMap::default();
         let mut marks = Vec::with_capacity(parts.len());
         for part in parts {
@@ -77,9 +83,12 @@ impl Nodes {
                 .map_addresses
                 .iter()
                 .map(|map| {
-                    let next = known.len() as u32;
+                    // Beyond this, maps would fill 320 GiB; their objects would be of no known class.
+                    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
                     *known.entry(*map).or_insert_with(|| {
-                        nodes.map_addresses.push(*map);
+                        if next != u32::MAX {
+                            nodes.map_addresses.push(*map);
+                        }
                         next
                     })
                 })
@@ -88,8 +97,8 @@ impl Nodes {
             nodes
                 .immortal
                 .extend(immortal.map(|range| range.start + first..range.end + first));
-            first = first.wrapping_add(part.len);
-            let len = part.len as usize;
+            first += part.len;
+            let len = part.len;
             let (sizes_of, sizes_after) = sizes.split_at_mut(len.min(sizes.len()));
             let (maps_of, maps_after) = maps.split_at_mut(len.min(maps.len()));
             (sizes, maps) = (sizes_after, maps_after);
@@ -103,12 +112,20 @@ impl Nodes {
             .for_each(|(log, translated, sizes, maps)| {
                 let mut log = log.read();
                 for (size, map) in sizes.iter_mut().zip(maps) {
-                    *size = log.number();
-                    *map = (translated.get(log.number() as usize).copied()).unwrap_or(0);
+                    // Larger than 32 GiB is no object; the page would have to be.
+                    *size = u32::try_from(log.number()).unwrap_or(u32::MAX);
+                    *map = (translated.get(log.number()).copied()).unwrap_or(0);
                 }
             });
-        nodes.index = ObjectIndex::new(marks)?;
-        (nodes.index.len() == nodes.sizes.len()).then_some(nodes)
+        nodes.index = ObjectIndex::new(marks, nodes.width);
+        // Pages are disjoint, and a walk goes forward: each object has a bit of its own.
+        debug_assert_eq!(nodes.index.len(), nodes.sizes.len());
+        nodes
+    }
+
+    /// The width of their numbers.
+    pub fn width(&self) -> Width {
+        self.width
     }
 
     /// How many there are.
@@ -122,17 +139,17 @@ impl Nodes {
     }
 
     /// The number of the object that begins at an address.
-    pub fn id(&self, address: Address) -> Option<u32> {
+    pub fn id(&self, address: Address) -> Option<usize> {
         self.index.id(address)
     }
 
     /// Where the objects from a number on begin, in the order of their numbers: quicker than to ask for each.
-    pub fn addresses_from(&self, id: u32) -> impl Iterator<Item = Address> {
+    pub fn addresses_from(&self, id: usize) -> impl Iterator<Item = Address> {
         self.index.addresses_from(id)
     }
 
     /// Where an object begins.
-    pub fn address(&self, id: u32) -> Option<Address> {
+    pub fn address(&self, id: usize) -> Option<Address> {
         self.index.address(id)
     }
 
@@ -151,20 +168,18 @@ impl Nodes {
     }
 
     /// Whether an object is never collected, whoever refers to it.
-    pub fn is_immortal(&self, id: u32) -> bool {
+    pub fn is_immortal(&self, id: usize) -> bool {
         self.immortal.iter().any(|range| range.contains(&id))
     }
 
     /// Shallow size of an object in bytes.
-    pub fn size(&self, id: u32) -> u64 {
-        self.sizes
-            .get(id as usize)
-            .map_or(0, |words| u64::from(*words) * 8)
+    pub fn size(&self, id: usize) -> u64 {
+        self.sizes.get(id).map_or(0, |words| u64::from(*words) * 8)
     }
 
     /// The map of an object, by its place among [`Self::map_addresses`].
-    pub fn map(&self, id: u32) -> usize {
-        self.maps.get(id as usize).map_or(0, |map| *map as usize)
+    pub fn map(&self, id: usize) -> usize {
+        self.maps.get(id).map_or(0, |map| *map as usize)
     }
 
     /// The maps that objects have.
@@ -182,7 +197,7 @@ struct Part<'a> {
     transitions: Option<Place>,
     marks: Marks,
     /// Objects so far.
-    len: u32,
+    len: usize,
     /// Of each, its size in words, and its map by its place in `map_addresses`.
     log: Log,
     map_addresses: Vec<Address>,
@@ -190,7 +205,7 @@ struct Part<'a> {
     is_weak_collection: Vec<bool>,
     weak_tables: Vec<Address>,
     found_transitions: Vec<Address>,
-    immortal: Vec<Range<u32>>,
+    immortal: Vec<Range<usize>>,
     is_immortal: bool,
 }
 
@@ -242,10 +257,9 @@ impl Visitor for Part<'_> {
                 _ => self.immortal.push(id..id + 1),
             }
         }
-        // Larger than 32 GiB is no object; the page would have to be.
         self.log
-            .push(u32::try_from(object.size / 8).unwrap_or(u32::MAX));
-        self.log.push(object.map_index as u32);
+            .push(usize::try_from(object.size / 8).unwrap_or(usize::MAX));
+        self.log.push(object.map_index);
         self.len += 1;
         self.marks.object(object.address);
         if let Some(place) = self.table
@@ -269,13 +283,13 @@ impl Visitor for Part<'_> {
 
 impl Classes {
     /// Tells the class of each object by its number.
-    pub fn of_nodes<'a>(&self, nodes: &'a Nodes) -> impl Fn(u32) -> Option<usize> + use<'a> {
+    pub fn of_nodes<'a>(&self, nodes: &'a Nodes) -> impl Fn(usize) -> Option<usize> + use<'a> {
         let by_map: Vec<Option<usize>> = nodes
             .map_addresses
             .iter()
             .map(|map| self.of_map(*map))
             .collect();
-        let boilerplates: FxHashMap<u32, usize> = self
+        let boilerplates: FxHashMap<usize, usize> = self
             .boilerplates()
             .filter_map(|(address, class)| Some((nodes.id(address)?, class)))
             .collect();
@@ -283,9 +297,7 @@ impl Classes {
             if let Some(class) = boilerplates.get(&id) {
                 return Some(*class);
             }
-            by_map
-                .get(*nodes.maps.get(id as usize)? as usize)
-                .copied()?
+            by_map.get(*nodes.maps.get(id)? as usize).copied()?
         }
     }
 }

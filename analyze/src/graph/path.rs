@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::csr::Adjacency;
+use super::ids::{Either, Id, Numbers, either};
 use super::{Graph, Nodes, RootKind};
 use crate::v8::Objects;
-
-/// No node.
-const NONE: u32 = u32::MAX;
 
 /// What only V8 looks into: ways around these are told first, however long.
 const INNER: [&str; 20] = [
@@ -41,14 +40,14 @@ const INNER: [&str; 20] = [
 #[derive(Debug)]
 pub struct Paths {
     pub(super) nodes: Arc<Nodes>,
-    /// From where each object is come to; itself for a root, [`NONE`] for what is dead.
-    pub(super) previous: Vec<u32>,
-    pub(super) roots: FxHashMap<u32, RootKind>,
+    /// From where each object is come to; itself for a root, [`Id::NONE`] for what is dead.
+    pub(super) previous: Numbers,
+    pub(super) roots: FxHashMap<usize, RootKind>,
     pub(super) missing_roots: Vec<String>,
 }
 
 impl Paths {
-    /// Searches the graph, breadth first.
+    /// Searches the graph.
     pub fn search(objects: &Objects, graph: &Graph) -> Self {
         let nodes = graph.nodes();
         let is_inner: Vec<bool> = nodes
@@ -64,49 +63,26 @@ impl Paths {
                 })
             })
             .collect();
-        let is_inner = |id: u32| is_inner.get(nodes.map(id)).copied().unwrap_or(false);
-        let mut paths = Self {
+        Self::around(graph, |id| {
+            is_inner.get(nodes.map(id)).copied().unwrap_or(false)
+        })
+    }
+
+    /// Searches the graph for ways around what `is_inner`, as far as there are any.
+    pub(super) fn around(graph: &Graph, is_inner: impl Fn(usize) -> bool) -> Self {
+        let mut roots = FxHashMap::default();
+        let previous = either!(&graph.edges, edges => {
+            let found = search(graph, edges, is_inner, |id, kind| {
+                roots.insert(id, kind);
+            });
+            Id::keep(found)
+        });
+        Self {
             nodes: Arc::clone(&graph.nodes),
+            previous,
+            roots,
             missing_roots: graph.missing_roots().to_vec(),
-            previous: vec![NONE; graph.nodes().len()],
-            roots: FxHashMap::default(),
-        };
-        let (_, held) = graph.search();
-        let mut queue: Vec<u32> = Vec::new();
-        let mut next = Vec::new();
-        let mut rest = graph.roots();
-        // The kinds are in order: all that one leads to is searched before the next begins.
-        while let Some((_, kind)) = rest.first() {
-            let (now, later) = rest.split_at(rest.partition_point(|(_, other)| other <= kind));
-            rest = later;
-            for (id, kind) in now {
-                if paths.reach(*id, *id) {
-                    paths.roots.insert(*id, *kind);
-                    queue.push(*id);
-                }
-            }
-            // What is behind inner objects has to wait until all else was come to.
-            let mut inner: Vec<u32> = Vec::new();
-            while !queue.is_empty() {
-                for id in &queue {
-                    for target in graph.targets(*id).iter().chain(held.by(*id)) {
-                        if paths.reach(*target, *id) {
-                            if is_inner(*target) {
-                                inner.push(*target);
-                            } else {
-                                next.push(*target);
-                            }
-                        }
-                    }
-                }
-                queue.clear();
-                std::mem::swap(&mut queue, &mut next);
-                if queue.is_empty() {
-                    std::mem::swap(&mut queue, &mut inner);
-                }
-            }
         }
-        paths
     }
 
     /// The objects.
@@ -119,38 +95,22 @@ impl Paths {
         &self.missing_roots
     }
 
-    fn reach(&mut self, id: u32, from: u32) -> bool {
-        match self.previous.get_mut(id as usize) {
-            Some(previous) if *previous == NONE => {
-                *previous = from;
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// From where an object is come to: from itself if it is a root. `None` if it is dead.
-    pub fn previous(&self, id: u32) -> Option<u32> {
-        self.previous
-            .get(id as usize)
-            .copied()
-            .filter(|from| *from != NONE)
+    pub fn previous(&self, id: usize) -> Option<usize> {
+        either!(&self.previous, previous => previous.get(id).and_then(|from| from.some()))
     }
 
     /// Why an object is a root, if ways begin there.
-    pub fn root_kind(&self, id: u32) -> Option<RootKind> {
+    pub fn root_kind(&self, id: usize) -> Option<RootKind> {
         self.roots.get(&id).copied()
     }
 
     /// The shortest way to an object, it included, and why its beginning is a root. `None` if the object is dead.
-    pub fn to(&self, id: u32) -> Option<(RootKind, Vec<u32>)> {
+    pub fn to(&self, id: usize) -> Option<(RootKind, Vec<usize>)> {
         let mut path = vec![id];
         let mut at = id;
         loop {
-            let from = *self
-                .previous
-                .get(at as usize)
-                .filter(|from| **from != NONE)?;
+            let from = self.previous(at)?;
             if from == at {
                 path.reverse();
                 return Some((self.root_kind(at)?, path));
@@ -160,4 +120,58 @@ impl Paths {
             at = from;
         }
     }
+}
+
+/// From where each object of a graph, whose edges these are, is come to, breadth first. Tells `see_root` where ways begin.
+fn search<I: Id>(
+    graph: &Graph,
+    edges: &Adjacency<I>,
+    is_inner: impl Fn(usize) -> bool,
+    mut see_root: impl FnMut(usize, RootKind),
+) -> Vec<I> {
+    let mut previous = vec![I::NONE; graph.nodes().len()];
+    let mut reach = |id: I, from: I| match previous.get_mut(id.at()) {
+        Some(previous) if *previous == I::NONE => {
+            *previous = from;
+            true
+        }
+        _ => false,
+    };
+    let (_, held) = graph.search(edges);
+    let mut queue: Vec<I> = Vec::new();
+    let mut next = Vec::new();
+    let mut rest = graph.roots();
+    // The kinds are in order: all that one leads to is searched before the next begins.
+    while let Some((_, kind)) = rest.first() {
+        let (now, later) = rest.split_at(rest.partition_point(|(_, other)| other <= kind));
+        rest = later;
+        for (root, kind) in now {
+            let id = I::of(*root);
+            if reach(id, id) {
+                see_root(*root, *kind);
+                queue.push(id);
+            }
+        }
+        // What is behind inner objects has to wait until all else was come to.
+        let mut inner: Vec<I> = Vec::new();
+        while !queue.is_empty() {
+            for id in &queue {
+                for target in edges.of(id.at()).iter().chain(held.by(*id)) {
+                    if reach(*target, *id) {
+                        if is_inner(target.at()) {
+                            inner.push(*target);
+                        } else {
+                            next.push(*target);
+                        }
+                    }
+                }
+            }
+            queue.clear();
+            std::mem::swap(&mut queue, &mut next);
+            if queue.is_empty() {
+                std::mem::swap(&mut queue, &mut inner);
+            }
+        }
+    }
+    previous
 }

@@ -25,7 +25,7 @@ impl Reachable {
     }
 
     /// All objects that are alive.
-    pub fn alive(&self) -> impl Iterator<Item = u32> {
-        (0..self.nodes.len() as u32).filter(|id| self.alive.contains(*id))
+    pub fn alive(&self) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(|id| self.alive.contains(*id))
     }
 }

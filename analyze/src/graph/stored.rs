@@ -7,8 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::bits::BitSet;
 use super::csr::Adjacency;
+use super::ids::{Either, Numbers, Width, either};
 use super::index::ObjectIndex;
-use super::tree::DEAD;
+use super::tree::Parent;
 use super::{DominatorTree, Ephemeron, Graph, Nodes, Paths, RootKind};
 use crate::cache::{Coding, Reader, Stored, Writer};
 use crate::heap::{read_coverage, write_coverage};
@@ -51,18 +52,25 @@ fn read_texts(from: &mut Reader<'_>) -> Option<Vec<String>> {
     (0..count).map(|_| from.text()).collect()
 }
 
-fn write_roots(roots: &[(u32, RootKind)], to: &mut Writer) {
-    let ids: Vec<u32> = roots.iter().map(|(id, _)| *id).collect();
-    let kinds: Vec<u32> = roots
-        .iter()
-        .map(|(_, kind)| *kind as u32)
-        .collect();
-    to.narrow(&ids, Coding::Delta);
+/// Numbers of few objects: these are wide, whatever the graph's are, and packed it makes no difference.
+fn write_ids(ids: impl Iterator<Item = usize>, to: &mut Writer) {
+    let ids: Vec<u64> = ids.map(|id| id as u64).collect();
+    to.wide(&ids, Coding::Delta);
+}
+
+fn read_ids(from: &mut Reader<'_>) -> Option<Vec<usize>> {
+    let ids = from.wide()?.into_iter();
+    ids.map(|id| usize::try_from(id).ok()).collect()
+}
+
+fn write_roots(roots: &[(usize, RootKind)], to: &mut Writer) {
+    let kinds: Vec<u32> = roots.iter().map(|(_, kind)| *kind as u32).collect();
+    write_ids(roots.iter().map(|(id, _)| *id), to);
     to.narrow(&kinds, Coding::Plain);
 }
 
-fn read_roots(from: &mut Reader<'_>) -> Option<Vec<(u32, RootKind)>> {
-    let (ids, kinds) = (from.narrow()?, from.narrow()?);
+fn read_roots(from: &mut Reader<'_>) -> Option<Vec<(usize, RootKind)>> {
+    let (ids, kinds) = (read_ids(from)?, from.narrow()?);
     (ids.len() == kinds.len()).then_some(())?;
     ids.into_iter()
         .zip(kinds)
@@ -71,10 +79,11 @@ fn read_roots(from: &mut Reader<'_>) -> Option<Vec<(u32, RootKind)>> {
 }
 
 impl Stored for Nodes {
-    const KIND: u32 = 16;
+    const KIND: u32 = 22;
     type Context = ();
 
     fn write(&self, to: &mut Writer) {
+        to.number(u64::from(self.width == Width::Wide));
         self.index.write(to);
         to.narrow(&self.sizes, Coding::Plain);
         to.narrow(&self.maps, Coding::Plain);
@@ -83,25 +92,27 @@ impl Stored for Nodes {
         write_coverage(&self.coverage, to);
         write_addresses(self.weak_tables.iter().copied(), to);
         write_addresses(self.transitions.iter().copied(), to);
-        let ends: Vec<u32> = self
-            .immortal
-            .iter()
-            .flat_map(|Range { start, end }| [*start, *end])
-            .collect();
-        to.narrow(&ends, Coding::Delta);
+        let immortal = self.immortal.iter();
+        write_ids(immortal.flat_map(|Range { start, end }| [*start, *end]), to);
     }
 
     fn read(from: &mut Reader<'_>, (): ()) -> Option<Self> {
-        let index = ObjectIndex::read(from)?;
+        let width = match from.number()? {
+            0 => Width::Narrow,
+            1 => Width::Wide,
+            _ => return None,
+        };
+        let index = ObjectIndex::read(from, width)?;
         let (sizes, maps) = (from.narrow()?, from.narrow()?);
         let map_addresses: Vec<Address> = read_addresses(from)?;
         (sizes.len() == index.len() && maps.len() == index.len()).then_some(())?;
         let coverage = read_coverage(from)?;
         let (weak_tables, transitions) = (read_addresses(from)?, read_addresses(from)?);
-        let ends = from.narrow()?;
+        let ends = read_ids(from)?;
         let (ends, rest) = ends.as_chunks::<2>();
         rest.is_empty().then_some(())?;
         Some(Self {
+            width,
             index,
             sizes,
             maps,
@@ -115,11 +126,11 @@ impl Stored for Nodes {
 }
 
 impl Stored for DominatorTree {
-    const KIND: u32 = 17;
+    const KIND: u32 = 23;
     type Context = Arc<Nodes>;
 
     fn write(&self, to: &mut Writer) {
-        to.narrow(&self.parents, Coding::Nearby);
+        self.parents.write(to, Coding::Nearby);
         // Most objects retain nothing but themselves.
         let mut large = Vec::new();
         let more: Vec<u32> = (0..)
@@ -139,36 +150,37 @@ impl Stored for DominatorTree {
     }
 
     fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
-        let (parents, more) = (from.narrow()?, from.narrow()?);
+        let (parents, more) = (Numbers::read(from, nodes.width)?, from.narrow()?);
         (parents.len() == nodes.len() && more.len() == nodes.len()).then_some(())?;
         let mut large = from.wide()?.into_iter();
-        let mut retained = Vec::with_capacity(more.len());
-        for ((id, parent), more) in (0..).zip(&parents).zip(more) {
+        let mut tree = Self {
+            nodes,
+            parents,
+            retained: Vec::with_capacity(more.len()),
+            missing_roots: Vec::new(),
+        };
+        for (id, more) in more.into_iter().enumerate() {
             let more = match more {
                 ELSEWHERE => large.next()?,
                 words => u64::from(words) * 8,
             };
-            retained.push(match *parent {
-                DEAD => 0,
-                _ => nodes.size(id).checked_add(more)?,
+            tree.retained.push(match tree.parent(id) {
+                Parent::Dead => 0,
+                _ => tree.nodes.size(id).checked_add(more)?,
             });
         }
-        Some(Self {
-            nodes,
-            parents,
-            retained,
-            missing_roots: read_texts(from)?,
-        })
+        tree.missing_roots = read_texts(from)?;
+        Some(tree)
     }
 }
 
 impl Stored for Paths {
-    const KIND: u32 = 20;
+    const KIND: u32 = 24;
     type Context = Arc<Nodes>;
 
     fn write(&self, to: &mut Writer) {
-        to.narrow(&self.previous, Coding::Nearby);
-        let mut roots: Vec<(u32, RootKind)> =
+        self.previous.write(to, Coding::Nearby);
+        let mut roots: Vec<(usize, RootKind)> =
             self.roots.iter().map(|(id, kind)| (*id, *kind)).collect();
         roots.sort_unstable();
         write_roots(&roots, to);
@@ -176,9 +188,9 @@ impl Stored for Paths {
     }
 
     fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
-        let previous = from.narrow()?;
+        let previous = Numbers::read(from, nodes.width)?;
         (previous.len() == nodes.len()).then_some(())?;
-        let roots: FxHashMap<u32, RootKind> = read_roots(from)?.into_iter().collect();
+        let roots: FxHashMap<usize, RootKind> = read_roots(from)?.into_iter().collect();
         Some(Self {
             nodes,
             previous,
@@ -189,11 +201,11 @@ impl Stored for Paths {
 }
 
 impl Stored for Graph {
-    const KIND: u32 = 21;
+    const KIND: u32 = 25;
     type Context = Arc<Nodes>;
 
     fn write(&self, to: &mut Writer) {
-        self.edges.write(to);
+        either!(&self.edges, edges => edges.write(to));
         write_roots(&self.roots, to);
         write_texts(&self.missing_roots, to);
         for part in [
@@ -201,21 +213,23 @@ impl Stored for Graph {
             |held: &Ephemeron| held.value,
             |held: &Ephemeron| held.table,
         ] {
-            let numbers: Vec<u32> = self.ephemerons.iter().map(part).collect();
-            to.narrow(&numbers, Coding::Delta);
+            write_ids(self.ephemerons.iter().map(part), to);
         }
         to.wide(&self.as_store.words(), Coding::Plain);
         to.wide(&self.otherwise.words(), Coding::Plain);
-        let (ids, bytes): (Vec<u32>, Vec<u64>) = self.outside.iter().copied().unzip();
-        to.narrow(&ids, Coding::Delta);
+        let bytes: Vec<u64> = self.outside.iter().map(|(_, bytes)| *bytes).collect();
+        write_ids(self.outside.iter().map(|(id, _)| *id), to);
         to.wide(&bytes, Coding::Plain);
     }
 
     fn read(from: &mut Reader<'_>, nodes: Arc<Nodes>) -> Option<Self> {
-        let edges = Adjacency::read(from, nodes.len())?;
+        let edges = match nodes.width {
+            Width::Narrow => Either::Narrow(Adjacency::read(from, nodes.len())?),
+            Width::Wide => Either::Wide(Adjacency::read(from, nodes.len())?),
+        };
         let roots = read_roots(from)?;
         let missing_roots = read_texts(from)?;
-        let (keys, values, tables) = (from.narrow()?, from.narrow()?, from.narrow()?);
+        let (keys, values, tables) = (read_ids(from)?, read_ids(from)?, read_ids(from)?);
         (keys.len() == values.len() && keys.len() == tables.len()).then_some(())?;
         let ephemerons = keys
             .into_iter()
@@ -225,7 +239,7 @@ impl Stored for Graph {
             .collect();
         let as_store = BitSet::of_words(from.wide()?, nodes.len())?;
         let otherwise = BitSet::of_words(from.wide()?, nodes.len())?;
-        let (ids, bytes) = (from.narrow()?, from.wide()?);
+        let (ids, bytes) = (read_ids(from)?, from.wide()?);
         (ids.len() == bytes.len()).then_some(())?;
         Some(Self {
             edges,

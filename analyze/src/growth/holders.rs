@@ -147,7 +147,7 @@ fn along(
     objects: &Objects,
     references: &References,
     graph: &Graph,
-    (root, way): (RootKind, Vec<u32>),
+    (root, way): (RootKind, Vec<usize>),
     was_there: &impl Fn(Address) -> bool,
 ) -> Option<Held> {
     let addresses: Vec<Address> = way

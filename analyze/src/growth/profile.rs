@@ -157,7 +157,7 @@ impl Profile {
         };
         let by_role = [Role::Main, Role::Worker, Role::Shared].map(|role| (role, of_role(role)));
         let is_single = metadata.isolates.len() == 1;
-        let role_of = |id: u32| -> Option<Role> {
+        let role_of = |id: usize| -> Option<Role> {
             if is_single {
                 return Some(Role::Main);
             }

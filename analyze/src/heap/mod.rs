@@ -20,7 +20,7 @@ pub use functions::{Definition, DefinitionBytes, Functions};
 pub use instances::{instances_of, instances_with};
 pub use page_walk::HeapObject;
 pub use place::{Place, find_place};
-pub use population::{Population, Shape, objects_of_maps};
+pub use population::{Population, Shape};
 pub(crate) use stored::{read_coverage, write_coverage};
 pub use tally::{Count, GapStart, Gaps, Sample, Tally};
 pub(crate) use walk::PageWalker;

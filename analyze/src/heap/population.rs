@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Class, Classifier, Count, HeapObject, PageSelection, Sample, Tally, Visitor, walk};
+use super::{Class, Classifier, Count, Sample, Tally};
 use crate::v8::{Address, Objects};
 
 /// The objects of one map.
@@ -59,38 +59,5 @@ impl Population {
     pub fn maps_of(&self, wanted: impl Fn(&Shape) -> bool) -> FxHashSet<Address> {
         let shapes = self.shapes.iter().filter(|shape| wanted(shape));
         shapes.map(|shape| shape.map).collect()
-    }
-}
-
-/// The objects of some maps, with their sizes in bytes, in address order. Walks the heap.
-pub fn objects_of_maps(
-    objects: &Objects,
-    selection: PageSelection,
-    maps: &FxHashSet<Address>,
-) -> Vec<(Address, u64)> {
-    if maps.is_empty() {
-        return Vec::new();
-    }
-    let (visitors, _) = walk(objects, selection, || Collector {
-        maps,
-        found: Vec::new(),
-    });
-    visitors
-        .into_iter()
-        .flat_map(|visitor| visitor.found)
-        .collect()
-}
-
-/// Collects the objects of some maps.
-struct Collector<'a> {
-    maps: &'a FxHashSet<Address>,
-    found: Vec<(Address, u64)>,
-}
-
-impl Visitor for Collector<'_> {
-    fn visit(&mut self, object: &HeapObject<'_>) {
-        if self.maps.contains(&object.map.address) {
-            self.found.push((object.address, object.size));
-        }
     }
 }

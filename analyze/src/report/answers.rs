@@ -112,10 +112,10 @@ impl Asked {
     }
 
     /// What was found without a command.
-    pub(crate) fn found(&mut self, found: anyhow::Result<impl Serialize>) -> Value {
-        match found.and_then(|found| Ok(serde_json::to_value(found)?)) {
+    pub(crate) fn found(&mut self, found: &impl Serialize) -> Value {
+        match serde_json::to_value(found) {
             Ok(value) => value,
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(&error.into()),
         }
     }
 

@@ -78,7 +78,7 @@ impl Document {
         );
         fit::keep_largest(&mut classes, "rows", CLASSES);
         progress("dominator tree");
-        let outline = asked.found(outline::outline(newest, selection));
+        let outline = asked.found(&outline::outline(newest, selection));
         progress("strings");
         let texts = asked.ask("strings", newest, subject, &["--limit", "25"]);
         progress("waste");

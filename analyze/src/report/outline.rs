@@ -62,7 +62,7 @@ struct Node {
 struct Group {
     parent: Option<usize>,
     class: Option<usize>,
-    ids: Vec<u32>,
+    ids: Vec<usize>,
     retained: u64,
     depth: u32,
     /// How many of its class are above it without another in between.
@@ -71,7 +71,7 @@ struct Group {
 
 impl Group {
     /// The most bytes first; of two with as many, the one that comes first in memory.
-    fn rank(&self) -> (u64, Reverse<Option<u32>>) {
+    fn rank(&self) -> (u64, Reverse<Option<usize>>) {
         (self.retained, Reverse(self.ids.first().copied()))
     }
 }
@@ -97,13 +97,10 @@ impl Ord for Group {
 }
 
 /// The outline of what is alive.
-///
-/// # Errors
-/// If there are too many objects.
-pub(super) fn outline(session: &Session, selection: PageSelection) -> anyhow::Result<Outline> {
-    let tree = session.dominators(selection)?;
+pub(super) fn outline(session: &Session, selection: PageSelection) -> Outline {
+    let tree = session.dominators(selection);
     let classes = Classes::new(&session.objects, &session.tally(selection));
-    let sum = |ids: &mut dyn Iterator<Item = u32>| {
+    let sum = |ids: &mut dyn Iterator<Item = usize>| {
         ids.fold((0, 0), |(count, bytes), id| {
             (count + 1, bytes + tree.nodes().size(id))
         })
@@ -116,13 +113,13 @@ pub(super) fn outline(session: &Session, selection: PageSelection) -> anyhow::Re
         .map(|group| node(session, &tree, &classes, group))
         .collect();
     name_links(session, &tree, &groups, &mut nodes);
-    Ok(Outline {
+    Outline {
         live_bytes,
         live_objects,
         dead_bytes,
         dead_objects,
         nodes,
-    })
+    }
 }
 
 /// The groups that are drawn, largest first, so that each comes after the one that it is below. Every object is looked at once
@@ -132,12 +129,14 @@ fn groups(tree: &DominatorTree, classes: &Classes, live_bytes: u64) -> Vec<Group
     let class_of = classes.of_nodes(tree.nodes());
     let mut heap = BinaryHeap::new();
     let mut drawn: Vec<Group> = Vec::new();
-    let add = |heap: &mut BinaryHeap<Group>, above: Option<(usize, &Group)>, found: &[u32]| {
+    let add = |heap: &mut BinaryHeap<Group>,
+               above: Option<(usize, &Group)>,
+               found: &mut dyn Iterator<Item = usize>| {
         let (parent, depth) = match above {
             Some((place, group)) => (Some(place), group.depth + 1),
             None => (None, 0),
         };
-        let make = |class: Option<usize>, ids: Vec<u32>, retained: u64| Group {
+        let make = |class: Option<usize>, ids: Vec<usize>, retained: u64| Group {
             parent,
             class,
             ids,
@@ -148,14 +147,14 @@ fn groups(tree: &DominatorTree, classes: &Classes, live_bytes: u64) -> Vec<Group
                 _ => 0,
             },
         };
-        let mut small: FxHashMap<Option<usize>, (Vec<u32>, u64)> = FxHashMap::default();
+        let mut small: FxHashMap<Option<usize>, (Vec<usize>, u64)> = FxHashMap::default();
         for id in found {
-            let (class, retained) = (class_of(*id), tree.retained(*id));
+            let (class, retained) = (class_of(id), tree.retained(id));
             if retained >= (live_bytes / SINGLE).max(1) {
-                heap.push(make(class, vec![*id], retained));
+                heap.push(make(class, vec![id], retained));
             } else {
                 let (ids, sum) = small.entry(class).or_default();
-                ids.push(*id);
+                ids.push(id);
                 *sum += retained;
             }
         }
@@ -165,7 +164,7 @@ fn groups(tree: &DominatorTree, classes: &Classes, live_bytes: u64) -> Vec<Group
             }
         }
     };
-    add(&mut heap, None, children.of(None));
+    add(&mut heap, None, &mut children.of(None).iter());
     while let Some(mut group) = heap.pop() {
         if drawn.len() == MAX_NODES {
             break;
@@ -176,15 +175,19 @@ fn groups(tree: &DominatorTree, classes: &Classes, live_bytes: u64) -> Vec<Group
         while let Some(id) = group.ids.get(at).copied() {
             at += 1;
             for child in children.of(Some(id)) {
-                if absorbs && class_of(*child) == group.class {
-                    group.ids.push(*child);
+                if absorbs && class_of(child) == group.class {
+                    group.ids.push(child);
                 } else {
-                    below.push(*child);
+                    below.push(child);
                 }
             }
         }
         if group.depth + 1 < MAX_DEPTH {
-            add(&mut heap, Some((drawn.len(), &group)), &below);
+            add(
+                &mut heap,
+                Some((drawn.len(), &group)),
+                &mut below.into_iter(),
+            );
         }
         drawn.push(group);
     }

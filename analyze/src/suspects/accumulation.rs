@@ -32,9 +32,9 @@ pub enum Arrangement {
 #[derive(Debug, Clone)]
 pub struct Accumulation {
     /// The object that accumulates, as a program knows it: the `Map`, not its table.
-    pub owner: u32,
+    pub owner: usize,
     /// The node of the dominator tree right below which they are: the owner, or what V8 keeps its contents in.
-    pub container: u32,
+    pub container: usize,
     /// How they hang together.
     pub arrangement: Arrangement,
     /// How many there are.
@@ -42,11 +42,11 @@ pub struct Accumulation {
     /// What they retain.
     pub bytes: u64,
     /// Some of them.
-    pub samples: Vec<u32>,
+    pub samples: Vec<usize>,
     /// In how many objects of the owner they are, if not in the owner itself: lists in a table, for instance.
     pub members: u64,
     /// The last one of a chain.
-    pub end: Option<u32>,
+    pub end: Option<usize>,
 }
 
 /// So many objects of a crowd are looked at more closely.
@@ -92,28 +92,28 @@ pub(super) fn find(heap: &Heap<'_>) -> Vec<Accumulation> {
 fn chains(heap: &Heap<'_>) -> (Vec<Accumulation>, Vec<Accumulation>) {
     let least = heap.live_bytes as f64 * MIN_PART;
     // Number of links from an object downwards, and the next link.
-    let mut lengths: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
+    let mut lengths: FxHashMap<usize, (usize, usize)> = FxHashMap::default();
     // Number of links below an object, if there are any.
-    let mut totals: FxHashMap<u32, u64> = FxHashMap::default();
-    let mut heads: Vec<u32> = Vec::new();
+    let mut totals: FxHashMap<usize, u64> = FxHashMap::default();
+    let mut heads: Vec<usize> = Vec::new();
     // Whoever is dominated comes later: from the end, all below an object are known before it.
-    for id in heap.preorder.iter().rev() {
-        let class = heap.class_number(*id);
-        let length = lengths.get(id).map_or(1, |(length, _)| *length);
-        let above = heap.dominators(*id).take(LINK_STEPS);
+    for id in heap.preorder.show().iter().rev() {
+        let class = heap.class_number(id);
+        let length = lengths.get(&id).map_or(1, |(length, _)| *length);
+        let above = heap.dominators(id).take(LINK_STEPS);
         let link = above
             .into_iter()
-            .find(|above| heap.class_number(*above) == class && is_alike(heap, *above, *id));
-        let total = totals.get(id).copied().unwrap_or(1);
+            .find(|above| heap.class_number(*above) == class && is_alike(heap, *above, id));
+        let total = totals.get(&id).copied().unwrap_or(1);
         match link {
             Some(link) if class.is_some() => {
                 *totals.entry(link).or_insert(1) += total;
                 let place = lengths.entry(link).or_insert((1, link));
                 if length >= place.0 {
-                    *place = (length + 1, *id);
+                    *place = (length + 1, id);
                 }
             }
-            _ if total >= MIN_ITEMS => heads.push(*id),
+            _ if total >= MIN_ITEMS => heads.push(id),
             _ => {}
         }
     }
@@ -136,9 +136,7 @@ fn chains(heap: &Heap<'_>) -> (Vec<Accumulation>, Vec<Accumulation>) {
                 samples.push(at);
             }
         }
-        let length = lengths
-            .get(&head)
-            .map_or(1, |(length, _)| u64::from(*length));
+        let length = lengths.get(&head).map_or(1, |(length, _)| *length as u64);
         let total = totals.get(&head).copied().unwrap_or(1);
         let is_chain = length >= MIN_ITEMS;
         let list = if is_chain { &mut found } else { &mut trees };
@@ -163,7 +161,7 @@ fn chains(heap: &Heap<'_>) -> (Vec<Accumulation>, Vec<Accumulation>) {
 
 /// Whether two objects of a class are alike: functions are if they are closures of the same one, and what only lies between
 /// the links of any chain never.
-fn is_alike(heap: &Heap<'_>, one: u32, other: u32) -> bool {
+fn is_alike(heap: &Heap<'_>, one: usize, other: usize) -> bool {
     let Some(class) = heap.class(one) else {
         return false;
     };
@@ -179,7 +177,7 @@ fn is_alike(heap: &Heap<'_>, one: u32, other: u32) -> bool {
 
 /// The object that a program would name: the container itself, or what it belongs to. `None` for what grows with the
 /// program's text and not with its work: scopes, code, shapes, prototypes.
-pub(super) fn owner(heap: &Heap<'_>, container: u32) -> Option<u32> {
+pub(super) fn owner(heap: &Heap<'_>, container: usize) -> Option<usize> {
     let mut at = container;
     for _ in 0..CLIMB {
         let class = heap.class(at)?;
@@ -198,7 +196,7 @@ pub(super) fn owner(heap: &Heap<'_>, container: u32) -> Option<u32> {
 }
 
 /// The object that a chain begins at. Functions that wrap each other begin at what holds the outermost.
-fn owner_of_chain(heap: &Heap<'_>, head: u32) -> Option<u32> {
+fn owner_of_chain(heap: &Heap<'_>, head: usize) -> Option<usize> {
     let mut at = head;
     for _ in 0..CLIMB {
         let class = heap.class(at)?;

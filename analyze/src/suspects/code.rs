@@ -74,7 +74,7 @@ pub struct Code {
 
 impl Code {
     /// The functions of a graph that `is_alive`.
-    pub fn of(objects: &Objects, graph: &Graph, is_alive: impl Fn(u32) -> bool) -> Self {
+    pub fn of(objects: &Objects, graph: &Graph, is_alive: impl Fn(usize) -> bool) -> Self {
         let nodes = graph.nodes();
         let is_function: Vec<bool> = nodes
             .map_addresses()
@@ -88,7 +88,7 @@ impl Code {
         let mut code = Self::default();
         let mut files: FxHashMap<Address, Option<bool>> = FxHashMap::default();
         let mut known: FxHashMap<Address, Option<(Address, usize)>> = FxHashMap::default();
-        for id in 0..nodes.len() as u32 {
+        for id in 0..nodes.len() {
             if !is_function.get(nodes.map(id)).copied().unwrap_or(false) || !is_alive(id) {
                 continue;
             }

@@ -61,7 +61,7 @@ pub(super) fn items(heap: &Heap<'_>, accumulation: &Accumulation) -> String {
 /// What is below the container of an accumulation, by class, most bytes first.
 pub(super) fn of(heap: &Heap<'_>, accumulation: &Accumulation) -> Vec<Content> {
     let mut sums: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
-    let mut rest: Vec<u32> = heap.children.of(Some(accumulation.container)).to_vec();
+    let mut rest = heap.children.of(Some(accumulation.container)).to_vec();
     let mut counted = 0;
     while let Some(id) = rest.pop() {
         counted += 1;
@@ -91,7 +91,7 @@ pub(super) fn of(heap: &Heap<'_>, accumulation: &Accumulation) -> Vec<Content> {
 }
 
 /// The functions of the program that items lead to within a few references, and the classes that they are instances of.
-pub(super) fn item_code(heap: &Heap<'_>, samples: &[u32]) -> Vec<ItemCode> {
+pub(super) fn item_code(heap: &Heap<'_>, samples: &[usize]) -> Vec<ItemCode> {
     let mut found: BTreeMap<Address, usize> = BTreeMap::new();
     for sample in samples {
         if let Some(shared) = nearest(heap, *sample) {
@@ -117,7 +117,7 @@ pub(super) fn item_code(heap: &Heap<'_>, samples: &[u32]) -> Vec<ItemCode> {
 }
 
 /// The nearest function of the program that an object leads to, breadth first; of an instance, first its constructor.
-fn nearest(heap: &Heap<'_>, start: u32) -> Option<Address> {
+fn nearest(heap: &Heap<'_>, start: usize) -> Option<Address> {
     let own = |function: Address| {
         let shared = heap.objects.shared_function_info(function).ok()?;
         heap.code.is_of_program(shared).then_some(shared)

@@ -8,6 +8,7 @@ use super::Heap;
 use super::accumulation::{
     Accumulation, Arrangement, MAX_SINGLE, MIN_ITEMS, MIN_PART, SAMPLES, owner,
 };
+use crate::graph::Ids;
 use crate::heap::ClassKind;
 
 /// Fewer objects than this in a collection are not even part of a crowd that is spread over several.
@@ -34,11 +35,11 @@ struct Group {
     count: u64,
     bytes: u64,
     largest: u64,
-    samples: Vec<u32>,
+    samples: Vec<usize>,
 }
 
 impl Group {
-    fn add(&mut self, item: u32, bytes: u64) {
+    fn add(&mut self, item: usize, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;
         self.largest = self.largest.max(bytes);
@@ -54,7 +55,7 @@ impl Group {
             && (self.largest as f64) < self.bytes as f64 * MAX_SINGLE
     }
 
-    fn found(self, owner: u32, container: u32, members: u64) -> Accumulation {
+    fn found(self, owner: usize, container: usize, members: u64) -> Accumulation {
         Accumulation {
             owner,
             container,
@@ -79,8 +80,8 @@ struct Spread {
 pub(super) fn crowds(heap: &Heap<'_>) -> Vec<Accumulation> {
     let least = heap.live_bytes as f64 * MIN_PART;
     let mut found = Vec::new();
-    let mut ownerless: Vec<(Option<u32>, Likeness, Group)> = Vec::new();
-    let mut spread: FxHashMap<(u32, Likeness), Spread> = FxHashMap::default();
+    let mut ownerless: Vec<(Option<usize>, Likeness, Group)> = Vec::new();
+    let mut spread: FxHashMap<(usize, Likeness), Spread> = FxHashMap::default();
     for container in heap.tree.alive().map(Some).chain([None]) {
         let below = heap.children.of(container);
         if below.len() < MIN_SHARE {
@@ -134,11 +135,11 @@ pub(super) fn crowds(heap: &Heap<'_>) -> Vec<Accumulation> {
     found
 }
 
-fn groups(heap: &Heap<'_>, items: &[u32]) -> FxHashMap<Likeness, Group> {
+fn groups(heap: &Heap<'_>, items: Ids<'_>) -> FxHashMap<Likeness, Group> {
     let mut groups: FxHashMap<Likeness, Group> = FxHashMap::default();
     for item in items {
-        let group = groups.entry(likeness(heap, *item)).or_default();
-        group.add(*item, heap.tree.retained(*item));
+        let group = groups.entry(likeness(heap, item)).or_default();
+        group.add(item, heap.tree.retained(item));
     }
     groups
 }
@@ -147,27 +148,27 @@ fn groups(heap: &Heap<'_>, items: &[u32]) -> FxHashMap<Likeness, Group> {
 /// most of them is taken for the owner.
 fn adopted(
     heap: &Heap<'_>,
-    mut ownerless: Vec<(Option<u32>, Likeness, Group)>,
+    mut ownerless: Vec<(Option<usize>, Likeness, Group)>,
 ) -> Vec<Accumulation> {
     ownerless.sort_by_key(|(container, _, group)| (std::cmp::Reverse(group.bytes), *container));
     ownerless.truncate(MAX_OWNERLESS);
     if ownerless.is_empty() {
         return Vec::new();
     }
-    let mut crowd_of: FxHashMap<u32, usize> = FxHashMap::default();
+    let mut crowd_of: FxHashMap<usize, usize> = FxHashMap::default();
     for (number, (container, like, _)) in ownerless.iter().enumerate() {
         let below = heap.children.of(*container).iter();
-        let alike = below.filter(|item| likeness(heap, **item) == *like);
-        crowd_of.extend(alike.map(|item| (*item, number)));
+        let alike = below.filter(|item| likeness(heap, *item) == *like);
+        crowd_of.extend(alike.map(|item| (item, number)));
     }
     // Of each object that refers to many of one crowd: the crowd and the number.
-    let count = |id: u32| {
+    let count = |id: usize| {
         let targets = heap.graph.targets(id);
         if targets.len() < MIN_SHARE || !heap.tree.is_alive(id) {
             return None;
         }
         let mut counts = vec![0_u64; ownerless.len()];
-        for crowd in targets.iter().filter_map(|target| crowd_of.get(target)) {
+        for crowd in targets.iter().filter_map(|target| crowd_of.get(&target)) {
             if let Some(count) = counts.get_mut(*crowd) {
                 *count += 1;
             }
@@ -179,9 +180,9 @@ fn adopted(
         most.filter(|(_, count)| *count > 0)
             .map(|(crowd, count)| (crowd, count, id))
     };
-    let all = 0..heap.tree.nodes().len() as u32;
-    let counted: Vec<(usize, u64, u32)> = all.into_par_iter().filter_map(count).collect();
-    let mut best: Vec<Option<(u64, u32)>> = vec![None; ownerless.len()];
+    let all = 0..heap.tree.nodes().len();
+    let counted: Vec<(usize, u64, usize)> = all.into_par_iter().filter_map(count).collect();
+    let mut best: Vec<Option<(u64, usize)>> = vec![None; ownerless.len()];
     for (crowd, count, source) in counted {
         if owner(heap, source).is_some()
             && let Some(place) = best.get_mut(crowd)
@@ -203,7 +204,7 @@ fn adopted(
         .collect()
 }
 
-pub(super) fn likeness(heap: &Heap<'_>, item: u32) -> Likeness {
+pub(super) fn likeness(heap: &Heap<'_>, item: usize) -> Likeness {
     let class = heap.class(item);
     if class.is_some_and(|class| class.kind == ClassKind::Function)
         && let Some(function) = heap.tree.nodes().address(item)

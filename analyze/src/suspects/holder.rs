@@ -51,7 +51,7 @@ pub struct Holder {
 
 impl Holder {
     /// What holds an object; `None` if it is dead.
-    pub(super) fn of(heap: &Heap<'_>, id: u32) -> Option<Self> {
+    pub(super) fn of(heap: &Heap<'_>, id: usize) -> Option<Self> {
         let (root, path) = best_path(heap, id)?;
         let is_cut = path.len() > STEPS;
         let path = path.get(path.len().saturating_sub(STEPS)..)?;
@@ -179,17 +179,17 @@ pub(super) fn uses_inside(heap: &Heap<'_>, accumulation: &Accumulation) -> Vec<U
 }
 
 /// Whether a collection holds one of the items, directly or by way of what V8 keeps its contents in.
-fn holds(heap: &Heap<'_>, collection: u32, items: &[u32]) -> bool {
+fn holds(heap: &Heap<'_>, collection: usize, items: &[usize]) -> bool {
     heap.graph.targets(collection).iter().any(|target| {
-        items.contains(target)
+        items.contains(&target)
             || heap
-                .class(*target)
+                .class(target)
                 .is_some_and(|class| is_storage(&class.name))
                 && heap
                     .graph
-                    .targets(*target)
+                    .targets(target)
                     .iter()
-                    .any(|inner| items.contains(inner))
+                    .any(|inner| items.contains(&inner))
     })
 }
 
@@ -209,7 +209,7 @@ fn class_of_program(heap: &Heap<'_>, object: Address) -> Option<Address> {
 
 /// The shortest way to an object; but one by way of another object that refers to it, if the shortest ends in what only V8
 /// sees, such as a constant in optimized code.
-fn best_path(heap: &Heap<'_>, id: u32) -> Option<(RootKind, Vec<u32>)> {
+fn best_path(heap: &Heap<'_>, id: usize) -> Option<(RootKind, Vec<usize>)> {
     let shortest = heap.paths.to(id)?;
     if oddness(heap, &shortest.1) == 0 {
         return Some(shortest);
@@ -228,7 +228,7 @@ fn best_path(heap: &Heap<'_>, id: u32) -> Option<(RootKind, Vec<u32>)> {
 }
 
 /// How many of the last objects before the end of a path are code, shapes, and others that no program names.
-fn oddness(heap: &Heap<'_>, path: &[u32]) -> usize {
+fn oddness(heap: &Heap<'_>, path: &[usize]) -> usize {
     let near = path.iter().rev().skip(1).take(NEAR);
     near.filter(|id| {
         heap.class(**id).is_some_and(|class| {

@@ -14,7 +14,7 @@ mod holder;
 mod runs;
 mod script;
 
-use crate::graph::{Children, DominatorTree, Graph, Paths, References};
+use crate::graph::{Children, DominatorTree, Graph, Numbers, Paths, References};
 use crate::heap::{Class, Classes};
 use crate::layout::Field;
 use crate::v8::{Address, FixedArray, Kind, Objects};
@@ -72,7 +72,7 @@ pub struct Heap<'a> {
     classes: &'a Classes,
     children: Children,
     /// All that is alive; whoever dominates comes before.
-    preorder: Vec<u32>,
+    preorder: Numbers,
 }
 
 /// An accumulation that looks like a leak.
@@ -113,8 +113,8 @@ impl<'a> Heap<'a> {
         classes: &'a Classes,
     ) -> Self {
         let children = tree.children();
-        let mut preorder = Vec::new();
-        let mut rest: Vec<u32> = children.of(None).to_vec();
+        let mut preorder = Numbers::with_capacity(tree.nodes().width(), 0);
+        let mut rest = children.of(None).to_vec();
         while let Some(id) = rest.pop() {
             preorder.push(id);
             rest.extend(children.of(Some(id)));
@@ -292,7 +292,7 @@ impl<'a> Heap<'a> {
     }
 
     /// The object of the same class that a link of a chain refers to within a few steps.
-    fn link_after(&self, link: u32) -> Option<u32> {
+    fn link_after(&self, link: usize) -> Option<usize> {
         let class = self.class_number(link);
         let mut near = self.graph.targets(link).to_vec();
         for _ in 0..LINK_STEPS {
@@ -308,7 +308,6 @@ impl<'a> Heap<'a> {
             near = near
                 .iter()
                 .flat_map(|id| self.graph.targets(*id).iter().take(NEAR_LINK))
-                .copied()
                 .collect();
         }
         None
@@ -352,26 +351,26 @@ impl<'a> Heap<'a> {
             .is_ok_and(|map| map.has_fixed_elements(self.objects.layout()))
     }
 
-    fn address(&self, id: u32) -> Option<Address> {
+    fn address(&self, id: usize) -> Option<Address> {
         self.tree.nodes().address(id)
     }
 
     /// The objects that dominate one, nearest first.
-    fn dominators(&self, id: u32) -> impl Iterator<Item = u32> {
+    fn dominators(&self, id: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(self.tree.dominator(id), |above| self.tree.dominator(*above))
     }
 
-    fn class_number(&self, id: u32) -> Option<usize> {
+    fn class_number(&self, id: usize) -> Option<usize> {
         let nodes = self.tree.nodes();
         let map = nodes.map_addresses().get(nodes.map(id))?;
         self.classes.of_map(*map)
     }
 
-    fn class(&self, id: u32) -> Option<&Class> {
+    fn class(&self, id: usize) -> Option<&Class> {
         self.classes.list().get(self.class_number(id)?)
     }
 
-    fn class_name(&self, id: u32) -> String {
+    fn class_name(&self, id: usize) -> String {
         self.class(id)
             .map_or_else(|| "?".to_owned(), |class| class.name.clone())
     }

@@ -15,7 +15,7 @@ const LONG_CONCATENATION: u64 = 1024;
 
 impl Tables<'_> {
     /// The objects of a range that can be located.
-    fn each(&self, range: Range<u32>, mut see: impl FnMut(u32, Address)) {
+    fn each(&self, range: Range<usize>, mut see: impl FnMut(usize, Address)) {
         for id in range {
             if let Some(address) = self.source.tree.nodes().address(id) {
                 see(id, address);
@@ -23,7 +23,7 @@ impl Tables<'_> {
         }
     }
 
-    fn class(&self, id: u32) -> (Cell, Cell) {
+    fn class(&self, id: usize) -> (Cell, Cell) {
         match (self.class_of)(id).and_then(|number| self.class_names.get(number)) {
             Some((class, kind)) => (Arc::clone(class).into(), Arc::clone(kind).into()),
             None => (Cell::Null, Cell::Null),
@@ -48,7 +48,7 @@ impl Tables<'_> {
         let tree = self.source.tree;
         let classes = self.classes.list();
         let mut counts = vec![[0_u64; 4]; classes.len()];
-        for id in 0..nodes.len() as u32 {
+        for id in 0..nodes.len() {
             let Some([objects, bytes, live, live_bytes]) =
                 (self.class_of)(id).and_then(|class| counts.get_mut(class))
             else {
@@ -76,7 +76,7 @@ impl Tables<'_> {
         }
     }
 
-    pub(super) fn objects(&self, range: Range<u32>, batch: &mut Batch) {
+    pub(super) fn objects(&self, range: Range<usize>, batch: &mut Batch) {
         let tree = self.source.tree;
         let nodes = tree.nodes();
         self.each(range, |id, address| {
@@ -100,7 +100,7 @@ impl Tables<'_> {
         });
     }
 
-    pub(super) fn edges(&self, range: Range<u32>, batch: &mut Batch) {
+    pub(super) fn edges(&self, range: Range<usize>, batch: &mut Batch) {
         let kinds: Vec<(EdgeKind, Arc<str>)> = [
             EdgeKind::Context,
             EdgeKind::Element,
@@ -138,7 +138,7 @@ impl Tables<'_> {
         });
     }
 
-    pub(super) fn strings(&self, range: Range<u32>, batch: &mut Batch) {
+    pub(super) fn strings(&self, range: Range<usize>, batch: &mut Batch) {
         let objects = self.source.objects;
         let tree = self.source.tree;
         let nodes = tree.nodes();

@@ -55,7 +55,7 @@ pub struct Tables<'a> {
     source: Source<'a>,
     shapes: Vec<Shape>,
     classes: Classes,
-    class_of: Box<dyn Fn(u32) -> Option<usize> + Send + Sync + 'a>,
+    class_of: Box<dyn Fn(usize) -> Option<usize> + Send + Sync + 'a>,
     class_names: Vec<(Arc<str>, Arc<str>)>,
     spaces: Vec<(Space, Arc<str>)>,
 }
@@ -132,10 +132,10 @@ impl<'a> Tables<'a> {
     }
 
     /// The objects of a batch.
-    fn range(&self, number: usize, per_batch: usize) -> Range<u32> {
+    fn range(&self, number: usize, per_batch: usize) -> Range<usize> {
         let end = self.source.tree.nodes().len();
         let start = number.saturating_mul(per_batch).min(end);
-        start as u32..start.saturating_add(per_batch).min(end) as u32
+        start..start.saturating_add(per_batch).min(end)
     }
 }
 

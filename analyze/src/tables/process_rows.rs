@@ -9,12 +9,12 @@ impl Tables<'_> {
         let metadata = &source.objects.image().metadata;
         let process = &metadata.process;
         let nodes = source.tree.nodes();
-        let sizes = |ids: &mut dyn Iterator<Item = u32>| {
+        let sizes = |ids: &mut dyn Iterator<Item = usize>| {
             ids.fold((0_u64, 0_u64), |(count, bytes), id| {
                 (count + 1, bytes.saturating_add(nodes.size(id)))
             })
         };
-        let (objects, bytes) = sizes(&mut (0..nodes.len() as u32));
+        let (objects, bytes) = sizes(&mut (0..nodes.len()));
         let (live, live_bytes) = sizes(&mut source.tree.alive());
         let sum = |values: &mut dyn Iterator<Item = u64>| values.fold(0_u64, u64::saturating_add);
         let committed = sum(&mut metadata.pages.iter().map(|page| page.size));

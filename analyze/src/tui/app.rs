@@ -70,12 +70,12 @@ impl<'a> App<'a> {
     /// Looks at everything once, so that every key is answered at once.
     ///
     /// # Errors
-    /// If there are too many objects.
+    /// If the heap cannot be looked at.
     pub(super) fn new(answers: Answers<'a>, selection: PageSelection) -> anyhow::Result<Self> {
         let session: &Session = answers.session;
-        let tree = TreePane::new(session, selection)?;
+        let tree = TreePane::new(session, selection);
         let classes = ClassesPane::new(&answers)?;
-        session.paths(selection)?;
+        session.paths(selection);
         let mut app = Self {
             answers,
             current: tree.address(),

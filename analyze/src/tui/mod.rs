@@ -29,7 +29,7 @@ use crate::heap::PageSelection;
 /// before the screen is taken.
 ///
 /// # Errors
-/// If there is no terminal, or it cannot be used; and if there are too many objects.
+/// If there is no terminal, or it cannot be used; and if the heap cannot be looked at.
 pub(crate) fn run(
     session: &Session,
     path: &Path,

@@ -15,7 +15,7 @@ const MAX_LEVEL: usize = 512;
 
 /// A row: an object, or what stands for those that are not shown yet.
 pub(super) struct Row {
-    id: Option<u32>,
+    id: Option<usize>,
     pub(super) level: usize,
     pub(super) is_open: bool,
     /// How many it dominates immediately.
@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub(super) retained: u64,
     pub(super) text: String,
     /// For a row that stands for others: whose children they are, and from which one on.
-    rest: Option<(Option<u32>, usize)>,
+    rest: Option<(Option<usize>, usize)>,
 }
 
 /// The tree and which of its nodes are open.
@@ -40,11 +40,8 @@ pub(super) struct TreePane {
 
 impl TreePane {
     /// The tree of the selected pages, its first level open.
-    ///
-    /// # Errors
-    /// If there are too many objects.
-    pub(super) fn new(session: &Session, selection: PageSelection) -> anyhow::Result<Self> {
-        let tree = session.dominators(selection)?;
+    pub(super) fn new(session: &Session, selection: PageSelection) -> Self {
+        let tree = session.dominators(selection);
         let children = tree.children();
         let live_bytes = tree.top().map(|id| tree.retained(id)).sum();
         let mut pane = Self {
@@ -58,7 +55,7 @@ impl TreePane {
         };
         pane.rows = pane.portion(session, None, 0, 0);
         pane.apply_filter();
-        Ok(pane)
+        pane
     }
 
     /// How many rows there are to show.
@@ -149,7 +146,7 @@ impl TreePane {
     fn portion(
         &self,
         session: &Session,
-        parent: Option<u32>,
+        parent: Option<usize>,
         level: usize,
         offset: usize,
     ) -> Vec<Row> {
@@ -175,7 +172,7 @@ impl TreePane {
         rows
     }
 
-    fn object(&self, session: &Session, id: u32, level: usize) -> Row {
+    fn object(&self, session: &Session, id: usize, level: usize) -> Row {
         let address = self.tree.nodes().address(id);
         let text = address.map_or_else(String::new, |address| {
             let text = summary(session, address);

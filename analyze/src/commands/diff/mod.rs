@@ -167,8 +167,8 @@ impl Query for Diff {
                 };
                 let bytes = summaries.last().map_or(0, |last| last.report.shallow_bytes);
                 match self.objects {
-                    Some(count) => comparison.matched(&rows, count)?,
-                    None if bytes <= objects::LARGE_BYTES => comparison.matched(&rows, ROWS)?,
+                    Some(count) => comparison.matched(&rows, count),
+                    None if bytes <= objects::LARGE_BYTES => comparison.matched(&rows, ROWS),
                     None => comparison.sampled(&rows, ROWS),
                 }
             }
@@ -219,7 +219,7 @@ impl Diff {
         });
         if self.retained {
             // Not the session's: one graph at a time takes memory enough.
-            let graph = Graph::build(&session.objects, PageSelection::default())?;
+            let graph = Graph::build(&session.objects, PageSelection::default());
             profile.retain(&session.objects, &graph.into_dominators());
         }
         let whole = session.tally(PageSelection::default());

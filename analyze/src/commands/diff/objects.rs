@@ -24,18 +24,15 @@ pub(super) struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Puts the objects of some rows side by side, and tells the ways to the new ones from the roots.
-    ///
-    /// # Errors
-    /// If there are too many objects for a graph.
-    pub(super) fn matched(&self, rows: &[Row], count: usize) -> anyhow::Result<Vec<ObjectsReport>> {
+    pub(super) fn matched(&self, rows: &[Row], count: usize) -> Vec<ObjectsReport> {
         let all = PageSelection::default();
         let rows = grown(rows, count);
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let (tally_before, tally_after) = (self.before.tally(all), self.after.tally(all));
-        let graph = self.after.graph(all)?;
-        let paths = self.after.paths(all)?;
+        let graph = self.after.graph(all);
+        let paths = self.after.paths(all);
         let reports = rows.into_iter().map(|row| {
             let matched = match_objects(
                 (&self.before.objects, &tally_before),
@@ -54,7 +51,7 @@ impl Comparison<'_> {
             let held = held_report(&holders, true);
             objects_report(&self.after.objects, row, Some(&matched), &matched.new, held)
         });
-        Ok(reports.collect())
+        reports.collect()
     }
 
     /// Takes some new objects of some rows, and tells who refers to them: in a few walks, without a graph.

@@ -143,7 +143,7 @@ impl Export {
         let path = self.path_with("heapsnapshot");
         let to_stdout = goes_to_stdout(&path, "a heap snapshot is long")?;
         let selection = self.file.selection(session)?;
-        let graph = Graph::build(&session.objects, selection)?;
+        let graph = Graph::build(&session.objects, selection);
         let (roots, ephemerons) = (graph.roots().to_vec(), graph.ephemerons().to_vec());
         // Which objects dominate which is needed only where some are left out.
         let (reachable, tree);

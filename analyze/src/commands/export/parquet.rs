@@ -39,7 +39,7 @@ impl Export {
         if folder.as_os_str() == "-" {
             bail!("tables are many files: name a folder with -o DIR");
         }
-        let found = Tabled::find(session, self.file.selection(session)?)?;
+        let found = Tabled::find(session, self.file.selection(session)?);
         let verdict = &found.verdict;
         let process = &session.objects.image().metadata.process;
         let partition = Partition::new(process, self.host.as_deref(), self.service.as_deref());

@@ -115,7 +115,7 @@ impl Query for Suspects {
             reports.truncate(self.limit);
         }
         let selection = self.file.selection(newest)?;
-        let tree = newest.dominators(selection)?;
+        let tree = newest.dominators(selection);
         let verdict = Verdict::of_tree(newest, selection, &tree);
         if self.file.json {
             output.json(&Report {
@@ -152,9 +152,9 @@ impl Query for Suspects {
 impl Suspects {
     fn find(&self, session: &Session, in_full: bool) -> anyhow::Result<Found> {
         let selection: PageSelection = self.file.selection(session)?;
-        let graph = session.graph(selection)?;
-        let paths = session.paths(selection)?;
-        let tree = session.dominators(selection)?;
+        let graph = session.graph(selection);
+        let paths = session.paths(selection);
+        let tree = session.dominators(selection);
         let classes = Classes::new(&session.objects, &session.tally(selection));
         let references = session.references();
         let heap = Heap::new(

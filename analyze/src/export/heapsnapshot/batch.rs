@@ -108,10 +108,15 @@ pub(super) struct Text {
 
 impl Batch {
     /// Adds the nodes and references of the objects with these numbers, and ends the batch.
-    pub(super) fn fill<'a>(&mut self, plan: &Plan<'a>, scribe: &mut Scribe<'a>, objects: &[u32]) {
-        if let Some(first) = objects.first() {
-            let mut wanted = objects.iter().copied().peekable();
-            for (id, address) in (*first..).zip(plan.nodes.addresses_from(*first)) {
+    pub(super) fn fill<'a>(
+        &mut self,
+        plan: &Plan<'a>,
+        scribe: &mut Scribe<'a>,
+        objects: impl Iterator<Item = usize>,
+    ) {
+        let mut wanted = objects.peekable();
+        if let Some(first) = wanted.peek().copied() {
+            for (id, address) in (first..).zip(plan.nodes.addresses_from(first)) {
                 if wanted.next_if_eq(&id).is_some() {
                     self.object(plan, scribe, id, address);
                 }
@@ -140,7 +145,7 @@ impl Batch {
         self.numbers.clear();
     }
 
-    fn object(&mut self, plan: &Plan<'_>, scribe: &mut Scribe<'_>, id: u32, address: Address) {
+    fn object(&mut self, plan: &Plan<'_>, scribe: &mut Scribe<'_>, id: usize, address: Address) {
         let Some(map) = scribe.maps.of(address) else {
             return;
         };
@@ -175,7 +180,7 @@ impl Batch {
             }
         }
         for dominated in plan.dominated(Some(id)) {
-            if let Some(place) = plan.place_of(*dominated) {
+            if let Some(place) = plan.place_of(dominated) {
                 self.link(
                     EdgeKind::Internal,
                     &"by way of what is left out".into(),
@@ -206,7 +211,7 @@ impl Batch {
         pair: &Ephemeron,
         first_link: usize,
     ) {
-        let mut node = |id: u32| {
+        let mut node = |id: usize| {
             let address = plan.nodes.address(id)?;
             let map = plan.objects.map_of(address).ok()?;
             let (_, name) = namer.describe(address, &map);

@@ -112,7 +112,7 @@ pub struct Source<'a> {
     /// What is alive in it.
     pub alive: Alive<'a>,
     /// The roots, sorted by kind.
-    pub roots: &'a [(u32, RootKind)],
+    pub roots: &'a [(usize, RootKind)],
     /// The pairs of weak collections.
     pub ephemerons: &'a [Ephemeron],
 }
@@ -136,8 +136,8 @@ pub fn write(
     let mut writer = Writer::new(&out, first + plan.kept_count())?;
     writer.add(roots(source.roots, &kinds, &plan))?;
 
-    let kept = plan.kept();
-    let batches: Vec<&[u32]> = kept.chunks(BATCH).collect();
+    let kept = plan.kept_count();
+    let batches = (kept as usize).div_ceil(BATCH);
     // What one batch has needed, the next can use.
     let (scribes, spare, texts) = (Pool::default(), Pool::default(), Pool::default());
     let Writer {
@@ -149,7 +149,7 @@ pub fn write(
         make: |at: usize| {
             let mut scribe = scribes.take(|| Scribe::new(&plan));
             let mut batch: Batch = spare.take(Batch::default);
-            let objects = batches.get(at).copied().unwrap_or_default();
+            let objects = plan.kept_from(at * BATCH).take(BATCH);
             batch.fill(&plan, &mut scribe, objects);
             scribes.give(scribe);
             batch
@@ -173,8 +173,8 @@ pub fn write(
         },
     };
     let threads = rayon::current_num_threads();
-    pipeline::run(batches.len(), threads, steps, |done| {
-        progress((done * BATCH).min(kept.len()) as u64);
+    pipeline::run(batches, threads, steps, |done| {
+        progress(((done * BATCH) as u64).min(kept));
     })?;
     writer.finish(&mut out)
 }
@@ -201,9 +201,9 @@ impl<T> Pool<T> {
 }
 
 /// The nodes that stand for no object.
-fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batch {
+fn roots(roots: &[(usize, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batch {
     let mut batch = Batch::default();
-    let place = |id: u32| plan.place_of(id);
+    let place = |id: usize| plan.place_of(id);
     let mut of_root = vec![(EdgeKind::Element, EdgeName::Index(1), 1)];
     // Objects to which the program's own ways lead: readers measure distances from them.
     let globals = roots.iter().filter(|(_, kind)| *kind == RootKind::Global);
@@ -231,7 +231,7 @@ fn roots(roots: &[(u32, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Batc
         Some((
             EdgeKind::Internal,
             EdgeName::from("by way of what is left out"),
-            place(*id)?,
+            place(id)?,
         ))
     }));
     batch.synthetic("(GC roots)", 4, plan.shared, of_gc_roots);

@@ -1,6 +1,6 @@
 //! Which objects become nodes, where in the file, and with which size.
 
-use crate::graph::{BitSet, Children, DominatorTree, Ephemeron, Nodes, References};
+use crate::graph::{BitSet, Children, DominatorTree, Ephemeron, Ids, Nodes, References};
 use crate::v8::{Address, Objects};
 
 use super::ids::ObjectIds;
@@ -21,7 +21,7 @@ pub(super) struct Plan<'a> {
     /// One bit for each object: whether it becomes a node.
     kept: Vec<u64>,
     /// Nodes before each word of `kept`.
-    ranks: Vec<u32>,
+    ranks: Vec<usize>,
     /// What is left out, by the object that dominates it: bytes in addition to its own. Empty if nothing is left out.
     folded: Vec<u64>,
     /// Bytes of what is left out and no single object dominates.
@@ -90,24 +90,24 @@ impl<'a> Plan<'a> {
         let mut rank = 0;
         for word in &plan.kept {
             plan.ranks.push(rank);
-            rank += word.count_ones();
+            rank += word.count_ones() as usize;
         }
         plan
     }
 
-    fn keep(&mut self, id: u32) {
-        if let Some(word) = self.kept.get_mut(id as usize / 64) {
+    fn keep(&mut self, id: usize) {
+        if let Some(word) = self.kept.get_mut(id / 64) {
             *word |= 1 << (id % 64);
         }
     }
 
     /// Adds the size of an object that is left out to that of the next object above it in the dominator tree that is not.
     /// Whoever dominates retains more. What no object dominates is added to that of the roots.
-    fn fold(&mut self, id: u32, tree: &DominatorTree, at_least: u64) {
+    fn fold(&mut self, id: usize, tree: &DominatorTree, at_least: u64) {
         let mut above = tree.dominator(id);
         while let Some(object) = above {
             if tree.retained(object) >= at_least {
-                if let Some(bytes) = self.folded.get_mut(object as usize) {
+                if let Some(bytes) = self.folded.get_mut(object) {
                     *bytes += self.nodes.size(id);
                 }
                 return;
@@ -117,16 +117,20 @@ impl<'a> Plan<'a> {
         self.shared += self.nodes.size(id);
     }
 
-    /// The objects that become nodes, in the order of the file.
-    pub(super) fn kept(&self) -> Vec<u32> {
-        let words = (0_u32..).zip(&self.kept);
+    /// The objects that become nodes, in the order of the file, without so many of the first.
+    pub(super) fn kept_from(&self, skipped: usize) -> impl Iterator<Item = usize> {
+        // Of several words with this rank, all but the last are empty.
+        let start = self.ranks.partition_point(|rank| *rank <= skipped);
+        let start = start.saturating_sub(1);
+        let rank = self.ranks.get(start).copied().unwrap_or(0);
+        let words = (start..).zip(self.kept.get(start..).unwrap_or_default());
         words
             .flat_map(|(word, bits)| {
                 (0..64)
                     .filter(move |bit| bits & (1 << bit) != 0)
                     .map(move |bit| word * 64 + bit)
             })
-            .collect()
+            .skip(skipped - rank)
     }
 
     /// How many objects become nodes.
@@ -138,15 +142,15 @@ impl<'a> Plan<'a> {
     }
 
     /// The place in the file of an object's node, by its number.
-    pub(super) fn place_of(&self, id: u32) -> Option<u64> {
-        let word = id as usize / 64;
+    pub(super) fn place_of(&self, id: usize) -> Option<u64> {
+        let word = id / 64;
         let bits = *self.kept.get(word)?;
         let bit = 1_u64 << (id % 64);
         if bits & bit == 0 {
             return None;
         }
-        let before = (bits & (bit - 1)).count_ones();
-        Some(self.first + u64::from(*self.ranks.get(word)? + before))
+        let before = (bits & (bit - 1)).count_ones() as usize;
+        Some(self.first + (*self.ranks.get(word)? + before) as u64)
     }
 
     /// The place in the file of the node of the object at an address.
@@ -155,43 +159,43 @@ impl<'a> Plan<'a> {
     }
 
     /// The id of an object's node: see [`ObjectIds`]. Where there are more pages than ids can name, one that leads nowhere.
-    pub(super) fn id(&self, object: Address, number: u32) -> u64 {
+    pub(super) fn id(&self, object: Address, number: usize) -> u64 {
         match self.ids.id(object) {
             Some(id) => u64::from(id),
-            None => u64::from(u32::MAX) + 2 + u64::from(number) * 2,
+            None => u64::from(u32::MAX) + 2 + number as u64 * 2,
         }
     }
 
     /// The size of an object with all that is left out because of it, in bytes.
-    pub(super) fn bytes(&self, id: u32) -> u64 {
-        let folded = self.folded.get(id as usize).copied().unwrap_or(0);
+    pub(super) fn bytes(&self, id: usize) -> u64 {
+        let folded = self.folded.get(id).copied().unwrap_or(0);
         self.nodes.size(id) + folded
     }
 
     /// The objects that an object dominates, where some are left out: the way to them may lead through those.
-    pub(super) fn dominated(&self, id: Option<u32>) -> &[u32] {
+    pub(super) fn dominated(&self, id: Option<usize>) -> Ids<'_> {
         self.children
             .as_ref()
-            .map_or(&[], |children| children.of(id))
+            .map_or_else(Ids::default, |children| children.of(id))
     }
 
     /// Whether an object is a key or a table of a pair: few are.
-    pub(super) fn is_paired(&self, id: u32) -> bool {
+    pub(super) fn is_paired(&self, id: usize) -> bool {
         self.paired.contains(id)
     }
 
     /// The pairs in weak collections of which an object is the key.
-    pub(super) fn pairs_of_key(&self, id: u32) -> &[Ephemeron] {
+    pub(super) fn pairs_of_key(&self, id: usize) -> &[Ephemeron] {
         equal_range(&self.by_key, id, |pair| pair.key)
     }
 
     /// The pairs in weak collections of which an object is the table.
-    pub(super) fn pairs_of_table(&self, id: u32) -> &[Ephemeron] {
+    pub(super) fn pairs_of_table(&self, id: usize) -> &[Ephemeron] {
         equal_range(&self.by_table, id, |pair| pair.table)
     }
 }
 
-fn equal_range(pairs: &[Ephemeron], id: u32, of: impl Fn(&Ephemeron) -> u32) -> &[Ephemeron] {
+fn equal_range(pairs: &[Ephemeron], id: usize, of: impl Fn(&Ephemeron) -> usize) -> &[Ephemeron] {
     let start = pairs.partition_point(|pair| of(pair) < id);
     let rest = pairs.get(start..).unwrap_or_default();
     let len = rest.partition_point(|pair| of(pair) == id);
