@@ -332,4 +332,33 @@ mod tests {
     fn wide_lists_are_kept_apart_and_can_be_reversed() {
         lists_are_kept_apart_and_can_be_reversed::<u64>();
     }
+
+    #[test]
+    fn wide_numbers_keep_all_their_bits() {
+        let far = [1 << 32, (1 << 40) + 7, u32::MAX as usize];
+        let mut lists = Lists::default();
+        lists.begin_at(0);
+        lists.push(far[0]);
+        lists.push(far[1]);
+        lists.end(Some((5, far[2])));
+        lists.push(far[1]);
+        lists.end(None);
+        let adjacency: Adjacency<u64> = Adjacency::from_parts(vec![lists]);
+        let [first, second, third] = far.map(|id| id as u64);
+        let check = |adjacency: &Adjacency<u64>| {
+            assert_eq!(adjacency.of(0), [third, first, second]);
+            assert_eq!(adjacency.of(1), [second]);
+        };
+        check(&adjacency);
+        let mut writer = Writer::default();
+        adjacency.write(&mut writer);
+        let bytes = writer.finish();
+        check(&Adjacency::read(&mut Reader::new(&bytes), 2).unwrap());
+        let reversed = Adjacency::reversed(1, 2, |edge| {
+            edge(second, 0);
+            // Its lower half is a node, but it is none.
+            edge(third, first);
+        });
+        assert_eq!(reversed.of(0), [second]);
+    }
 }

@@ -152,7 +152,7 @@ impl DominatorTree {
         (0..self.nodes.len()).filter(move |id| is_wanted(self.parent(*id)))
     }
 
-    /// What each object dominates immediately: 8 more bytes for each, or 12 if the numbers of objects are wide.
+    /// What each object dominates immediately: 8 more bytes for each, or 16 if the numbers of objects are wide.
     pub fn children(&self) -> Children {
         let roots = self.nodes.len();
         Children {
@@ -237,5 +237,22 @@ impl Children {
     pub fn of(&self, id: Option<usize>) -> Ids<'_> {
         let id = id.unwrap_or(self.roots);
         either!(&self.lists, lists => Id::show(lists.of(id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_no_object_depends_on_the_width() {
+        assert_eq!(Parent::of(u32::MAX), Parent::Roots);
+        assert_eq!(Parent::of(u32::MAX - 1), Parent::Dead);
+        assert_eq!(Parent::of(u64::MAX), Parent::Roots);
+        assert_eq!(Parent::of(u64::MAX - 1), Parent::Dead);
+        for number in [0, u32::MAX - 1, u32::MAX] {
+            let number = u64::from(number);
+            assert_eq!(Parent::of(number), Parent::Object(number as usize));
+        }
     }
 }
