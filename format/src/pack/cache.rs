@@ -63,11 +63,26 @@ impl SegmentCache {
     }
 }
 
+/// The own text of a segment.
+#[derive(Debug)]
+pub(crate) struct OwnText {
+    pub(crate) bytes: Vec<u8>,
+    /// CRC-32 of it: many segments ask whether it is what they have copies of.
+    pub(crate) crc: u32,
+}
+
+impl OwnText {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        let crc = crc32fast::hash(&bytes);
+        Self { bytes, crc }
+    }
+}
+
 /// A cache of own texts of segments, least recently used first out.
 #[derive(Debug)]
 pub(crate) struct TextCache {
     /// By number of the chunk; the most recently used last.
-    texts: Mutex<VecDeque<(u32, Arc<Vec<u8>>)>>,
+    texts: Mutex<VecDeque<(u32, Arc<OwnText>)>>,
     most: usize,
 }
 
@@ -81,7 +96,7 @@ impl TextCache {
     }
 
     /// The text of a segment, if it is here.
-    pub(crate) fn get(&self, chunk: u32) -> Option<Arc<Vec<u8>>> {
+    pub(crate) fn get(&self, chunk: u32) -> Option<Arc<OwnText>> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let index = texts.iter().position(|(other, _)| *other == chunk)?;
         let text = texts.remove(index)?;
@@ -91,16 +106,16 @@ impl TextCache {
     }
 
     /// Keeps the text of a segment.
-    pub(crate) fn put(&self, chunk: u32, text: Arc<Vec<u8>>) {
+    pub(crate) fn put(&self, chunk: u32, text: Arc<OwnText>) {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.retain(|(other, _)| *other != chunk);
         texts.push_back((chunk, text));
-        let mut len: usize = texts.iter().map(|(_, text)| text.len()).sum();
+        let mut len: usize = texts.iter().map(|(_, text)| text.bytes.len()).sum();
         while len > self.most {
             let Some((_, text)) = texts.pop_front() else {
                 break;
             };
-            len -= text.len();
+            len -= text.bytes.len();
         }
     }
 }

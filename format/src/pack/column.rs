@@ -19,6 +19,13 @@ pub(crate) enum From32 {
     Size(u8),
 }
 
+impl From32 {
+    /// Whether numbers are counted from the one before.
+    pub(crate) const fn is_summed(self) -> bool {
+        matches!(self, Self::Last | Self::OwnLast(_))
+    }
+}
+
 /// How numbers of 32 bits are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Code32 {
@@ -108,40 +115,36 @@ impl Code32 {
     }
 
     /// The next `count` numbers as they are written, before anything is added.
-    pub(crate) fn read(self, count: usize, from: &mut Cursor<'_>) -> Result<Vec<u32>, Fault> {
+    pub(crate) fn read(
+        self,
+        count: usize,
+        from: &mut Cursor<'_>,
+        numbers: &mut Vec<u32>,
+    ) -> Result<(), Fault> {
+        numbers.clear();
         if self.planes == 0 {
-            let mut numbers = Vec::with_capacity(count);
-            for _ in 0..count {
-                numbers.push(self.plain(from.small()?));
-            }
-            return Ok(numbers);
+            from.small_numbers(count, numbers)?;
+        } else {
+            let lowest = from.take(count)?;
+            numbers.extend(lowest.iter().map(|byte| u32::from(*byte)));
         }
-        let mut numbers = vec![0_u32; count];
-        for plane in 0..self.planes {
+        for plane in 1..self.planes {
             let bytes = from.take(count)?;
             for (number, byte) in numbers.iter_mut().zip(bytes) {
                 *number |= u32::from(*byte) << (8 * plane);
             }
         }
         if self.is_signed() {
-            for number in &mut numbers {
+            for number in numbers {
                 *number = unzigzag(*number);
             }
         }
-        Ok(numbers)
+        Ok(())
     }
 
     /// Whether numbers are differences, which may be negative.
     pub(crate) const fn is_signed(self) -> bool {
         !matches!(self.from, From32::Zero)
-    }
-
-    const fn plain(self, number: u32) -> u32 {
-        if self.is_signed() {
-            unzigzag(number)
-        } else {
-            number
-        }
     }
 }
 

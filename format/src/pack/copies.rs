@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::cache::OwnText;
 use super::cursor::{Cursor, Fault, put_number};
 use super::head::SourceRecord;
 use crate::limits::{SEGMENT_MAX, SEGMENT_TEXT_MAX};
@@ -13,7 +14,7 @@ use crate::limits::{SEGMENT_MAX, SEGMENT_TEXT_MAX};
 pub(crate) const COPY_MIN: usize = 32;
 
 /// Whoever has the own texts of other segments: the text of a source, or what is wrong with it.
-pub(crate) type Texts<'a> = dyn Fn(&SourceRecord) -> Result<Arc<Vec<u8>>, Fault> + 'a;
+pub(crate) type Texts<'a> = dyn Fn(&SourceRecord) -> Result<Arc<OwnText>, Fault> + 'a;
 
 /// A copy of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +139,7 @@ pub(crate) fn assemble(
             .get(*number as usize)
             .ok_or_else(|| format!("there is no source {number}"))?;
         let from = texts(record)?;
+        let from = &from.bytes;
         for (_, to, copy) in places {
             let (at, len) = (copy.at as usize, copy.len as usize);
             let (Some(from), Some(room)) = (from.get(at..at + len), text.get_mut(*to..*to + len))
@@ -167,8 +169,8 @@ pub(crate) fn check_sources(sources: &[SourceRecord]) -> Result<(), Fault> {
 }
 
 /// Whether a text is that of a source.
-pub(crate) fn check_text(source: &SourceRecord, text: &[u8]) -> Result<(), Fault> {
-    let found = crc32fast::hash(text);
+pub(crate) fn check_text(source: &SourceRecord, text: &OwnText) -> Result<(), Fault> {
+    let (text, found) = (&text.bytes, text.crc);
     if text.len() as u64 == u64::from(source.text_len) && found == source.text_crc {
         return Ok(());
     }

@@ -80,6 +80,32 @@ impl<'a> Cursor<'a> {
             .map_err(|_| format!("a number in its stream of {} is too large", self.name))
     }
 
+    /// Appends the next `count` variable-length numbers, of 32 bits, to `out`.
+    pub(crate) fn small_numbers(&mut self, count: usize, out: &mut Vec<u32>) -> Result<(), Fault> {
+        const LONG: u64 = 0x8080_8080_8080_8080;
+        // Each has a byte.
+        if count > self.rest.len() {
+            return Err(self.ended());
+        }
+        out.reserve(count);
+        let mut left = count;
+        while left > 0 {
+            // Often there are eight of one byte.
+            if let Some((eight, rest)) = self.rest.split_first_chunk::<8>()
+                && left >= 8
+                && u64::from_le_bytes(*eight) & LONG == 0
+            {
+                out.extend(eight.iter().map(|byte| u32::from(*byte)));
+                self.rest = rest;
+                left -= 8;
+            } else {
+                out.push(self.small()?);
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether everything was read.
     pub(crate) const fn is_empty(&self) -> bool {
         self.rest.is_empty()

@@ -1,5 +1,7 @@
 //! Unpacking a segment.
 
+use std::io;
+
 use zstd::bulk::Decompressor;
 
 use super::column::Cursors;
@@ -8,7 +10,7 @@ use super::cursor::{Cursor, Fault};
 use super::group::Group;
 use super::head::{FrameRecord, SegmentTables};
 use super::items::{GROUPS_MAX, Items};
-use super::scatter::Scatter;
+use super::scatter::{Scatter, Scratch};
 use super::{Stream, tag};
 
 /// Bytes that streams may have beyond twice those of the memory.
@@ -95,7 +97,8 @@ pub(crate) fn decode(payload: &[u8], version: u16, texts: &Texts<'_>) -> Result<
         },
         targets: &items.targets,
         constants: &constants,
-        memory: &mut memory,
+        memory: memory.as_chunks_mut().0,
+        scratch: Scratch::default(),
     };
     for (index, group) in groups.iter().enumerate() {
         let head = match group.head.checked_sub(1) {
@@ -235,9 +238,10 @@ fn append(
         return Err("one of its frames is not exactly one zstd frame".to_owned());
     }
     let start = stream.len();
-    stream.resize(start + raw_len, 0);
-    let room = stream.get_mut(start..).unwrap_or_default();
-    match decompressor.decompress_to_buffer(stored, room) {
+    stream.reserve(raw_len);
+    let mut room = io::Cursor::new(stream);
+    room.set_position(start as u64);
+    match decompressor.decompress_to_buffer(stored, &mut room) {
         Ok(len) if len == raw_len => Ok(()),
         Ok(len) => Err(format!(
             "one of its frames decompresses to {len} bytes instead of {raw_len}"

@@ -25,7 +25,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cache::{SegmentCache, TextCache};
+pub(crate) use cache::{OwnText, SegmentCache, TextCache};
 pub(crate) use copies::check_text;
 pub(crate) use decode::{decode, own_text};
 pub use encode::{Blocks, PackOptions, SegmentBuilder, SegmentDraft, TextWindow};

@@ -13,19 +13,80 @@ pub(crate) struct Scatter<'a> {
     pub(crate) targets: &'a [u64],
     /// The words that tags stand for.
     pub(crate) constants: &'a [u64],
-    pub(crate) memory: &'a mut [u8],
+    /// All zero as yet.
+    pub(crate) memory: &'a mut [[u8; 8]],
+    pub(crate) scratch: Scratch,
 }
 
-/// A word of a column: where it goes.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    at: u32,
-    target: u32,
-    size: u32,
+/// Room that is used again for each column.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    rows: Vec<Item>,
+    /// Numbers of the rows that are integers, words, references and constants.
+    kinds: [Vec<u32>; 4],
+    references: Vec<u32>,
+    /// For integers that no later column counts from.
+    integers: Vec<u32>,
 }
 
 /// The upper halves of a column, for those that count from it.
 type Uppers = Vec<u32>;
+
+/// Some rows of a column, in order.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    all: &'a [Item],
+    /// Where the column's word is in each, in words from `at`.
+    distance: u32,
+    /// Which of them; `None`: each.
+    picks: Option<&'a [u32]>,
+}
+
+impl<'a> Rows<'a> {
+    const fn of(all: &'a [Item], distance: u32) -> Self {
+        Self {
+            all,
+            distance,
+            picks: None,
+        }
+    }
+
+    const fn picked(self, picks: &'a [u32]) -> Self {
+        Self {
+            picks: Some(picks),
+            ..self
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.picks.map_or(self.all.len(), <[u32]>::len)
+    }
+
+    /// Does something with each row and what belongs to it.
+    #[inline]
+    fn zip<T>(self, others: impl Iterator<Item = T>, mut with: impl FnMut(&Item, T)) {
+        match self.picks {
+            None => {
+                for (row, other) in self.all.iter().zip(others) {
+                    with(row, other);
+                }
+            }
+            Some(picks) => {
+                for (pick, other) in picks.iter().zip(others) {
+                    if let Some(row) = self.all.get(*pick as usize) {
+                        with(row, other);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes a word for each row.
+    #[inline]
+    fn put(self, memory: &mut [[u8; 8]], words: impl Iterator<Item = u64>) {
+        self.zip(words, |row, word| put(memory, row.at + self.distance, word));
+    }
+}
 
 impl Scatter<'_> {
     /// Unpacks the items of a group.
@@ -42,16 +103,10 @@ impl Scatter<'_> {
         }
         let first = u32::from(head.is_some());
         let mut bases: Vec<Uppers> = Vec::new();
-        let mut rows = Vec::with_capacity(items.len());
         for column in 0..group.lead {
-            rows.clear();
-            rows.extend(items.iter().map(|item| Row {
-                at: item.at + first + column,
-                target: item.target,
-                size: item.size,
-            }));
-            let uppers = self.column(&rows, &bases, true)?;
-            if let Some(uppers) = uppers {
+            let column = Rows::of(items, first + column);
+            let kind = Column::get(&mut self.cursors.structure)?;
+            if let Some(uppers) = self.column(kind, column, &bases, true)? {
                 if bases.len() == BASES {
                     bases.remove(0);
                 }
@@ -72,27 +127,42 @@ impl Scatter<'_> {
                     return Err(format!("an array has {phases} columns"));
                 }
                 for phase in 0..phases {
-                    let rows = tail_rows(items, lead, phases, phase);
-                    self.column(&rows, &[], false)?;
+                    self.tail_column(items, lead, phases, phase)?;
                 }
                 Ok(())
             }
-            Tail::Numbers => {
-                let rows = tail_rows(items, lead, 1, 0);
-                self.column(&rows, &[], false).map(|_| ())
-            }
+            Tail::Numbers => self.tail_column(items, lead, 1, 0),
             Tail::Bytes => {
                 for item in items {
-                    let (from, to) = (item.at + lead, item.at + item.size);
-                    let len = (to - from) as usize * 8;
-                    let bytes = self.cursors.bytes.take(len)?;
-                    copy(self.memory, from, bytes);
+                    let room = room(self.memory, item, lead);
+                    let bytes = self.cursors.bytes.take(room.len())?;
+                    room.copy_from_slice(bytes);
                 }
                 Ok(())
             }
             Tail::Text8(word) => self.text(items, lead, word, 1),
             Tail::Text16(word) => self.text(items, lead, word, 2),
         }
+    }
+
+    /// Unpacks one of `phases` columns of the items' words behind the first `lead`.
+    fn tail_column(
+        &mut self,
+        items: &[Item],
+        lead: u32,
+        phases: u32,
+        phase: u32,
+    ) -> Result<(), Fault> {
+        let kind = Column::get(&mut self.cursors.structure)?;
+        if kind == Column::Constant(0) {
+            // There may be much of it, and it is there already.
+            return Ok(());
+        }
+        let mut rows = std::mem::take(&mut self.scratch.rows);
+        tail_rows(items, lead, phases, phase, &mut rows);
+        let uppers = self.column(kind, Rows::of(&rows, 0), &[], false);
+        self.scratch.rows = rows;
+        uppers.map(|_| ())
     }
 
     fn text(&mut self, items: &[Item], lead: u32, word: u8, width: u64) -> Result<(), Fault> {
@@ -119,12 +189,11 @@ impl Scatter<'_> {
         let mut lower = self.cursors.text.take(sum / width as usize)?;
         let mut upper = self.cursors.text.take(sum - lower.len())?;
         for (item, len) in items.iter().zip(lens) {
-            let from = (item.at + lead) as usize * 8;
-            let room = (item.size - lead) as usize * 8;
             let count = len / width as usize;
-            let (Some((low, low_rest)), Some(text)) = (
+            let room = room(self.memory, item, lead);
+            let (Some((low, low_rest)), Some((text, padding))) = (
                 lower.split_at_checked(count),
-                self.memory.get_mut(from..from + len),
+                room.split_at_mut_checked(len),
             ) else {
                 return Err("its texts end early".to_owned());
             };
@@ -139,10 +208,7 @@ impl Scatter<'_> {
                 }
             }
             if has_padding {
-                let padding = self.cursors.bytes.take(room - len)?;
-                if let Some(room) = self.memory.get_mut(from + len..from + room) {
-                    room.copy_from_slice(padding);
-                }
+                padding.copy_from_slice(self.cursors.bytes.take(padding.len())?);
             }
         }
         Ok(())
@@ -151,212 +217,253 @@ impl Scatter<'_> {
     /// Unpacks one column. Returns its upper halves if later columns may count from them.
     fn column(
         &mut self,
-        rows: &[Row],
+        kind: Column,
+        rows: Rows<'_>,
         bases: &[Uppers],
         wants_uppers: bool,
     ) -> Result<Option<Uppers>, Fault> {
-        match Column::get(&mut self.cursors.structure)? {
+        match kind {
+            Column::Constant(0) => Ok(None),
             Column::Constant(word) => {
-                for row in rows {
-                    put(self.memory, row.at, word);
-                }
+                rows.put(self.memory, std::iter::repeat(word));
                 Ok(None)
             }
             Column::Words => {
-                let code = Code64::get(&mut self.cursors.structure)?;
-                let words = code.read(rows.len(), &mut self.cursors.words)?;
-                for (row, word) in rows.iter().zip(words) {
-                    put(self.memory, row.at, word);
-                }
+                self.words(rows)?;
                 Ok(None)
             }
             Column::Halves => {
-                let all = || rows.iter().enumerate();
-                let lower = self.integers(rows.len(), all(), bases)?;
-                let upper = self.integers(rows.len(), all(), bases)?;
-                for ((row, lower), upper) in rows.iter().zip(lower).zip(&upper) {
-                    put(
-                        self.memory,
-                        row.at,
-                        u64::from(lower) | u64::from(*upper) << 32,
-                    );
-                }
+                let (mut lower, mut upper) = (Vec::new(), Vec::new());
+                self.integers(rows, bases, &mut lower)?;
+                self.integers(rows, bases, &mut upper)?;
+                let words = lower.iter().zip(&upper);
+                let words = words.map(|(lower, upper)| u64::from(*lower) | u64::from(*upper) << 32);
+                rows.put(self.memory, words);
                 Ok(Some(upper))
             }
-            Column::Values { tag } => self.values(rows, tag, bases, wants_uppers),
+            Column::Values { tag: Some(tag) } => self.alike(rows, tag, bases, wants_uppers),
+            Column::Values { tag: None } => self.values(rows, bases, wants_uppers),
         }
     }
 
-    /// Reads integers, one for each of `count` rows, given with their numbers in the column.
-    fn integers<'r>(
+    /// Unpacks values that all have one tag.
+    fn alike(
         &mut self,
-        count: usize,
-        rows: impl Iterator<Item = (usize, &'r Row)>,
-        bases: &[Uppers],
-    ) -> Result<Vec<u32>, Fault> {
-        let code = Code32::get(&mut self.cursors.structure)?;
-        let mut numbers = code.read(count, &mut self.cursors.integers)?;
-        let base = |back: u8| {
-            bases
-                .len()
-                .checked_sub(1 + usize::from(back))
-                .and_then(|index| bases.get(index))
-                .ok_or_else(|| format!("integers are counted from column -{back}, which is none"))
-        };
-        match code.from {
-            From32::Zero => {}
-            From32::Last => sum_up(&mut numbers),
-            From32::Own(back) => {
-                let base = base(back)?;
-                for (number, (index, _)) in numbers.iter_mut().zip(rows) {
-                    let base = base.get(index).copied().unwrap_or(0);
-                    *number = number.wrapping_add(base);
-                }
-            }
-            From32::OwnLast(back) => {
-                let base = base(back)?;
-                sum_up(&mut numbers);
-                for (number, (index, _)) in numbers.iter_mut().zip(rows) {
-                    let base = base.get(index).copied().unwrap_or(0);
-                    *number = number.wrapping_add(base);
-                }
-            }
-            From32::Size(factor) => {
-                for (number, (_, row)) in numbers.iter_mut().zip(rows) {
-                    let size = row.size.wrapping_mul(u32::from(factor));
-                    *number = size.wrapping_sub(*number);
-                }
-            }
-        }
-        Ok(numbers)
-    }
-
-    fn values(
-        &mut self,
-        rows: &[Row],
-        same: Option<u8>,
+        rows: Rows<'_>,
+        tag: u8,
         bases: &[Uppers],
         wants_uppers: bool,
     ) -> Result<Option<Uppers>, Fault> {
-        let repeated;
-        let tags = match same {
-            None => self.cursors.tags.take(rows.len())?,
-            Some(tag) => {
-                repeated = vec![tag; rows.len()];
-                &repeated
+        match tag {
+            _ if rows.len() == 0 => {}
+            tag::INTEGER => {
+                let mut integers = self.room_for_integers(wants_uppers);
+                self.integers(rows, bases, &mut integers)?;
+                rows.put(
+                    self.memory,
+                    integers.iter().map(|upper| u64::from(*upper) << 32),
+                );
+                if wants_uppers {
+                    return Ok(Some(integers));
+                }
+                self.scratch.integers = integers;
             }
-        };
-        let mut counts = [0_usize; 3];
-        for tag in tags {
-            let kind = match *tag {
-                tag::INTEGER => 0,
-                tag::WORD => 1,
-                tag::STRONG | tag::WEAK => 2,
-                _ => continue,
-            };
-            if let Some(count) = counts.get_mut(kind) {
-                *count += 1;
+            tag::WORD => self.words(rows)?,
+            tag::STRONG | tag::WEAK => {
+                let mark = if tag == tag::WEAK { 3 } else { 1 };
+                self.references(rows, |_| mark)?;
             }
-        }
-        let [integers, words, references] = counts;
-        let with_tag = |wanted: fn(u8) -> bool| {
-            let rows = rows.iter().enumerate().zip(tags);
-            rows.filter(move |(_, tag)| wanted(**tag))
-                .map(|(row, _)| row)
-        };
-        let references = if references > 0 {
-            let is_reference = |tag| matches!(tag, tag::STRONG | tag::WEAK);
-            self.references(references, with_tag(is_reference))?
-        } else {
-            Vec::new()
-        };
-        let integers = if integers > 0 {
-            self.integers(integers, with_tag(|tag| tag == tag::INTEGER), bases)?
-        } else {
-            Vec::new()
-        };
-        let words = if words > 0 {
-            let code = Code64::get(&mut self.cursors.structure)?;
-            code.read(words, &mut self.cursors.words)?
-        } else {
-            Vec::new()
-        };
-        let mut uppers =
-            (wants_uppers && !integers.is_empty()).then(|| Vec::with_capacity(rows.len()));
-        let (mut references, mut integers, mut words) =
-            (references.iter(), integers.iter(), words.iter());
-        for (row, tag) in rows.iter().zip(tags) {
-            let mut upper = 0;
-            let word = match *tag {
-                tag::INTEGER => {
-                    upper = integers.next().copied().unwrap_or(0);
-                    u64::from(upper) << 32
-                }
-                tag::WORD => words.next().copied().unwrap_or(0),
-                tag @ (tag::STRONG | tag::WEAK) => {
-                    let number = references.next().copied().unwrap_or(0);
-                    let address = self.targets.get(number as usize).ok_or_else(|| {
-                        format!(
-                            "a reference leads to target {number}, of {}",
-                            self.targets.len()
-                        )
-                    })?;
-                    address | if tag == tag::WEAK { 3 } else { 1 }
-                }
-                tag => {
-                    let constant = self.constants.get(usize::from(tag - tag::CONSTANT));
-                    *constant.ok_or_else(|| format!("tag {tag} is unknown"))?
-                }
-            };
-            put(self.memory, row.at, word);
-            if let Some(uppers) = &mut uppers {
-                uppers.push(upper);
+            tag => {
+                let word = self.constant(tag)?;
+                rows.put(self.memory, std::iter::repeat(word));
             }
         }
+        Ok(None)
+    }
+
+    /// Unpacks values with a tag each.
+    fn values(
+        &mut self,
+        rows: Rows<'_>,
+        bases: &[Uppers],
+        wants_uppers: bool,
+    ) -> Result<Option<Uppers>, Fault> {
+        let tags = self.cursors.tags.take(rows.len())?;
+        let mut kinds = std::mem::take(&mut self.scratch.kinds);
+        for kind in &mut kinds {
+            kind.clear();
+        }
+        let [integers, words, references, constants] = &mut kinds;
+        for (number, tag) in (0..).zip(tags) {
+            match *tag {
+                tag::INTEGER => integers.push(number),
+                tag::WORD => words.push(number),
+                tag::STRONG | tag::WEAK => references.push(number),
+                _ => constants.push(number),
+            }
+        }
+        if !references.is_empty() {
+            let mark = |row: u32| match tags.get(row as usize) {
+                Some(&tag::WEAK) => 3,
+                _ => 1,
+            };
+            self.references(rows.picked(references), mark)?;
+        }
+        let mut uppers = None;
+        if !integers.is_empty() {
+            let mut numbers = std::mem::take(&mut self.scratch.integers);
+            let rows = rows.picked(integers);
+            self.integers(rows, bases, &mut numbers)?;
+            rows.put(
+                self.memory,
+                numbers.iter().map(|upper| u64::from(*upper) << 32),
+            );
+            if wants_uppers {
+                let mut all = vec![0; tags.len()];
+                for (number, row) in numbers.iter().zip(&*integers) {
+                    if let Some(upper) = all.get_mut(*row as usize) {
+                        *upper = *number;
+                    }
+                }
+                uppers = Some(all);
+            }
+            self.scratch.integers = numbers;
+        }
+        if !words.is_empty() {
+            self.words(rows.picked(words))?;
+        }
+        for row in &*constants {
+            let (Some(tag), Some(item)) = (tags.get(*row as usize), rows.all.get(*row as usize))
+            else {
+                continue;
+            };
+            let word = self.constant(*tag)?;
+            put(self.memory, item.at + rows.distance, word);
+        }
+        self.scratch.kinds = kinds;
         Ok(uppers)
     }
 
-    /// Reads references, one for each of `count` rows.
-    fn references<'r>(
+    /// The word that a tag stands for.
+    fn constant(&self, tag: u8) -> Result<u64, Fault> {
+        let number = usize::from(tag - tag::CONSTANT);
+        let constant = self.constants.get(number).copied();
+        constant.ok_or_else(|| format!("tag {tag} is unknown"))
+    }
+
+    /// Unpacks words that are words.
+    fn words(&mut self, rows: Rows<'_>) -> Result<(), Fault> {
+        let code = Code64::get(&mut self.cursors.structure)?;
+        let words = code.read(rows.len(), &mut self.cursors.words)?;
+        rows.put(self.memory, words.into_iter());
+        Ok(())
+    }
+
+    fn room_for_integers(&mut self, wants_uppers: bool) -> Vec<u32> {
+        if wants_uppers {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.scratch.integers)
+        }
+    }
+
+    /// Reads integers, one for each of the rows.
+    fn integers(
         &mut self,
-        count: usize,
-        rows: impl Iterator<Item = (usize, &'r Row)>,
-    ) -> Result<Vec<u32>, Fault> {
+        rows: Rows<'_>,
+        bases: &[Uppers],
+        numbers: &mut Vec<u32>,
+    ) -> Result<(), Fault> {
         let code = Code32::get(&mut self.cursors.structure)?;
-        let mut numbers = code.read(count, &mut self.cursors.references)?;
+        code.read(rows.len(), &mut self.cursors.integers, numbers)?;
+        if code.from.is_summed() {
+            sum_up(numbers);
+        }
         match code.from {
-            From32::Zero => {}
-            From32::Last => sum_up(&mut numbers),
-            From32::Own(_) => {
-                for (number, (_, row)) in numbers.iter_mut().zip(rows) {
-                    *number = number.wrapping_add(row.target);
+            From32::Zero | From32::Last => {}
+            From32::Own(back) | From32::OwnLast(back) => {
+                let index = bases.len().checked_sub(1 + usize::from(back));
+                let base = index.and_then(|index| bases.get(index)).ok_or_else(|| {
+                    format!("integers are counted from column -{back}, which is none")
+                })?;
+                match rows.picks {
+                    None => add(numbers, base.iter().copied()),
+                    Some(picks) => add(
+                        numbers,
+                        picks
+                            .iter()
+                            .map(|row| base.get(*row as usize).copied().unwrap_or(0)),
+                    ),
                 }
             }
-            From32::OwnLast(_) => {
-                sum_up(&mut numbers);
-                for (number, (_, row)) in numbers.iter_mut().zip(rows) {
+            From32::Size(factor) => {
+                rows.zip(numbers.iter_mut(), |row, number| {
+                    let size = row.size.wrapping_mul(u32::from(factor));
+                    *number = size.wrapping_sub(*number);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Unpacks references; `mark` is what is added to the address in the row with a number.
+    fn references(&mut self, rows: Rows<'_>, mark: impl Fn(u32) -> u64) -> Result<(), Fault> {
+        let code = Code32::get(&mut self.cursors.structure)?;
+        let mut numbers = std::mem::take(&mut self.scratch.references);
+        code.read(rows.len(), &mut self.cursors.references, &mut numbers)?;
+        if code.from.is_summed() {
+            sum_up(&mut numbers);
+        }
+        match code.from {
+            From32::Zero | From32::Last => {}
+            From32::Own(_) | From32::OwnLast(_) => {
+                rows.zip(numbers.iter_mut(), |row, number| {
                     *number = number.wrapping_add(row.target);
-                }
+                });
             }
             From32::Size(_) => return Err("references are counted from sizes".to_owned()),
         }
-        Ok(numbers)
+        let most = numbers.iter().copied().max().unwrap_or(0);
+        if most as usize >= self.targets.len() {
+            return Err(format!(
+                "a reference leads to target {most}, of {}",
+                self.targets.len()
+            ));
+        }
+        let address = |number: &u32| self.targets.get(*number as usize).copied().unwrap_or(0);
+        let addresses = numbers.iter().map(address);
+        match rows.picks {
+            None => rows.put(self.memory, addresses.map(|address| address | mark(0))),
+            Some(picks) => {
+                let words = addresses.zip(picks);
+                rows.put(
+                    self.memory,
+                    words.map(|(address, row)| address | mark(*row)),
+                );
+            }
+        }
+        self.scratch.references = numbers;
+        Ok(())
     }
 }
 
 /// The words of items behind the first `lead`: those of one of `phases` columns, counted from the items' ends.
-fn tail_rows(items: &[Item], lead: u32, phases: u32, phase: u32) -> Vec<Row> {
-    let of = |item: &Item| {
-        let Item { at, size, target } = *item;
-        let first = (lead..size).find(move |word| (size - word) % phases == phase);
-        let words = first.into_iter().flat_map(move |first| first..size);
-        words.step_by(phases as usize).map(move |word| Row {
-            at: at + word,
-            target,
-            size,
-        })
-    };
-    items.iter().flat_map(of).collect()
+fn tail_rows(items: &[Item], lead: u32, phases: u32, phase: u32, rows: &mut Vec<Item>) {
+    rows.clear();
+    for item in items {
+        let first = lead + (item.size - lead + phases - phase) % phases;
+        let words = (first..item.size).step_by(phases as usize);
+        rows.extend(words.map(|word| Item {
+            at: item.at + word,
+            ..*item
+        }));
+    }
+}
+
+fn add(numbers: &mut [u32], bases: impl Iterator<Item = u32>) {
+    for (number, base) in numbers.iter_mut().zip(bases) {
+        *number = number.wrapping_add(base);
+    }
 }
 
 fn sum_up(numbers: &mut [u32]) {
@@ -369,24 +476,21 @@ fn sum_up(numbers: &mut [u32]) {
 
 /// Writes a word of the memory.
 #[inline]
-fn put(memory: &mut [u8], at: u32, word: u64) {
-    let at = at as usize * 8;
-    if let Some(room) = memory.get_mut(at..at + 8) {
-        room.copy_from_slice(&word.to_le_bytes());
+fn put(memory: &mut [[u8; 8]], at: u32, word: u64) {
+    if let Some(room) = memory.get_mut(at as usize) {
+        *room = word.to_le_bytes();
     }
 }
 
 /// A word of the memory.
 #[inline]
-fn get(memory: &[u8], at: u32) -> u64 {
-    let at = at as usize * 8;
-    let word = memory.get(at..).and_then(|rest| rest.first_chunk());
+fn get(memory: &[[u8; 8]], at: u32) -> u64 {
+    let word = memory.get(at as usize);
     word.map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-fn copy(memory: &mut [u8], at: u32, bytes: &[u8]) {
-    let at = at as usize * 8;
-    if let Some(room) = memory.get_mut(at..at + bytes.len()) {
-        room.copy_from_slice(bytes);
-    }
+/// The bytes of an item behind its first `lead` words.
+fn room<'m>(memory: &'m mut [[u8; 8]], item: &Item, lead: u32) -> &'m mut [u8] {
+    let range = (item.at + lead) as usize..(item.at + item.size) as usize;
+    memory.get_mut(range).unwrap_or_default().as_flattened_mut()
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::encode::TextWindow;
 use super::encode::{Blocks, PackOptions, SegmentBuilder};
-use super::{Class, Segment, SegmentTables, SourceRecord, Tail, check_text, own_text};
+use super::{Class, OwnText, Segment, SegmentTables, SourceRecord, Tail, check_text, own_text};
 use crate::memory::MemoryRange;
 
 /// A heap of two ranges in which objects of several kinds refer to each other.
@@ -322,6 +322,7 @@ fn decode_with(segment: &Segment, others: &[Segment]) -> Result<Vec<u8>, String>
         let other = others.iter().find(|other| other.addr == source.addr);
         let other = other.ok_or("there is no such segment")?;
         let text = own_text(&other.payload, other.version, source.text_len)?;
+        let text = OwnText::new(text);
         check_text(source, &text)?;
         Ok(text.into())
     };

@@ -7,7 +7,7 @@ use super::CaptureFile;
 use crate::chunk::{ChunkKind, Encoding, Entry};
 use crate::integrity::{Damage, Integrity};
 use crate::memory::{MemoryRange, ReadError};
-use crate::pack::{self, SegmentHead, SegmentTables, SourceRecord, Unspooled};
+use crate::pack::{self, OwnText, SegmentHead, SegmentTables, SourceRecord, Unspooled};
 use crate::payload::{self, check_lengths};
 use crate::source::Source;
 
@@ -62,13 +62,14 @@ impl CaptureFile {
         let unpacked = pack::decode(&payload, entry.kind_version, &texts);
         let unpacked = unpacked.map_err(|reason| payload::damage(entry, reason))?;
         if self.has_copies {
-            self.text_cache.put(chunk, Arc::new(unpacked.text));
+            let text = OwnText::new(unpacked.text);
+            self.text_cache.put(chunk, Arc::new(text));
         }
         Ok(unpacked.memory)
     }
 
     /// The text that a segment before the chunk `user` has itself.
-    fn own_text(&self, user: u32, source: &SourceRecord) -> Result<Arc<Vec<u8>>, String> {
+    fn own_text(&self, user: u32, source: &SourceRecord) -> Result<Arc<OwnText>, String> {
         let keys = &self.segment_keys;
         let after = keys.partition_point(|key| *key < (source.addr, user));
         let found = after.checked_sub(1).and_then(|index| keys.get(index));
@@ -91,8 +92,8 @@ impl CaptureFile {
         });
         let text =
             text.map_err(|damage| format!("it has copies of text that is lost: {damage}"))?;
+        let text = Arc::new(OwnText::new(text));
         pack::check_text(source, &text)?;
-        let text = Arc::new(text);
         self.text_cache.put(chunk, Arc::clone(&text));
         Ok(text)
     }
