@@ -19,6 +19,8 @@ const RESYNC_LOOKAHEAD: usize = 6;
 /// Of a page's flags, from V8 12 on: its objects are to be moved elsewhere (`MemoryChunk::EVACUATION_CANDIDATE`; seen on 12.4,
 /// 12.9 and 13.6).
 const EVACUATION_CANDIDATE: u64 = 1 << 8;
+/// So many maps are at hand; a power of two.
+const RECENT: usize = 256;
 /// So many words that lead to no map are remembered.
 const NO_MAPS: usize = 4096;
 
@@ -108,8 +110,11 @@ impl<'a> Span<'a> {
 /// Walks pages one after the other, keeping what it learns about maps.
 pub(super) struct PageWalk<'a> {
     objects: &'a Objects,
-    /// By map word.
-    maps: FxHashMap<u64, Entry<'a>>,
+    entries: Vec<Entry<'a>>,
+    /// Numbers of entries by map word.
+    maps: FxHashMap<u64, usize>,
+    /// What was looked up last, each in the one place that its bits give it: a map word and the number of its entry.
+    recent: Box<[(u64, usize); RECENT]>,
     /// Words that lead to no map, each in the one place that its bits give it: what the walk meets again and again while it is
     /// out of step is remembered, and a page full of rubbish costs no memory.
     no_maps: Box<[u64; NO_MAPS]>,
@@ -123,7 +128,9 @@ impl<'a> PageWalk<'a> {
         let types = &objects.layout().types;
         Self {
             objects,
+            entries: Vec::new(),
             maps: FxHashMap::default(),
+            recent: Box::new([(0, 0); RECENT]),
             no_maps: Box::new([0; NO_MAPS]),
             free_types: [types.number("FREE_SPACE_TYPE"), types.number("FILLER_TYPE")],
             code_types: [
@@ -136,7 +143,10 @@ impl<'a> PageWalk<'a> {
     /// Begins with a new visitor: maps are numbered anew, so that what a visitor keeps for each grows with its own pages and not
     /// with all that were walked before.
     pub(super) fn begin(&mut self) {
+        self.entries.clear();
         self.maps.clear();
+        // No map word is 0.
+        self.recent.fill((0, 0));
     }
 
     /// Walks a span of a page and returns where the walk ended: after the span's last byte, or, where the last object
@@ -221,6 +231,9 @@ impl<'a> PageWalk<'a> {
         let is_forwarding = |word: u64| word & 3 == 0 && objects.pages().room_at(word).is_some();
         let is_new = page.space == Space::New;
         let may_be_empty = is_new || may_be_evacuated(page, objects.image().metadata.v8_version);
+        if !may_be_empty {
+            return false;
+        }
         let mut at = span.start;
         while at < span.end() && !unallocated.iter().any(|area| area.start == at) {
             let size = span.tail(at).and_then(|tail| {
@@ -229,10 +242,7 @@ impl<'a> PageWalk<'a> {
             });
             match size {
                 Some(size) => at += size,
-                None => {
-                    return (is_new && at == span.start)
-                        || (may_be_empty && is_forwarding(span.word(at)));
-                }
+                None => return (is_new && at == span.start) || is_forwarding(span.word(at)),
             }
         }
         false
@@ -316,9 +326,17 @@ impl<'a> PageWalk<'a> {
         if word & 3 != 1 {
             return None;
         }
-        let index = self.maps.len();
+        let recent = self
+            .recent
+            .get_mut((word >> 4 ^ word >> 12) as usize % RECENT)?;
+        if recent.0 == word {
+            return self.entries.get(recent.1);
+        }
         let vacant = match self.maps.entry(word) {
-            MapEntry::Occupied(known) => return Some(known.into_mut()),
+            MapEntry::Occupied(known) => {
+                *recent = (word, *known.get());
+                return self.entries.get(*known.get());
+            }
             MapEntry::Vacant(vacant) => vacant,
         };
         let no_map = self.no_maps.get_mut((word >> 3) as usize % NO_MAPS)?;
@@ -339,13 +357,17 @@ impl<'a> PageWalk<'a> {
         let is_any = |of: &[Option<u16>]| of.contains(&Some(map.instance_type));
         let is_free_space = is_any(&self.free_types);
         let is_of_code_space = is_free_space || is_any(&self.code_types);
-        Some(vacant.insert(Entry {
+        let index = self.entries.len();
+        self.entries.push(Entry {
             map,
             size,
             index,
             is_free_space,
             is_of_code_space,
-        }))
+        });
+        vacant.insert(index);
+        *recent = (word, index);
+        self.entries.last()
     }
 }
 

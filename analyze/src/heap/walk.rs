@@ -265,9 +265,13 @@ fn read_into(memory: &dyn Memory, start: u64, len: u64, buffer: &mut Vec<u8>) ->
     let Ok(len) = usize::try_from(len) else {
         return false;
     };
-    buffer.clear();
+    // What was read before is overwritten: only what is longer is filled first.
     buffer.resize(len, 0);
-    memory.read_at(start, buffer).is_ok()
+    let is_read = memory.read_at(start, buffer).is_ok();
+    if !is_read {
+        buffer.clear();
+    }
+    is_read
 }
 
 /// Where the isolates' allocation areas are still empty, sorted, one for each address that they begin at: a hostile capture
