@@ -5,6 +5,8 @@
 //! Here the walk tells more: what objects are understood by (maps, and what maps and functions refer to) is kept, whatever points to
 //! it; what else a dead object referred to before that was freed is not.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rustc_hash::FxHashSet;
 use v8mini_capture::content::{Edit, Edits, Fill};
 use v8mini_format::{MemoryExt, MemoryRange};
@@ -20,20 +22,19 @@ const ENTRY_MAX: u64 = 1 << 20;
 
 /// What is written over free memory: zeros.
 pub(super) fn unneeded(objects: &Objects) -> Edits {
-    let (parts, _) = walk(objects, PageSelection::default(), Entries::default);
-    let entries: Vec<MemoryRange> = parts.into_iter().flat_map(|part| part.0).collect();
+    let marks = Marks::new(objects);
     let make = || Needs {
         objects,
-        entries: &entries,
-        needed: FxHashSet::default(),
+        marks: &marks,
+        entries: Vec::new(),
         explains: Vec::new(),
         descriptors: objects.layout().types.number("DESCRIPTOR_ARRAY_TYPE"),
     };
     let (parts, _) = walk(objects, PageSelection::default(), make);
-    let mut needed: FxHashSet<usize> = FxHashSet::default();
-    for part in parts {
-        needed.extend(part.needed);
-    }
+    let entries: Vec<MemoryRange> = parts.into_iter().flat_map(|part| part.entries).collect();
+    let mut needed: FxHashSet<usize> = (0..entries.len())
+        .filter(|index| entries.get(*index).is_some_and(|entry| marks.any(entry)))
+        .collect();
     follow(objects, &entries, &mut needed);
     let dropped = entries
         .iter()
@@ -78,28 +79,79 @@ fn entry_of(entries: &[MemoryRange], word: u64) -> Option<usize> {
     entries.get(index)?.contains(address).then_some(index)
 }
 
-/// The insides of free-list entries, in the order of their addresses.
-#[derive(Debug, Default)]
-struct Entries(Vec<MemoryRange>);
+/// The words of ordinary pages that something refers to: a bit each, so that one walk will do.
+struct Marks {
+    /// Start of each page, its size, and the number of its first bit.
+    pages: Vec<(u64, u64, u64)>,
+    bits: Vec<AtomicU64>,
+}
 
-impl Visitor for Entries {
-    fn visit(&mut self, _object: &HeapObject<'_>) {}
-
-    fn free(&mut self, entry: &HeapObject<'_>) {
-        if let Some(len) = entry.size.checked_sub(HEADER_BYTES).filter(|len| *len > 0) {
-            self.0.push(MemoryRange {
-                start: entry.address.0 + HEADER_BYTES,
-                len,
-            });
+impl Marks {
+    /// No marks. There are no free-list entries on the pages of large objects.
+    fn new(objects: &Objects) -> Self {
+        let index = objects.pages();
+        let mut pages = Vec::new();
+        let mut bits = 0;
+        for page in index.pages().iter().filter(|page| !index.is_large(page)) {
+            pages.push((page.address, page.size, bits));
+            bits += page.size / 8;
         }
+        let words = usize::try_from(bits.div_ceil(64)).unwrap_or(0);
+        Self {
+            pages,
+            bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// The number of an address' bit.
+    fn bit(&self, address: u64) -> Option<u64> {
+        let after = self.pages.partition_point(|page| page.0 <= address);
+        let (start, size, first) = *self.pages.get(after.checked_sub(1)?)?;
+        (address - start < size).then_some(first + (address - start) / 8)
+    }
+
+    /// Marks what a word refers to, if it is a reference.
+    fn mark(&self, word: u64) {
+        if word & 1 == 0 {
+            return;
+        }
+        let Some(bit) = self.bit(word & !3) else {
+            return;
+        };
+        let mask = 1 << (bit % 64);
+        if let Some(bits) = self.bits.get((bit / 64) as usize)
+            && bits.load(Ordering::Relaxed) & mask == 0
+        {
+            bits.fetch_or(mask, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anything in a range, which lies within a page, is marked.
+    fn any(&self, range: &MemoryRange) -> bool {
+        let Some(first) = self.bit(range.start) else {
+            return false;
+        };
+        let end = first + range.len / 8;
+        let mut at = first;
+        while at < end {
+            let upto = (at / 64 + 1).saturating_mul(64).min(end);
+            let mask = (u64::MAX >> (64 - (upto - at))) << (at % 64);
+            let bits = self.bits.get((at / 64) as usize);
+            if bits.is_some_and(|bits| bits.load(Ordering::Relaxed) & mask != 0) {
+                return true;
+            }
+            at = upto;
+        }
+        false
     }
 }
 
-/// The entries that objects are understood by.
+/// Free-list entries, and what objects are understood by.
 struct Needs<'a> {
     objects: &'a Objects,
-    entries: &'a [MemoryRange],
-    needed: FxHashSet<usize>,
+    marks: &'a Marks,
+    /// The insides of free-list entries, in the order of their addresses.
+    entries: Vec<MemoryRange>,
     /// By the number of the map: whether its objects explain others. `None` until one was met.
     explains: Vec<Option<bool>>,
     descriptors: Option<u16>,
@@ -116,8 +168,7 @@ impl Needs<'_> {
             return known;
         }
         // What refers to its map from elsewhere in this run of pages says nothing new.
-        self.needed
-            .extend(entry_of(self.entries, map.address.tagged().0));
+        self.marks.mark(map.address.tagged().0);
         let explains = match self.objects.kind(map.instance_type) {
             Kind::Function => true,
             Kind::Internal => map.instance_size != 0 || Some(map.instance_type) == self.descriptors,
@@ -134,9 +185,17 @@ impl Visitor for Needs<'_> {
     fn visit(&mut self, object: &HeapObject<'_>) {
         if self.explains(object.map, object.map_index) {
             for word in object.bytes.as_chunks::<8>().0.iter().skip(1) {
-                self.needed
-                    .extend(entry_of(self.entries, u64::from_le_bytes(*word)));
+                self.marks.mark(u64::from_le_bytes(*word));
             }
+        }
+    }
+
+    fn free(&mut self, entry: &HeapObject<'_>) {
+        if let Some(len) = entry.size.checked_sub(HEADER_BYTES).filter(|len| *len > 0) {
+            self.entries.push(MemoryRange {
+                start: entry.address.0 + HEADER_BYTES,
+                len,
+            });
         }
     }
 }
