@@ -85,7 +85,8 @@ impl<'a> Classes<'a> {
             return class(2, Tail::Numbers);
         }
         if Some(number) == self.free_space {
-            return class(2, Tail::Bytes);
+            // Its size, and the link to the next entry.
+            return class(3, Tail::Bytes);
         }
         // Where references end before the object does, bytes follow.
         let slots = self.objects.layout().types.slots_of(number);

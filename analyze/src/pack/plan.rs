@@ -34,7 +34,8 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn len(&self) -> u64 {
+    /// Bytes of memory.
+    pub(super) fn len(&self) -> u64 {
         self.ranges.iter().map(|range| range.len).sum()
     }
 }

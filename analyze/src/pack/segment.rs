@@ -1,6 +1,5 @@
 //! One segment: its memory, and the objects in it.
 
-use rustc_hash::FxHashMap;
 use v8mini_capture::content::Edits;
 use v8mini_format::model::Page;
 use v8mini_format::pack::{Blocks, Class, SegmentBuilder, SegmentDraft, Tail};
@@ -23,26 +22,42 @@ pub(super) struct Packing<'a> {
 impl Packing<'_> {
     /// Packs a part, up to its text; `None` if not all of it can be read.
     pub(super) fn draft(&self, part: &Part<'_>) -> Option<SegmentDraft> {
-        let memory = PartMemory::read(self.objects.memory(), self.edits, &part.ranges)?;
-        let mut found = Found::default();
-        self.walker.walk(&memory, &part.pages, &mut found);
         let mut builder = SegmentBuilder::new();
-        let mut numbers: FxHashMap<Address, u32> = FxHashMap::default();
-        let mut all = found.objects.iter().peekable();
-        let mut tail = part.continued.and_then(|page| rest_of(self, page));
-        for (range, bytes) in memory.ranges.iter().zip(&memory.bytes) {
-            if !builder.range(range.start, bytes) {
+        builder.reserve(part.len());
+        for range in &part.ranges {
+            let read = |room: &mut [u8]| {
+                let read = self.objects.memory().read_at(range.start, room);
+                self.edits.apply(range.start, room);
+                read.is_ok()
+            };
+            if !builder.range_read(range.start, range.len, read) {
                 return None;
             }
+        }
+        let mut found = Found::default();
+        let memory = PartMemory {
+            builder: &builder,
+            ranges: &part.ranges,
+        };
+        self.walker.walk(&memory, &part.pages, &mut found);
+        // Numbers of the classes that were asked for.
+        let mut numbers: Vec<Option<u32>> = vec![None; found.maps.len()];
+        let mut all = found.objects.iter().peekable();
+        let mut tail = part.continued.and_then(|page| rest_of(self, page));
+        for range in &part.ranges {
             if let Some((end, class)) = tail.take() {
                 let class = builder.class(class);
                 let len = end.min(range.end()).saturating_sub(range.start);
                 builder.object(range.start, len, class);
             }
             while let Some(object) = all.next_if(|object| object.address < range.end()) {
-                let class = *numbers
-                    .entry(object.map)
-                    .or_insert_with(|| builder.class(self.classes.of(object.map)));
+                let (Some(number), Some(map)) = (
+                    numbers.get_mut(object.map as usize),
+                    found.maps.get(object.map as usize),
+                ) else {
+                    continue;
+                };
+                let class = *number.get_or_insert_with(|| builder.class(self.classes.of(*map)));
                 builder.object(
                     object.address,
                     object.size.min(range.end() - object.address),
@@ -68,7 +83,8 @@ fn rest_of(packing: &Packing<'_>, page: &Page) -> Option<(u64, Class)> {
     let mut found = Found::default();
     walker.walk(objects.memory(), &[page], &mut found);
     let object = found.objects.first()?;
-    let tail = match classes.of(object.map).tail {
+    let map = *found.maps.get(object.map as usize)?;
+    let tail = match classes.of(map).tail {
         Tail::Text8(_) => Tail::Text8(0),
         Tail::Text16(_) => Tail::Text16(0),
         other => other,
@@ -81,36 +97,16 @@ fn rest_of(packing: &Packing<'_>, page: &Page) -> Option<(u64, Class)> {
     Some((object.address.saturating_add(object.size), class))
 }
 
-/// The memory of a part.
-struct PartMemory {
-    ranges: Vec<MemoryRange>,
-    bytes: Vec<Vec<u8>>,
+/// The memory of a part, in the builder of its segment.
+struct PartMemory<'a> {
+    builder: &'a SegmentBuilder,
+    ranges: &'a [MemoryRange],
 }
 
-impl PartMemory {
-    fn read(memory: &dyn Memory, edits: &Edits, ranges: &[MemoryRange]) -> Option<Self> {
-        let mut bytes = Vec::with_capacity(ranges.len());
-        for range in ranges {
-            let mut room = vec![0; usize::try_from(range.len).ok()?];
-            memory.read_at(range.start, &mut room).ok()?;
-            edits.apply(range.start, &mut room);
-            bytes.push(room);
-        }
-        Some(Self {
-            ranges: ranges.to_vec(),
-            bytes,
-        })
-    }
-}
-
-impl Memory for PartMemory {
+impl Memory for PartMemory<'_> {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
-        let after = self.ranges.partition_point(|range| range.start <= addr);
-        let found = after.checked_sub(1).and_then(|index| {
-            let distance = usize::try_from(addr - self.ranges.get(index)?.start).ok()?;
-            self.bytes.get(index)?.get(distance..)?.get(..buf.len())
-        });
-        let bytes = found.ok_or(ReadError::Unmapped {
+        let bytes = self.builder.bytes(addr, buf.len());
+        let bytes = bytes.ok_or(ReadError::Unmapped {
             addr,
             len: buf.len() as u64,
         })?;
@@ -119,7 +115,7 @@ impl Memory for PartMemory {
     }
 
     fn ranges(&self) -> Vec<MemoryRange> {
-        self.ranges.clone()
+        self.ranges.to_vec()
     }
 }
 
@@ -128,21 +124,30 @@ impl Memory for PartMemory {
 struct Extent {
     address: u64,
     size: u64,
-    map: Address,
+    /// Its map, by its number in the walk.
+    map: u32,
 }
 
 /// All objects that the walk met, free-list entries among them.
 #[derive(Debug, Default)]
 struct Found {
     objects: Vec<Extent>,
+    /// Maps by their numbers.
+    maps: Vec<Address>,
 }
 
 impl Visitor for Found {
     fn visit(&mut self, object: &HeapObject<'_>) {
+        if self.maps.len() <= object.map_index {
+            self.maps.resize(object.map_index + 1, Address(0));
+        }
+        if let Some(map) = self.maps.get_mut(object.map_index) {
+            *map = object.map.address;
+        }
         self.objects.push(Extent {
             address: object.address.0,
             size: object.size,
-            map: object.map.address,
+            map: object.map_index as u32,
         });
     }
 

@@ -3,7 +3,7 @@
 use crate::memory::MemoryRange;
 
 /// Addresses are looked up in blocks of so many bits: the pages of V8 begin at multiples of 256 KiB.
-const BLOCK_BITS: u32 = 18;
+pub(super) const BLOCK_BITS: u32 = 18;
 
 /// An empty place of the table; no address has this block.
 const EMPTY: u64 = u64::MAX;

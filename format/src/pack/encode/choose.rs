@@ -24,8 +24,17 @@ pub(super) struct Estimator {
     places: Vec<Place>,
     round: u32,
     used: Vec<u32>,
+    /// Logarithms to the base 2.
     logs: Vec<f32>,
+    /// By how much *n* log *n* grows with the next *n*.
+    steps: Vec<f32>,
     compressor: Option<Pooled>,
+    /// A sample as one of the ways writes it.
+    sample: Vec<u32>,
+    /// All numbers as the way writes them that was chosen.
+    written: Vec<u32>,
+    /// What numbers are counted from, where they are picked.
+    picked: Vec<u32>,
     /// Numbers as one of the ways writes them, the bytes of these, and those compressed.
     trial: Vec<u32>,
     bytes: Vec<u8>,
@@ -48,12 +57,17 @@ impl Default for Estimator {
                 (number as f32).log2()
             }
         };
+        let whole = |number: usize| number as f32 * log(number);
         Self {
             places: vec![Place::default(); PLACES],
             round: 0,
             used: Vec::with_capacity(SAMPLE),
             logs: (0..=SAMPLE).map(log).collect(),
+            steps: (0..SAMPLE).map(|n| whole(n + 1) - whole(n)).collect(),
             compressor: None,
+            sample: Vec::with_capacity(SAMPLE),
+            written: Vec::new(),
+            picked: Vec::new(),
             trial: Vec::new(),
             bytes: Vec::new(),
             compressed: Vec::new(),
@@ -115,8 +129,7 @@ impl Estimator {
             let again = self.log(len) - self.log(place.count as usize);
             variable += first + (place.count - 1) as f32 * again.max(0.05);
         }
-        let planes = (4 - all.leading_zeros() / 8) as u8;
-        let planes = planes.max(1);
+        let planes = planes_of(all);
         let planar: f32 = (0..planes).map(|plane| self.entropy(numbers, plane)).sum();
         // What is written in planes is slower to read.
         [(variable * 0.98, 0), (planar, planes)]
@@ -125,34 +138,31 @@ impl Estimator {
     /// Bits of one byte of each number.
     fn entropy(&self, numbers: &[u32], plane: u8) -> f32 {
         let mut counts = [0_u16; 256];
+        // Of all bytes, n log n for each count that there is in the end: the sum of the steps up to there.
+        let mut sum = 0.0;
         for number in numbers {
             let byte = (number >> (8 * plane)) as u8;
             if let Some(count) = counts.get_mut(usize::from(byte)) {
+                sum += self.steps.get(usize::from(*count)).copied().unwrap_or(0.0);
                 *count += 1;
             }
         }
-        let len = self.log(numbers.len());
-        let bits = counts.iter().map(|count| {
-            let count = usize::from(*count);
-            count as f32 * (len - self.log(count))
-        });
-        bits.sum()
+        numbers.len() as f32 * self.log(numbers.len()) - sum
     }
 
-    /// The best way to write numbers, among some.
-    pub(super) fn choose(&mut self, numbers: &[u32], candidates: &[Candidate<'_>]) -> Chosen {
+    /// The best way to write numbers, among some; [`Self::written`] has them as it writes them.
+    pub(super) fn choose(&mut self, numbers: &[u32], candidates: &[Candidate<'_>]) -> Code32 {
         let mut ways = Vec::with_capacity(2 * candidates.len());
-        let mut sample = Vec::with_capacity(SAMPLE);
+        let mut sample = std::mem::take(&mut self.sample);
         for candidate in candidates {
             sample.clear();
             for run in runs(numbers.len()) {
-                let run_numbers = numbers.get(run.clone()).unwrap_or_default();
-                let bases = candidate.bases.and_then(|bases| bases.get(run));
-                candidate.transform(run_numbers, bases, &mut sample);
+                candidate.transform(numbers, run, &mut self.picked, &mut sample);
             }
             let costs = self.cost(&sample);
             ways.extend(costs.map(|(cost, planes)| (cost, *candidate, planes)));
         }
+        self.sample = sample;
         ways.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
         let best = if numbers.len() >= TRIAL_FROM {
             self.try_out(numbers, &ways)
@@ -161,21 +171,23 @@ impl Estimator {
                 .map(|(_, candidate, planes)| (*candidate, *planes))
         };
         let (candidate, planes) = best.unwrap_or((Candidate::new(From32::Zero), 0));
-        let mut written = Vec::with_capacity(numbers.len());
-        candidate.transform(numbers, candidate.bases, &mut written);
-        let all = written.iter().fold(0, |all, number| all | number);
+        self.written.clear();
+        let all = 0..numbers.len();
+        candidate.transform(numbers, all, &mut self.picked, &mut self.written);
         let planes = if planes == 0 {
             0
         } else {
-            (4 - all.leading_zeros() / 8).max(1) as u8
+            planes_of(self.written.iter().fold(0, |all, number| all | number))
         };
-        Chosen {
-            code: Code32 {
-                from: candidate.from,
-                planes,
-            },
-            written,
+        Code32 {
+            from: candidate.from,
+            planes,
         }
+    }
+
+    /// All numbers as the way writes them that was chosen last.
+    pub(super) fn written(&self) -> &[u32] {
+        &self.written
     }
 
     /// Of the ways that seem to be the best, the one that the compressor makes least of.
@@ -186,7 +198,6 @@ impl Estimator {
     ) -> Option<(Candidate<'a>, u8)> {
         let middle = numbers.len().saturating_sub(TRIAL) / 2;
         let range = middle..numbers.len().min(middle + TRIAL);
-        let run = numbers.get(range.clone()).unwrap_or_default();
         let least = ways.first()?.0;
         let close = ways
             .iter()
@@ -196,9 +207,8 @@ impl Estimator {
         let (_, only, planes) = **close.peek()?;
         let mut tried = 0;
         for (_, candidate, planes) in close {
-            let bases = candidate.bases.and_then(|bases| bases.get(range.clone()));
             self.trial.clear();
-            candidate.transform(run, bases, &mut self.trial);
+            candidate.transform(numbers, range.clone(), &mut self.picked, &mut self.trial);
             self.bytes.clear();
             put_all(&mut self.bytes, &self.trial, *planes);
             let Some(size) = self.compressed_len() else {
@@ -232,6 +242,8 @@ impl Estimator {
 /// Writes numbers in planes; 0: with variable length.
 pub(super) fn put_all(out: &mut Vec<u8>, numbers: &[u32], planes: u8) {
     if planes == 0 {
+        // Nearly all have so many bytes at most.
+        out.reserve(numbers.len() * 2);
         for number in numbers {
             put_number(out, u64::from(*number));
         }
@@ -245,19 +257,49 @@ const fn bytes_of(number: u32) -> u32 {
     (32 - (number | 1).leading_zeros()).div_ceil(7)
 }
 
+/// How many bytes numbers take whose bits are these.
+const fn planes_of(bits: u32) -> u8 {
+    (32 - (bits | 1).leading_zeros()).div_ceil(8) as u8
+}
+
+/// What each number of a column is counted from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bases<'a> {
+    values: &'a [u32],
+    /// Which of them; `None`: each.
+    picks: Option<&'a [u32]>,
+}
+
+impl<'a> Bases<'a> {
+    /// Those of the values with the numbers `picks`, or of all.
+    pub(super) const fn new(values: &'a [u32], picks: Option<&'a [u32]>) -> Self {
+        Self { values, picks }
+    }
+
+    pub(super) const fn of_all(values: &'a [u32]) -> Self {
+        Self::new(values, None)
+    }
+
+    /// Those of some numbers; `picked` is room for them.
+    fn of<'b>(&self, range: std::ops::Range<usize>, picked: &'b mut Vec<u32>) -> &'b [u32]
+    where
+        'a: 'b,
+    {
+        let Some(picks) = self.picks else {
+            return self.values.get(range).unwrap_or_default();
+        };
+        let picks = picks.get(range).unwrap_or_default().iter();
+        picked.clear();
+        picked.extend(picks.map(|pick| self.values.get(*pick as usize).copied().unwrap_or(0)));
+        picked
+    }
+}
+
 /// A way to write numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<'a> {
     pub(super) from: From32,
-    /// What each number is counted from.
-    pub(super) bases: Option<&'a [u32]>,
-}
-
-/// The way that was chosen, and the numbers as it writes them.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    pub(super) code: Code32,
-    pub(super) written: Vec<u32>,
+    bases: Option<Bases<'a>>,
 }
 
 impl<'a> Candidate<'a> {
@@ -265,15 +307,26 @@ impl<'a> Candidate<'a> {
         Self { from, bases: None }
     }
 
-    pub(super) const fn with(from: From32, bases: &'a [u32]) -> Self {
+    pub(super) const fn with(from: From32, bases: Bases<'a>) -> Self {
         Self {
             from,
             bases: Some(bases),
         }
     }
 
-    fn transform(&self, numbers: &[u32], bases: Option<&[u32]>, out: &mut Vec<u32>) {
-        let bases = bases.unwrap_or_default();
+    /// Appends some of the numbers as they are written; `picked` is room for what they are counted from.
+    fn transform(
+        &self,
+        numbers: &[u32],
+        range: std::ops::Range<usize>,
+        picked: &mut Vec<u32>,
+        out: &mut Vec<u32>,
+    ) {
+        let bases = match &self.bases {
+            Some(bases) => bases.of(range.clone(), picked),
+            None => &[],
+        };
+        let numbers = numbers.get(range).unwrap_or_default();
         let pairs = || numbers.iter().zip(bases);
         let mut last = 0_u32;
         match self.from {

@@ -6,15 +6,19 @@ use crate::memory::MemoryRange;
 
 use super::super::group::Tail;
 use super::super::tag;
+use super::RawItem;
+use super::blocks::{BLOCK_BITS, BlockTable, Blocks};
 use super::groups::Grouping;
-use super::{BlockTable, Blocks, RawItem};
 
+/// A code is a tag in the bits from here on, and below that, of a reference, the number of its target: there are less than 2^22.
+pub(super) const TAG_SHIFT: u32 = 24;
 /// The code of a small integer.
-pub(super) const INTEGER: u32 = 0;
+pub(super) const INTEGER: u32 = (tag::INTEGER as u32) << TAG_SHIFT;
 /// The code of any word.
-pub(super) const WORD: u32 = 1;
-/// From here on: twice the preliminary number of the target, plus 1 if the reference is weak.
-pub(super) const REFERENCE: u32 = 2;
+pub(super) const WORD: u32 = (tag::WORD as u32) << TAG_SHIFT;
+/// References of all kinds have codes from here on.
+pub(super) const REFERENCE: u32 = (tag::STRONG as u32) << TAG_SHIFT;
+const WEAK: u32 = (tag::WEAK as u32) << TAG_SHIFT;
 
 /// Constants are worth a tag if so many references…
 const CONSTANT_FROM: u32 = 64;
@@ -23,15 +27,14 @@ const CONSTANT_SHARE: u32 = 4000;
 
 /// Codes of all words that columns of values may consist of, and the targets.
 ///
-/// Targets have preliminary numbers: objects of the segment first, then the others as they are met. `numbers` has the final
-/// ones, in the order of addresses.
+/// Targets have preliminary numbers: objects of the segment first, then the others as they are met. The final
+/// ones are in the order of addresses.
 #[derive(Debug, Default)]
 pub(super) struct Codes {
-    pub(super) codes: Vec<u32>,
-    /// Final number by preliminary number.
-    pub(super) numbers: Vec<u32>,
-    /// Tag by preliminary number; 0 for most.
-    pub(super) tags: Vec<u8>,
+    /// Tags as yet without constants, and preliminary numbers.
+    codes: Vec<u32>,
+    /// The code of strong references, constants among them, with the final number, by preliminary number.
+    finals: Vec<u32>,
     /// Final numbers of the constants, by tag.
     pub(super) constants: Vec<u32>,
     /// Addresses of targets outside of the segment, rising.
@@ -42,31 +45,112 @@ pub(super) struct Codes {
     addresses: Vec<u64>,
 }
 
+/// Where the addresses of a block are.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In the segment, the first of them in the range with this number.
+    Local(u32),
+    /// Outside, where references may lead to.
+    Far,
+    Nowhere,
+}
+
+/// Blocks that were looked up last, and what was found.
+struct Places<'a> {
+    local: &'a Local<'a>,
+    blocks: &'a Blocks,
+    recent: Vec<(u64, Place)>,
+}
+
+impl<'a> Places<'a> {
+    /// A power of two.
+    const RECENT: usize = 256;
+
+    fn new(local: &'a Local<'a>, blocks: &'a Blocks) -> Self {
+        Self {
+            local,
+            blocks,
+            // No address has this block.
+            recent: vec![(u64::MAX, Place::Nowhere); Self::RECENT],
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, address: u64) -> Place {
+        let block = address >> BLOCK_BITS;
+        let slot = self.recent.get_mut(block as usize % Self::RECENT);
+        if let Some((known, place)) = &slot
+            && *known == block
+        {
+            return *place;
+        }
+        let place = match self.local.table.get(address) {
+            Some(first) => Place::Local(first),
+            None if self.blocks.contain(address) => Place::Far,
+            None => Place::Nowhere,
+        };
+        if let Some(slot) = slot {
+            *slot = (block, place);
+        }
+        place
+    }
+}
+
 /// The memory of the segment, for finding where references lead.
 struct Local<'a> {
     ranges: &'a [MemoryRange],
     /// Words before each range.
     before: Vec<u32>,
     table: BlockTable,
-    /// For each word: preliminary number of the object that begins there, plus 1; 0 if none does.
-    starts: Vec<u32>,
+    starts: Starts,
+}
+
+/// The words at which objects begin, which are numbered in their order: small enough to stay in a processor's cache.
+#[derive(Debug, Default)]
+struct Starts {
+    /// For each 64 words: a bit for each, and how many objects begin before them.
+    blocks: Vec<(u64, u32)>,
+}
+
+impl Starts {
+    /// Those in so many words, in rising order. Returns how many there are, too.
+    fn new(words: u32, starts: impl Iterator<Item = u32>) -> (Self, u32) {
+        let mut blocks = vec![(0_u64, 0_u32); words as usize / 64 + 1];
+        for at in starts {
+            if let Some((bits, _)) = blocks.get_mut(at as usize / 64) {
+                *bits |= 1 << (at % 64);
+            }
+        }
+        let mut count = 0;
+        for (bits, before) in &mut blocks {
+            *before = count;
+            count += bits.count_ones();
+        }
+        (Self { blocks }, count)
+    }
+
+    /// The number of the object that begins at a word.
+    #[inline]
+    fn number(&self, at: u32) -> Option<u32> {
+        let (bits, before) = *self.blocks.get(at as usize / 64)?;
+        let bit = 1_u64 << (at % 64);
+        (bits & bit != 0).then(|| before + (bits & (bit - 1)).count_ones())
+    }
 }
 
 impl Local<'_> {
     /// The object that begins at an address of the segment: `Some(None)` if there is none, `None` if the address is not in the
-    /// segment.
+    /// segment. `first` is the first range of the address' block.
     #[inline]
-    fn find(&self, address: u64) -> Option<Option<u32>> {
-        let first = self.table.get(address)? as usize;
-        for (range, before) in self.ranges.iter().zip(&self.before).skip(first) {
+    fn find(&self, address: u64, first: u32) -> Option<Option<u32>> {
+        let rest = self.ranges.iter().zip(&self.before).skip(first as usize);
+        for (range, before) in rest {
             if address < range.start {
                 return None;
             }
             let distance = address - range.start;
             if distance < range.len {
-                let word = *before as usize + (distance / 8) as usize;
-                let start = self.starts.get(word).copied().unwrap_or(0);
-                return Some(start.checked_sub(1));
+                return Some(self.starts.number(before + (distance / 8) as u32));
             }
         }
         None
@@ -77,6 +161,8 @@ impl Local<'_> {
 struct Far {
     objects: u32,
     known: FxHashMap<u64, u32>,
+    /// What was looked up last: an address and its number.
+    recent: Vec<(u64, u32)>,
     /// In the order in which they were met.
     addresses: Vec<u64>,
     /// How many references lead to each target, by preliminary number.
@@ -84,10 +170,14 @@ struct Far {
 }
 
 impl Far {
+    /// A power of two.
+    const RECENT: usize = 1024;
+
     fn new(objects: u32) -> Self {
         Self {
             objects,
             known: FxHashMap::default(),
+            recent: vec![(0, 0); Self::RECENT],
             addresses: Vec::new(),
             counts: vec![0; objects as usize],
         }
@@ -96,11 +186,23 @@ impl Far {
     /// The preliminary number of a target.
     #[inline]
     fn number(&mut self, address: u64) -> u32 {
-        *self.known.entry(address).or_insert_with(|| {
+        let hash = address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
+        let recent = self.recent.get_mut(hash as usize % Self::RECENT);
+        if let Some((known, number)) = &recent
+            && *known == address
+            && address != 0
+        {
+            return *number;
+        }
+        let number = *self.known.entry(address).or_insert_with(|| {
             self.addresses.push(address);
             self.counts.push(0);
             self.objects + self.addresses.len() as u32 - 1
-        })
+        });
+        if let Some(recent) = recent {
+            *recent = (address, number);
+        }
+        number
     }
 }
 
@@ -116,7 +218,7 @@ impl Codes {
             ranges,
             before: Vec::with_capacity(ranges.len()),
             table: BlockTable::with_room_for(ranges),
-            starts: vec![0; memory.len() / 8],
+            starts: Starts::default(),
         };
         let mut words = 0;
         for (number, range) in (0..).zip(ranges) {
@@ -124,28 +226,29 @@ impl Codes {
             words += (range.len / 8) as u32;
             local.table.insert(*range, number);
         }
-        let mut objects = 0;
-        for (number, item) in items.iter().enumerate() {
-            if grouping.is_target(number)
-                && let Some(start) = local.starts.get_mut(item.at as usize)
-            {
-                objects += 1;
-                *start = objects;
-            }
-        }
+        let objects = (0..)
+            .zip(items)
+            .filter(|(item, _)| grouping.is_target(*item));
+        let (starts, objects) = Starts::new(words, objects.map(|(_, item)| item.at));
+        local.starts = starts;
         let mut codes = Self {
             codes: vec![0; memory.len() / 8],
             ..Self::default()
         };
         let mut far = Far::new(objects);
-        grouping.keep_heads(|head| match local.find(head & !7) {
-            Some(found) => found.is_some(),
-            None => {
-                far.number(head & !7);
-                true
+        grouping.keep_heads(|head| {
+            let address = head & !7;
+            let first = local.table.get(address);
+            match first.and_then(|first| local.find(address, first)) {
+                Some(found) => found.is_some(),
+                None => {
+                    far.number(address);
+                    true
+                }
             }
         });
-        codes.scan(memory, items, grouping, &local, &mut far, blocks);
+        let mut places = Places::new(&local, blocks);
+        codes.scan(memory, items, grouping, &mut places, &mut far);
         codes.number(&far.addresses, items, &local, grouping);
         codes
     }
@@ -156,10 +259,10 @@ impl Codes {
         memory: &[u8],
         items: &[RawItem],
         grouping: &Grouping,
-        local: &Local<'_>,
+        places: &mut Places<'_>,
         far: &mut Far,
-        blocks: &Blocks,
     ) {
+        let local = places.local;
         let words = memory.as_chunks::<8>().0;
         for (item, group) in items.iter().zip(&grouping.of_item) {
             let Some(group) = grouping.groups.get(usize::from(*group)) else {
@@ -185,18 +288,22 @@ impl Codes {
                     continue;
                 }
                 let address = word & !7;
-                let number = match local.find(address) {
-                    Some(Some(number)) => number,
-                    Some(None) => continue,
-                    None if blocks.contain(address) => far.number(address),
-                    None => continue,
+                let number = match places.of(address) {
+                    Place::Local(first) => match local.find(address, first) {
+                        Some(Some(number)) => number,
+                        Some(None) => continue,
+                        None if places.blocks.contain(address) => far.number(address),
+                        None => continue,
+                    },
+                    Place::Far => far.number(address),
+                    Place::Nowhere => continue,
                 };
                 if weak == 1
                     && let Some(count) = far.counts.get_mut(number as usize)
                 {
                     *count += 1;
                 }
-                *slot = REFERENCE + number * 2 + (weak >> 1);
+                *slot = number | if weak == 3 { WEAK } else { REFERENCE };
             }
         }
         self.choose_constants(&far.counts, words.len() as u32);
@@ -210,10 +317,10 @@ impl Codes {
             .collect();
         frequent.sort_by_key(|number| std::cmp::Reverse(counts.get(*number as usize)));
         frequent.truncate(usize::from(u8::MAX - tag::CONSTANT) + 1);
-        self.tags = vec![0; counts.len()];
+        self.finals = vec![REFERENCE; counts.len()];
         for (tag, number) in (tag::CONSTANT..=u8::MAX).zip(&frequent) {
-            if let Some(place) = self.tags.get_mut(*number as usize) {
-                *place = tag;
+            if let Some(place) = self.finals.get_mut(*number as usize) {
+                *place = u32::from(tag) << TAG_SHIFT;
             }
         }
         self.constants = frequent;
@@ -221,12 +328,11 @@ impl Codes {
 
     /// Numbers all targets in the order of their addresses.
     fn number(&mut self, far: &[u64], items: &[RawItem], local: &Local<'_>, grouping: &Grouping) {
-        let mut by_address: Vec<u32> = (0..far.len() as u32).collect();
-        by_address.sort_unstable_by_key(|index| far.get(*index as usize));
-        let address_of = |index: u32| far.get(index as usize).copied().unwrap_or(0);
-        let objects = self.tags.len() - far.len();
-        self.numbers = vec![0; self.tags.len()];
+        let mut by_address: Vec<(u64, u32)> = far.iter().copied().zip(0..).collect();
+        by_address.sort_unstable();
+        let objects = self.finals.len() - far.len();
         self.targets = Vec::with_capacity(items.len());
+        self.addresses = Vec::with_capacity(self.finals.len());
         let mut next_far = by_address.iter().copied().peekable();
         let mut object = 0;
         let mut ranges = local.ranges.iter().zip(&local.before).peekable();
@@ -236,8 +342,8 @@ impl Codes {
                 current = (range.start, *before);
             }
             let address = current.0 + u64::from(item.at - current.1) * 8;
-            while let Some(index) = next_far.next_if(|index| address_of(*index) < address) {
-                self.give(objects + index as usize, address_of(index));
+            while let Some((far, index)) = next_far.next_if(|(far, _)| *far < address) {
+                self.give(objects + index as usize, far);
             }
             self.targets.push(self.addresses.len() as u32);
             if grouping.is_target(number) {
@@ -245,18 +351,35 @@ impl Codes {
                 object += 1;
             }
         }
-        for index in next_far {
-            self.give(objects + index as usize, address_of(index));
+        for (far, index) in next_far {
+            self.give(objects + index as usize, far);
         }
-        self.far = by_address.iter().map(|index| address_of(*index)).collect();
+        self.far = by_address.iter().map(|(far, _)| *far).collect();
         for constant in &mut self.constants {
-            *constant = self.numbers.get(*constant as usize).copied().unwrap_or(0);
+            let code = self.finals.get(*constant as usize).copied().unwrap_or(0);
+            *constant = number(code);
+        }
+    }
+
+    /// The code of a word, with the final number of what it refers to.
+    #[inline]
+    pub(super) fn of(&self, at: u32) -> u32 {
+        let code = self.codes.get(at as usize).copied().unwrap_or(WORD);
+        if code < REFERENCE {
+            return code;
+        }
+        let strong = self.finals.get(number(code) as usize).copied();
+        let strong = strong.unwrap_or(REFERENCE);
+        if code < WEAK {
+            strong
+        } else {
+            WEAK | number(strong)
         }
     }
 
     fn give(&mut self, preliminary: usize, address: u64) {
-        if let Some(number) = self.numbers.get_mut(preliminary) {
-            *number = self.addresses.len() as u32;
+        if let Some(code) = self.finals.get_mut(preliminary) {
+            *code |= self.addresses.len() as u32;
         }
         self.addresses.push(address);
     }
@@ -266,4 +389,16 @@ impl Codes {
         let found = self.addresses.binary_search(&address).ok()?;
         Some(found as u32)
     }
+}
+
+/// The tag of a code.
+#[inline]
+pub(super) const fn tag_of(code: u32) -> u8 {
+    (code >> TAG_SHIFT) as u8
+}
+
+/// The number of the target in the code of a reference.
+#[inline]
+pub(super) const fn number(code: u32) -> u32 {
+    code & ((1 << TAG_SHIFT) - 1)
 }

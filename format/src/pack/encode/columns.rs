@@ -1,10 +1,11 @@
 //! Groups and columns into streams.
 
+use super::super::column::Column;
 use super::super::cursor::put_number;
 use super::super::group::{Class, Group, Tail};
-use super::super::{BASES, SHORT_GROUPS, Stream};
+use super::super::{BASES, SHORT_GROUPS, Stream, tag};
 use super::choose::Estimator;
-use super::classify::{Codes, INTEGER, REFERENCE, WORD};
+use super::classify::{Codes, INTEGER, WORD, tag_of};
 use super::groups::Grouping;
 use super::streams::Streams;
 use super::{RawItem, word};
@@ -24,6 +25,9 @@ pub(super) struct Packer<'a> {
 /// Room that is used again for each column.
 #[derive(Default)]
 pub(super) struct Scratch {
+    /// The words of the column, and their codes.
+    pub(super) all: Vec<u64>,
+    pub(super) codes: Vec<u32>,
     pub(super) tags: Vec<u8>,
     pub(super) references: Vec<u32>,
     pub(super) own: Vec<u32>,
@@ -132,21 +136,14 @@ impl Packer<'_> {
             is_base: true,
         };
         let mut bases: Vec<Vec<u32>> = Vec::new();
-        let mut rows = Vec::with_capacity(items.len());
         for column in 0..group.lead {
-            rows.clear();
-            rows.extend(items.iter().map(|item| Row {
-                at: item.at + first + column,
-                ..*item
-            }));
-            if let Some(uppers) = self.column(&rows, &bases, hint) {
+            if let Some(uppers) = self.column(&items, first + column, &bases, hint) {
                 if bases.len() == BASES {
                     bases.remove(0);
                 }
                 bases.push(uppers);
             }
         }
-        drop(rows);
         drop(bases);
         self.tail(group, &items, hint);
     }
@@ -164,12 +161,15 @@ impl Packer<'_> {
                 let phases = self.phases(items, lead);
                 self.streams.of(Stream::Structure).push(phases as u8);
                 for phase in 0..phases {
-                    self.column(&tail_rows(items, lead, phases, phase), &[], hint);
+                    self.column(&tail_rows(items, lead, phases, phase), 0, &[], hint);
                 }
             }
-            Tail::Numbers => {
-                self.column(&tail_rows(items, lead, 1, 0), &[], hint);
-            }
+            Tail::Numbers => match self.only_word(items, lead) {
+                Some(word) => Column::Constant(word).put(self.streams.of(Stream::Structure)),
+                None => {
+                    self.column(&tail_rows(items, lead, 1, 0), 0, &[], hint);
+                }
+            },
             Tail::Bytes => {
                 let start = self.streams.of(Stream::Bytes).len();
                 for item in items {
@@ -181,6 +181,18 @@ impl Packer<'_> {
             Tail::Text8(word) => self.text(items, lead, word, 1),
             Tail::Text16(word) => self.text(items, lead, word, 2),
         }
+    }
+
+    /// The word that the tails of items consist of, if there is only one.
+    fn only_word(&self, items: &[Row], lead: u32) -> Option<u64> {
+        let tail = |item: &Row| {
+            let words = self.memory.as_chunks::<8>().0;
+            let range = (item.at + lead) as usize..(item.at + item.size) as usize;
+            words.get(range).unwrap_or_default()
+        };
+        let first = *items.iter().find_map(|item| tail(item).first())?;
+        let same = |item: &Row| tail(item).iter().all(|word| *word == first);
+        items.iter().all(same).then(|| u64::from_le_bytes(first))
     }
 
     fn text(&mut self, items: &[Row], lead: u32, count_word: u8, width: u64) {
@@ -254,32 +266,32 @@ impl Packer<'_> {
 
     /// What a word is, roughly.
     fn kind(&self, at: u32) -> u8 {
-        match self.codes.codes.get(at as usize).copied().unwrap_or(WORD) {
+        match self.codes.of(at) {
             INTEGER => 0,
             WORD => 1,
-            code => {
-                let number = ((code - REFERENCE) / 2) as usize;
-                match self.codes.tags.get(number).copied().unwrap_or(0) {
-                    0 => 2,
-                    tag => 3 + tag % 61,
-                }
-            }
+            code => match tag_of(code).checked_sub(tag::CONSTANT) {
+                None => 2,
+                Some(constant) => 3 + (constant + tag::CONSTANT) % 61,
+            },
         }
     }
 }
 
 /// The words of items behind the first `lead`: those of one of `phases` columns, counted from the items' ends.
 fn tail_rows(items: &[Row], lead: u32, phases: u32, phase: u32) -> Vec<Row> {
-    let of = |item: &Row| {
-        let item = *item;
-        let first = (lead..item.size).find(move |word| (item.size - word) % phases == phase);
-        let words = first.into_iter().flat_map(move |first| first..item.size);
-        words.step_by(phases as usize).map(move |word| Row {
+    let len: usize = items.iter().map(|item| (item.size - lead) as usize).sum();
+    let mut rows = Vec::with_capacity(len / phases as usize + items.len());
+    for item in items {
+        // Counted from the end, the first word is this; those with the number `phase`, modulo `phases`, are wanted.
+        let number = item.size - lead;
+        let first = lead + (number + phases - phase) % phases;
+        let words = (first..item.size).step_by(phases as usize);
+        rows.extend(words.map(|word| Row {
             at: item.at + word,
-            ..item
-        })
-    };
-    items.iter().flat_map(of).collect()
+            ..*item
+        }));
+    }
+    rows
 }
 
 fn bytes(memory: &[u8], from: u32, to: u32) -> &[u8] {

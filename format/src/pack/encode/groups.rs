@@ -12,6 +12,8 @@ use super::{GAP, RawItem};
 const OWN_SIZE_FROM: u32 = 96;
 /// …and they are no longer than so many words.
 const OWN_SIZE_WORDS: u32 = 66;
+/// So many classes of arrays, at most, are sorted so.
+const SORTED_CLASSES: u32 = 4096;
 /// Classes of fewer objects share groups.
 const OWN_GROUP_FROM: u32 = 12;
 
@@ -35,42 +37,52 @@ pub(in super::super) struct Grouping {
 impl Grouping {
     pub(super) fn new(classes: &[Class], items: &[RawItem]) -> Self {
         let mut counts = vec![0_u32; classes.len()];
-        let mut sizes: FxHashMap<u64, u32> = FxHashMap::default();
+        let mut sizes = Sizes::new(classes);
         for item in items {
             if let Some(count) = counts.get_mut(item.class as usize) {
                 *count += 1;
             }
-            if is_sortable(classes, item) {
-                *sizes.entry(sized(item)).or_default() += 1;
+            if let Some(count) = sizes.of(item) {
+                *count += 1;
             }
         }
         // Groups by what their items have in common.
         let mut known: HashMap<Key, u32> = HashMap::new();
         let mut by_class: FxHashMap<u64, u32> = FxHashMap::default();
+        // The last of each class, which is the next one as a rule.
+        let mut last = vec![(u64::MAX, 0_u32); classes.len()];
         let mut grouping = Self::default();
         let mut members: Vec<u32> = Vec::new();
         let mut of_item: Vec<u32> = Vec::with_capacity(items.len());
         for item in items {
             let class = classes.get(item.class as usize).copied();
             let class = class.unwrap_or_default();
-            let own_size = sizes
-                .get(&sized(item))
-                .is_some_and(|count| *count >= OWN_SIZE_FROM);
+            let own_size = sizes.of(item).is_some_and(|count| *count >= OWN_SIZE_FROM);
             let fixed = class.tail == Tail::None || own_size;
             let short = u64::from(item.class) << 32 | if fixed { u64::from(item.size) } else { 0 };
-            let group = *by_class.entry(short).or_insert_with(|| {
-                let count = counts.get(item.class as usize).copied().unwrap_or(0);
-                let shares = class.head != 0 && count < OWN_GROUP_FROM;
-                let full = known.len() + 64 > GROUPS_MAX;
-                let key = Key::new(item, class, fixed, shares, full);
-                *known.entry(key).or_insert_with(|| {
-                    grouping.groups.push(key.group());
-                    grouping.classes.push(item.class);
-                    grouping.heads.push(key.head);
-                    members.push(0);
-                    grouping.groups.len() as u32 - 1
+            let mut find = || {
+                *by_class.entry(short).or_insert_with(|| {
+                    let count = counts.get(item.class as usize).copied().unwrap_or(0);
+                    let shares = class.head != 0 && count < OWN_GROUP_FROM;
+                    let full = known.len() + 64 > GROUPS_MAX;
+                    let key = Key::new(item, class, fixed, shares, full);
+                    *known.entry(key).or_insert_with(|| {
+                        grouping.groups.push(key.group());
+                        grouping.classes.push(item.class);
+                        grouping.heads.push(key.head);
+                        members.push(0);
+                        grouping.groups.len() as u32 - 1
+                    })
                 })
-            });
+            };
+            let group = match last.get_mut(item.class as usize) {
+                Some(last) if last.0 == short => last.1,
+                Some(last) => {
+                    *last = (short, find());
+                    last.1
+                }
+                None => find(),
+            };
             if let Some(members) = members.get_mut(group as usize) {
                 *members += 1;
             }
@@ -163,17 +175,41 @@ impl Grouping {
     }
 }
 
-/// Whether it may pay to sort the items of a class by size.
-fn is_sortable(classes: &[Class], item: &RawItem) -> bool {
-    item.class != GAP
-        && item.size <= OWN_SIZE_WORDS
-        && classes
-            .get(item.class as usize)
-            .is_some_and(|class| matches!(class.tail, Tail::Values))
+/// How many items of each size the classes have that it may pay to sort by size.
+struct Sizes {
+    /// Number of each class among them, plus 1; 0 for the others.
+    slots: Vec<u32>,
+    counts: Vec<u32>,
 }
 
-const fn sized(item: &RawItem) -> u64 {
-    (item.class as u64) << 32 | item.size as u64
+impl Sizes {
+    fn new(classes: &[Class]) -> Self {
+        let mut count = 0;
+        let slots = classes.iter().enumerate().map(|(number, class)| {
+            let is_sortable = number as u32 != GAP && class.tail == Tail::Values;
+            if is_sortable && count < SORTED_CLASSES {
+                count += 1;
+                count
+            } else {
+                0
+            }
+        });
+        let slots = slots.collect();
+        Self {
+            slots,
+            counts: vec![0; count as usize * (OWN_SIZE_WORDS as usize + 1)],
+        }
+    }
+
+    /// The count for the class and the size of an item.
+    fn of(&mut self, item: &RawItem) -> Option<&mut u32> {
+        let slot = self.slots.get(item.class as usize)?.checked_sub(1)? as usize;
+        if item.size > OWN_SIZE_WORDS {
+            return None;
+        }
+        let row = slot * (OWN_SIZE_WORDS as usize + 1);
+        self.counts.get_mut(row + item.size as usize)
+    }
 }
 
 /// What the items of a group have in common.

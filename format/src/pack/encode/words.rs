@@ -2,101 +2,107 @@
 
 use super::super::column::{Code32, Code64, Column, From32};
 use super::super::{Stream, tag};
-use super::choose::{Candidate, put_all};
-use super::classify::{INTEGER, REFERENCE, WORD};
+use super::choose::{Bases, Candidate, put_all};
+use super::classify::{WORD, number as target_of, tag_of};
 use super::columns::{Hint, Packer, Row, Scratch};
-use super::word;
 
 impl Packer<'_> {
-    /// Packs a column; returns its upper halves if later ones may count from them.
+    /// Packs a column, the words at a distance into its rows; returns its upper halves if later ones may count from them.
     pub(super) fn column(
         &mut self,
         rows: &[Row],
+        distance: u32,
         bases: &[Vec<u32>],
         hint: Hint,
     ) -> Option<Vec<u32>> {
-        let mut raw = 0;
-        let mut same = true;
-        let first = rows.first().map_or(0, |row| word(self.memory, row.at));
-        for row in rows {
-            same &= word(self.memory, row.at) == first;
-            let code = self.codes.codes.get(row.at as usize);
-            raw += usize::from(code == Some(&WORD));
-        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let uppers = self.column_with(&mut scratch, rows, distance, bases, hint);
+        self.scratch = scratch;
+        uppers
+    }
+
+    fn column_with(
+        &mut self,
+        scratch: &mut Scratch,
+        rows: &[Row],
+        distance: u32,
+        bases: &[Vec<u32>],
+        hint: Hint,
+    ) -> Option<Vec<u32>> {
+        let Scratch { all, codes, .. } = &mut *scratch;
+        let memory = self.memory.as_chunks::<8>().0;
+        all.clear();
+        all.extend(rows.iter().map(|row| {
+            let word = memory.get((row.at + distance) as usize);
+            word.map_or(0, |word| u64::from_le_bytes(*word))
+        }));
+        codes.clear();
         if hint.numbers && !hint.is_base {
             // Their words were not coded: nothing in them is a reference.
-            raw = rows.len();
+            codes.resize(rows.len(), WORD);
+        } else {
+            codes.extend(rows.iter().map(|row| self.codes.of(row.at + distance)));
         }
+        let raw = codes.iter().filter(|code| **code == WORD).count();
+        let first = all.first().copied().unwrap_or(0);
         let is_reference = first & 1 == 1 && raw == 0;
-        if same && !is_reference {
+        if !is_reference && all.iter().all(|word| *word == first) {
             Column::Constant(first).put(self.streams.of(Stream::Structure));
             return None;
         }
         if raw * 2 <= rows.len() && !(hint.numbers && raw > 0) {
-            return self.values(rows, bases, hint);
+            return self.values(scratch, rows, bases, hint);
         }
         if hint.numbers {
             Column::Words.put(self.streams.of(Stream::Structure));
-            let words: Vec<u64> = rows.iter().map(|row| word(self.memory, row.at)).collect();
-            self.words(&words);
+            self.words(all);
             return None;
         }
         Column::Halves.put(self.streams.of(Stream::Structure));
-        let mut lower = Vec::with_capacity(rows.len());
-        let mut upper = Vec::with_capacity(rows.len());
-        for row in rows {
-            let word = word(self.memory, row.at);
-            lower.push(word as u32);
-            upper.push((word >> 32) as u32);
-        }
-        let numbers = 0..rows.len() as u32;
-        self.integers(&lower, numbers.clone(), rows, bases, 0);
-        self.integers(&upper, numbers, rows, bases, hint.factor);
+        let lower: Vec<u32> = all.iter().map(|word| *word as u32).collect();
+        let upper: Vec<u32> = all.iter().map(|word| (*word >> 32) as u32).collect();
+        self.integers(&lower, None, rows, bases, 0);
+        self.integers(&upper, None, rows, bases, hint.factor);
         hint.is_base.then_some(upper)
     }
 
-    fn values(&mut self, rows: &[Row], bases: &[Vec<u32>], hint: Hint) -> Option<Vec<u32>> {
-        let mut scratch = std::mem::take(&mut self.scratch);
+    fn values(
+        &mut self,
+        scratch: &mut Scratch,
+        rows: &[Row],
+        bases: &[Vec<u32>],
+        hint: Hint,
+    ) -> Option<Vec<u32>> {
         let Scratch {
+            all,
+            codes,
             tags,
             references,
             own,
             integers,
             integer_rows,
             words,
-        } = &mut scratch;
+        } = scratch;
         tags.clear();
+        tags.extend(codes.iter().map(|code| tag_of(*code)));
         references.clear();
         own.clear();
         integers.clear();
         integer_rows.clear();
         words.clear();
-        for (number, row) in (0..).zip(rows) {
-            let code = self.codes.codes.get(row.at as usize).copied();
-            let tag = match code.unwrap_or(WORD) {
-                INTEGER => {
-                    integers.push((word(self.memory, row.at) >> 32) as u32);
+        for (((number, row), word), code) in (0..).zip(rows).zip(&*all).zip(&*codes) {
+            match tag_of(*code) {
+                tag::INTEGER => {
+                    integers.push((*word >> 32) as u32);
                     integer_rows.push(number);
-                    tag::INTEGER
                 }
-                WORD => {
-                    words.push(word(self.memory, row.at));
-                    tag::WORD
+                tag::WORD => words.push(*word),
+                tag::STRONG | tag::WEAK => {
+                    references.push(target_of(*code));
+                    own.push(row.target);
                 }
-                code => {
-                    let target = ((code - REFERENCE) / 2) as usize;
-                    let is_weak = (code - REFERENCE) & 1 == 1;
-                    let constant = self.codes.tags.get(target).copied().unwrap_or(0);
-                    if constant != 0 && !is_weak {
-                        constant
-                    } else {
-                        references.push(self.codes.numbers.get(target).copied().unwrap_or(0));
-                        own.push(row.target);
-                        if is_weak { tag::WEAK } else { tag::STRONG }
-                    }
-                }
-            };
-            tags.push(tag);
+                _ => {}
+            }
         }
         let first = tags
             .first()
@@ -109,6 +115,7 @@ impl Packer<'_> {
             self.streams.seal(Stream::Tags, start);
         }
         if !references.is_empty() {
+            let own = Bases::of_all(own);
             let candidates = [
                 Candidate::new(From32::Zero),
                 Candidate::new(From32::Last),
@@ -116,60 +123,39 @@ impl Packer<'_> {
                 Candidate::with(From32::OwnLast(0), own),
             ];
             let chosen = self.estimator.choose(references, &candidates);
-            self.write(chosen.code, &chosen.written, Stream::References);
+            self.write(chosen, Stream::References);
         }
-        let (integers, integer_rows) = (
-            std::mem::take(&mut scratch.integers),
-            std::mem::take(&mut scratch.integer_rows),
-        );
-        let words = std::mem::take(&mut scratch.words);
-        self.scratch = scratch;
-        if !integers.is_empty() {
-            self.integers(
-                &integers,
-                integer_rows.iter().copied(),
-                rows,
-                bases,
-                hint.factor,
-            );
+        if integers.len() == rows.len() {
+            self.integers(integers, None, rows, bases, hint.factor);
+        } else if !integers.is_empty() {
+            self.integers(integers, Some(integer_rows), rows, bases, hint.factor);
         }
         if !words.is_empty() {
-            self.words(&words);
+            self.words(words);
         }
-        let uppers = (hint.is_base && !integers.is_empty()).then(|| {
+        (hint.is_base && !integers.is_empty()).then(|| {
             let mut uppers = vec![0; rows.len()];
-            for (integer, row) in integers.iter().zip(&integer_rows) {
+            for (integer, row) in integers.iter().zip(&*integer_rows) {
                 if let Some(upper) = uppers.get_mut(*row as usize) {
                     *upper = *integer;
                 }
             }
             uppers
-        });
-        self.scratch.integers = integers;
-        self.scratch.integer_rows = integer_rows;
-        self.scratch.words = words;
-        uppers
+        })
     }
 
-    /// Packs integers, those of the rows with the numbers `of`.
+    /// Packs integers, those of the rows with the numbers `of`, or of all.
     fn integers(
         &mut self,
         integers: &[u32],
-        of: impl Iterator<Item = u32> + Clone,
+        of: Option<&[u32]>,
         rows: &[Row],
         bases: &[Vec<u32>],
         factor: u8,
     ) {
-        let picked: Vec<Vec<u32>> = bases
-            .iter()
-            .rev()
-            .map(|base| {
-                let base = of.clone().map(|row| base.get(row as usize).copied());
-                base.map(Option::unwrap_or_default).collect()
-            })
-            .collect();
         let sizes: Vec<u32> = if factor > 0 {
-            of.map(|row| rows.get(row as usize).map_or(0, |row| row.size))
+            let sizes = rows.iter().map(|row| row.size);
+            sizes
                 .map(|size| size.wrapping_mul(u32::from(factor)))
                 .collect()
         } else {
@@ -177,19 +163,22 @@ impl Packer<'_> {
         };
         let mut candidates = vec![Candidate::new(From32::Zero), Candidate::new(From32::Last)];
         if factor > 0 {
-            candidates.push(Candidate::with(From32::Size(factor), &sizes));
+            let sizes = Bases::new(&sizes, of);
+            candidates.push(Candidate::with(From32::Size(factor), sizes));
         }
-        for (back, base) in (0..).zip(&picked) {
+        for (back, base) in (0..).zip(bases.iter().rev()) {
+            let base = Bases::new(base, of);
             candidates.push(Candidate::with(From32::Own(back), base));
             candidates.push(Candidate::with(From32::OwnLast(back), base));
         }
         let chosen = self.estimator.choose(integers, &candidates);
-        self.write(chosen.code, &chosen.written, Stream::Integers);
+        self.write(chosen, Stream::Integers);
     }
 
-    fn write(&mut self, code: Code32, numbers: &[u32], stream: Stream) {
+    fn write(&mut self, code: Code32, stream: Stream) {
         code.put(self.streams.of(Stream::Structure));
         let start = self.streams.of(stream).len();
+        let numbers = self.estimator.written();
         put_all(self.streams.of(stream), numbers, code.planes);
         self.streams.seal(stream, start);
     }
