@@ -452,11 +452,15 @@ fn tail_rows(items: &[Item], lead: u32, phases: u32, phase: u32, rows: &mut Vec<
     rows.clear();
     for item in items {
         let first = lead + (item.size - lead + phases - phase) % phases;
-        let words = (first..item.size).step_by(phases as usize);
-        rows.extend(words.map(|word| Item {
+        let row = |word| Item {
             at: item.at + word,
             ..*item
-        }));
+        };
+        // Most arrays have one column.
+        match phases {
+            1 => rows.extend((first..item.size).map(row)),
+            _ => rows.extend((first..item.size).step_by(phases as usize).map(row)),
+        }
     }
 }
 

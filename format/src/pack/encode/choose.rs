@@ -4,7 +4,7 @@ use super::super::column::{Code32, From32};
 use super::super::cursor::{put_number, zigzag};
 use super::pool::Pooled;
 
-/// Numbers that are looked at.
+/// Numbers that are looked at; half as many where a trial follows.
 const SAMPLE: usize = 1024;
 /// They are taken in so many runs.
 const RUNS: usize = 4;
@@ -77,10 +77,10 @@ impl Default for Estimator {
 
 /// The runs of a column that are looked at.
 fn runs(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let (count, run) = if len <= SAMPLE {
-        (1, len)
-    } else {
-        (RUNS, SAMPLE / RUNS)
+    let (count, run) = match len {
+        0..=SAMPLE => (1, len),
+        TRIAL_FROM.. => (RUNS, SAMPLE / 2 / RUNS),
+        _ => (RUNS, SAMPLE / RUNS),
     };
     let step = (len - run) / count.max(2).saturating_sub(1);
     (0..count).map(move |index| index * step..index * step + run)

@@ -285,11 +285,15 @@ fn tail_rows(items: &[Row], lead: u32, phases: u32, phase: u32) -> Vec<Row> {
         // Counted from the end, the first word is this; those with the number `phase`, modulo `phases`, are wanted.
         let number = item.size - lead;
         let first = lead + (number + phases - phase) % phases;
-        let words = (first..item.size).step_by(phases as usize);
-        rows.extend(words.map(|word| Row {
+        let row = |word| Row {
             at: item.at + word,
             ..*item
-        }));
+        };
+        // Most arrays have one column.
+        match phases {
+            1 => rows.extend((first..item.size).map(row)),
+            _ => rows.extend((first..item.size).step_by(phases as usize).map(row)),
+        }
     }
     rows
 }

@@ -36,7 +36,7 @@ pub struct PackOptions {
 impl Default for PackOptions {
     fn default() -> Self {
         Self {
-            text_level: 9,
+            text_level: 7,
             level: 6,
         }
     }

@@ -1,7 +1,5 @@
 //! Where texts are again: looked up by what stands at some places of them, which the text itself picks.
 
-use std::sync::LazyLock;
-
 /// Bytes that a place is known by; shorter repeats are not found.
 pub(super) const SEED: usize = 64;
 /// One of so many places is looked up, as a power of two.
@@ -10,17 +8,23 @@ const RATE: u32 = 5;
 const TABLE_BITS: u32 = 20;
 
 /// What each byte adds to the rolling hash.
-static GEAR: LazyLock<[u64; 256]> = LazyLock::new(|| {
+static GEAR: [u64; 256] = gear();
+
+const fn gear() -> [u64; 256] {
+    let mut gear = [0; 256];
     let mut state = 0_u64;
-    // SplitMix64: any fixed numbers without a pattern will do.
-    std::array::from_fn(|_| {
+    let mut byte = 0;
+    while byte < gear.len() {
+        // SplitMix64: any fixed numbers without a pattern will do.
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    })
-});
+        gear[byte] = mixed ^ (mixed >> 31);
+        byte += 1;
+    }
+    gear
+}
 
 /// A place of a text that is worth looking up.
 #[derive(Debug, Clone, Copy)]
@@ -30,28 +34,52 @@ pub(super) struct Place {
     pub(super) hash: u64,
 }
 
-/// The first place at or behind `from`; `None` up to the end.
-pub(super) fn next_place(text: &[u8], from: usize) -> Option<Place> {
-    // The highest bits of the sum depend on the last 64 bytes, and on no others.
-    const MASK: u64 = !(u64::MAX >> RATE);
-    let gear = &*GEAR;
-    let rest = text.get(from..)?;
-    let (first, rest) = rest.split_at_checked(SEED - 1)?;
-    let mut sum = 0_u64;
-    for byte in first {
-        sum = (sum << 1).wrapping_add(gear[usize::from(*byte)]);
+/// The places of a text, in order.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    text: &'a [u8],
+    /// Bytes that are summed up: all before this.
+    end: usize,
+    sum: u64,
+}
+
+impl<'a> Places<'a> {
+    /// Those at or behind `from`.
+    pub(super) fn new(text: &'a [u8], from: usize) -> Self {
+        let end = from.saturating_add(SEED - 1);
+        let first = text.get(from..end).unwrap_or_default();
+        let sum = first.iter().fold(0, |sum, byte| add(sum, *byte));
+        Self { text, end, sum }
     }
-    for (at, byte) in (from..).zip(rest) {
-        sum = (sum << 1).wrapping_add(gear[usize::from(*byte)]);
-        if sum & MASK == 0 {
-            let seed = text.get(at..at + SEED)?;
-            return Some(Place {
-                at,
-                hash: hash(seed),
-            });
+}
+
+impl Iterator for Places<'_> {
+    type Item = Place;
+
+    fn next(&mut self) -> Option<Place> {
+        // The highest bits of the sum depend on the last 64 bytes, and on no others.
+        const MASK: u64 = !(u64::MAX >> RATE);
+        let mut sum = self.sum;
+        for (last, byte) in (self.end..).zip(self.text.get(self.end..)?) {
+            sum = add(sum, *byte);
+            if sum & MASK == 0 {
+                (self.end, self.sum) = (last + 1, sum);
+                let at = self.end - SEED;
+                let seed = self.text.get(at..self.end)?;
+                return Some(Place {
+                    at,
+                    hash: hash(seed),
+                });
+            }
         }
+        self.end = self.text.len();
+        None
     }
-    None
+}
+
+#[inline]
+fn add(sum: u64, byte: u8) -> u64 {
+    (sum << 1).wrapping_add(GEAR[usize::from(byte)])
 }
 
 fn hash(seed: &[u8]) -> u64 {
@@ -123,13 +151,9 @@ mod tests {
             .flat_map(|n| n.wrapping_mul(0x9E37_79B9).to_be_bytes())
             .collect();
         let places = |text: &[u8]| -> Vec<(usize, u64)> {
-            let mut from = 0;
-            let mut found = Vec::new();
-            while let Some(place) = next_place(text, from) {
-                found.push((place.at, place.hash));
-                from = place.at + 1;
-            }
-            found
+            Places::new(text, 0)
+                .map(|place| (place.at, place.hash))
+                .collect()
         };
         let here = places(&text);
         let there = places(&[b"in front".as_slice(), &text].concat());
@@ -137,7 +161,13 @@ mod tests {
         assert!(there.ends_with(&moved));
         let share = text.len() / here.len();
         assert!((16..64).contains(&share), "one of {share}");
-        assert!(next_place(&text[..SEED - 1], 0).is_none() && next_place(&text, 90_000).is_none());
+        // Nor does it matter where looking begins.
+        let later: Vec<(usize, u64)> = Places::new(&text, here[9].0)
+            .map(|place| (place.at, place.hash))
+            .collect();
+        assert_eq!(later, here[9..]);
+        assert_eq!(Places::new(&text[..SEED - 1], 0).count(), 0);
+        assert_eq!(Places::new(&text, 90_000).count(), 0);
     }
 
     #[test]

@@ -82,6 +82,8 @@ impl Streams {
         for (stream, pieces) in Stream::ALL.iter().zip(&self.streams) {
             let compressor = match stream {
                 Stream::Text | Stream::Bytes => &mut text,
+                // There is little of these, in which much comes again.
+                Stream::Sequence | Stream::Sizes | Stream::Far => &mut text,
                 _ => &mut other,
             };
             let mut start = 0;

@@ -6,11 +6,14 @@ use super::super::Stream;
 use super::super::copies::{TextCopy, put_copies};
 use super::super::head::SourceRecord;
 use super::SegmentDraft;
-use super::repeats::{SEED, Table, next_place, same_end, same_start};
+use super::repeats::{Place, Places, SEED, Table, same_end, same_start};
 use crate::limits::{SEGMENT_SOURCES_MAX, SEGMENT_TEXT_MAX};
 
 /// A segment names a source for the sake of so many bytes: whoever unpacks it has to unpack the source's text, too.
 const SOURCE_FROM: usize = 1024;
+
+/// So many places are looked up together.
+const BATCH: usize = 16;
 
 /// What the last segments say, so that the next ones need not say it again: 64 MiB of text at most.
 ///
@@ -60,11 +63,12 @@ impl TextWindow {
         let mut repeats = self.find(text, &mut places);
         self.drop_weak(&mut repeats);
         let own = without(text, &repeats);
-        self.keep(draft.addr(), &own, &places, &repeats);
         if repeats.is_empty() {
+            self.keep(draft.addr(), own, &places, &repeats);
             self.forget();
             return;
         }
+        self.keep(draft.addr(), own.clone(), &places, &repeats);
         let (copies, sources) = self.describe(&repeats);
         let mut out = Vec::new();
         put_copies(&mut out, &copies, sources.len());
@@ -79,27 +83,41 @@ impl TextWindow {
 
     /// What is repeated, in order and disjoint; `places` gets those that were looked up in vain.
     fn find(&self, text: &[u8], places: &mut Vec<(usize, u64)>) -> Vec<Repeat> {
-        let mut repeats = Vec::new();
-        let (mut from, mut done) = (0, 0);
-        while let Some(place) = next_place(text, from) {
-            match self.repeat(text, place.at, place.hash, done) {
-                Some(repeat) => {
-                    done = repeat.at + repeat.len;
-                    from = done;
-                    repeats.push(repeat);
+        let mut repeats: Vec<Repeat> = Vec::new();
+        let mut done = 0;
+        let mut next = Places::new(text, 0);
+        let mut batch: Vec<(Place, Option<u32>)> = Vec::with_capacity(BATCH);
+        loop {
+            // Each look into the table waits for memory, several together no longer.
+            batch.clear();
+            batch.extend((&mut next).take(BATCH).map(|place| {
+                let position = self.table.get(place.hash);
+                (place, position)
+            }));
+            let Some((last, _)) = batch.last() else {
+                return repeats;
+            };
+            let last = last.at;
+            for (place, position) in &batch {
+                if place.at < done {
+                    continue;
                 }
-                None => {
-                    places.push((place.at, place.hash));
-                    from = place.at + 1;
+                match position.and_then(|position| self.repeat(text, place.at, position, done)) {
+                    Some(repeat) => {
+                        done = repeat.at + repeat.len;
+                        repeats.push(repeat);
+                    }
+                    None => places.push((place.at, place.hash)),
                 }
             }
+            if done > last {
+                next = Places::new(text, done);
+            }
         }
-        repeats
     }
 
     /// What of the text around a place is in the window, from `done` on.
-    fn repeat(&self, text: &[u8], at: usize, hash: u64, done: usize) -> Option<Repeat> {
-        let position = self.table.get(hash)?;
+    fn repeat(&self, text: &[u8], at: usize, position: u32, done: usize) -> Option<Repeat> {
         let back = (self.end as u32).wrapping_sub(position);
         let position = self.end.checked_sub(u64::from(back))?;
         let after = self.texts.partition_point(|text| text.start <= position);
@@ -135,7 +153,7 @@ impl TextWindow {
     }
 
     /// Keeps an own text, and where its places are.
-    fn keep(&mut self, addr: u64, own: &[u8], places: &[(usize, u64)], repeats: &[Repeat]) {
+    fn keep(&mut self, addr: u64, own: Vec<u8>, places: &[(usize, u64)], repeats: &[Repeat]) {
         if own.is_empty() {
             return;
         }
@@ -145,14 +163,15 @@ impl TextWindow {
             let position = self.end + mover.moved(*at) as u64;
             self.table.put(*hash, position as u32);
         }
+        let (start, len) = (self.end, own.len() as u64);
         self.texts.push_back(OwnText {
-            start: self.end,
+            start,
             addr,
-            bytes: own.to_vec(),
-            crc: crc32fast::hash(own),
+            crc: crc32fast::hash(&own),
+            bytes: own,
         });
-        self.end += own.len() as u64;
-        self.len += own.len() as u64;
+        self.end += len;
+        self.len += len;
     }
 
     /// Drops the oldest texts, those that are too many.
