@@ -155,6 +155,24 @@ mod tests {
             assert_eq!(u64::from(cursor.small().unwrap()), *number);
         }
         assert!(cursor.small().is_err());
+        let mut together = Vec::new();
+        let mut cursor = Cursor::new(&bytes, "numbers");
+        cursor.small_numbers(7, &mut together).unwrap();
+        assert!(
+            together
+                .iter()
+                .map(|n| u64::from(*n))
+                .eq(numbers[..7].iter().copied())
+        );
+        assert!(cursor.small_numbers(1, &mut together).is_err());
+        assert!(cursor.small_numbers(usize::MAX, &mut together).is_err());
+        // Eight short ones at a time, where there are so many.
+        let short: Vec<u8> = (0..21).collect();
+        let mut cursor = Cursor::new(&short, "numbers");
+        let mut together = Vec::new();
+        cursor.small_numbers(20, &mut together).unwrap();
+        assert!(together.into_iter().eq(0..20));
+        assert_eq!(cursor.byte().unwrap(), 20);
         assert!(Cursor::new(&[0xFF; 11], "numbers").number().is_err());
     }
 

@@ -20,6 +20,7 @@ mod encode;
 mod group;
 mod head;
 mod items;
+mod rows;
 mod scatter;
 mod spool;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::column::{Code32, Code64, Column, Cursors, From32};
 use super::cursor::Fault;
 use super::group::{Group, Tail};
 use super::items::Item;
+use super::rows::{Rows, get, put, room, tail_rows};
 use super::{BASES, tag};
 
 /// What unpacking the columns needs.
@@ -31,62 +32,6 @@ pub(crate) struct Scratch {
 
 /// The upper halves of a column, for those that count from it.
 type Uppers = Vec<u32>;
-
-/// Some rows of a column, in order.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
-    all: &'a [Item],
-    /// Where the column's word is in each, in words from `at`.
-    distance: u32,
-    /// Which of them; `None`: each.
-    picks: Option<&'a [u32]>,
-}
-
-impl<'a> Rows<'a> {
-    const fn of(all: &'a [Item], distance: u32) -> Self {
-        Self {
-            all,
-            distance,
-            picks: None,
-        }
-    }
-
-    const fn picked(self, picks: &'a [u32]) -> Self {
-        Self {
-            picks: Some(picks),
-            ..self
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.picks.map_or(self.all.len(), <[u32]>::len)
-    }
-
-    /// Does something with each row and what belongs to it.
-    #[inline]
-    fn zip<T>(self, others: impl Iterator<Item = T>, mut with: impl FnMut(&Item, T)) {
-        match self.picks {
-            None => {
-                for (row, other) in self.all.iter().zip(others) {
-                    with(row, other);
-                }
-            }
-            Some(picks) => {
-                for (pick, other) in picks.iter().zip(others) {
-                    if let Some(row) = self.all.get(*pick as usize) {
-                        with(row, other);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Writes a word for each row.
-    #[inline]
-    fn put(self, memory: &mut [[u8; 8]], words: impl Iterator<Item = u64>) {
-        self.zip(words, |row, word| put(memory, row.at + self.distance, word));
-    }
-}
 
 impl Scatter<'_> {
     /// Unpacks the items of a group.
@@ -447,23 +392,6 @@ impl Scatter<'_> {
     }
 }
 
-/// The words of items behind the first `lead`: those of one of `phases` columns, counted from the items' ends.
-fn tail_rows(items: &[Item], lead: u32, phases: u32, phase: u32, rows: &mut Vec<Item>) {
-    rows.clear();
-    for item in items {
-        let first = lead + (item.size - lead + phases - phase) % phases;
-        let row = |word| Item {
-            at: item.at + word,
-            ..*item
-        };
-        // Most arrays have one column.
-        match phases {
-            1 => rows.extend((first..item.size).map(row)),
-            _ => rows.extend((first..item.size).step_by(phases as usize).map(row)),
-        }
-    }
-}
-
 fn add(numbers: &mut [u32], bases: impl Iterator<Item = u32>) {
     for (number, base) in numbers.iter_mut().zip(bases) {
         *number = number.wrapping_add(base);
@@ -476,25 +404,4 @@ fn sum_up(numbers: &mut [u32]) {
         last = last.wrapping_add(*number);
         *number = last;
     }
-}
-
-/// Writes a word of the memory.
-#[inline]
-fn put(memory: &mut [[u8; 8]], at: u32, word: u64) {
-    if let Some(room) = memory.get_mut(at as usize) {
-        *room = word.to_le_bytes();
-    }
-}
-
-/// A word of the memory.
-#[inline]
-fn get(memory: &[[u8; 8]], at: u32) -> u64 {
-    let word = memory.get(at as usize);
-    word.map_or(0, |word| u64::from_le_bytes(*word))
-}
-
-/// The bytes of an item behind its first `lead` words.
-fn room<'m>(memory: &'m mut [[u8; 8]], item: &Item, lead: u32) -> &'m mut [u8] {
-    let range = (item.at + lead) as usize..(item.at + item.size) as usize;
-    memory.get_mut(range).unwrap_or_default().as_flattened_mut()
 }

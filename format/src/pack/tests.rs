@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::encode::TextWindow;
 use super::encode::{Blocks, PackOptions, SegmentBuilder};
-use super::{Class, OwnText, Segment, SegmentTables, SourceRecord, Tail, check_text, own_text};
+use super::head::FrameRecord;
+use super::{
+    Class, OwnText, Segment, SegmentTables, SourceRecord, Stream, Tail, check_text, own_text,
+};
 use crate::memory::MemoryRange;
 
 /// A heap of two ranges in which objects of several kinds refer to each other.
@@ -280,6 +283,83 @@ fn what_cannot_be_is_left_out() {
         .finish(&Blocks::new(&[]), PackOptions::default())
         .unwrap();
     assert_eq!(decode(&segment.payload).unwrap(), [1; 64]);
+}
+
+/// Bytes of a stream before they are compressed.
+fn raw_len(segment: &Segment, stream: Stream) -> usize {
+    let tables = SegmentTables::from_bytes(&segment.payload, segment.version).unwrap();
+    let at = SegmentTables::len_of(&tables.head, segment.version).unwrap() as usize;
+    let records = segment.payload[at..].as_chunks::<{ FrameRecord::LEN }>().0;
+    let frames = records.iter().take(tables.head.frame_count as usize);
+    let frames = frames.map(FrameRecord::from_bytes);
+    let of_stream = frames.filter(|frame| frame.stream() == Some(stream));
+    of_stream.map(|frame| frame.raw_len as usize).sum()
+}
+
+#[test]
+fn zeros_are_no_bytes() {
+    let free = Class {
+        head: BASE + 1,
+        lead: 2,
+        tail: Tail::Bytes,
+        is_gap: false,
+    };
+    // Free-list entries with zeros, one with something left in it, and what no object covers: zeros, short ones, and the rest.
+    let mut memory = words(&[7; 8]);
+    let mut objects = Vec::new();
+    for size in [3_u64, 100, 60_000, 90] {
+        objects.push((BASE + memory.len() as u64, size * 8));
+        memory.extend(words(&[BASE + 1, size << 32]));
+        memory.resize(memory.len() + (size as usize - 2) * 8, 0);
+    }
+    let last = memory.len();
+    memory[last - 4] = 1;
+    memory.resize(last + 31 * 8, 0);
+    memory.extend([9; 8]);
+    memory.resize(memory.len() + 50_000 * 8, 0);
+    let second = vec![0; 1 << 16];
+    let mut builder = SegmentBuilder::new();
+    assert!(builder.range(BASE, &memory) && builder.range(BASE << 1, &second));
+    let class = builder.class(free);
+    for (address, size) in &objects {
+        builder.object(*address, *size, class);
+    }
+    let blocks = Blocks::new(&[]);
+    let segment = builder.finish(&blocks, PackOptions::default()).unwrap();
+    assert_eq!(decode(&segment.payload).unwrap(), [memory, second].concat());
+    // The gap in front, the entry with something in it, and the gap up to the nines.
+    assert_eq!(raw_len(&segment, Stream::Bytes), 64 + 88 * 8 + 32 * 8);
+    assert_eq!(raw_len(&segment, Stream::Words), 0);
+}
+
+#[test]
+fn ranges_may_be_there_before_their_objects() {
+    let heap = heap(400, 11);
+    let by_range = pack(&heap);
+    let mut builder = SegmentBuilder::new();
+    builder.reserve(1 << 20);
+    for (start, bytes) in &heap.ranges {
+        let read = |room: &mut [u8]| {
+            room.copy_from_slice(bytes);
+            true
+        };
+        assert!(builder.range_read(*start, bytes.len() as u64, read));
+        assert_eq!(builder.bytes(*start, bytes.len()), Some(&bytes[..]));
+        assert_eq!(builder.bytes(*start + 8, 16), bytes.get(8..24));
+        assert_eq!(builder.bytes(*start, bytes.len() + 1), None);
+    }
+    for (address, size, class) in &heap.objects {
+        let number = builder.class(*class);
+        builder.object(*address, *size, number);
+    }
+    let blocks = Blocks::new(&[MemoryRange {
+        start: BASE,
+        len: 0x1000_0000,
+    }]);
+    let at_once = builder.finish(&blocks, PackOptions::default()).unwrap();
+    assert_eq!(decode(&at_once.payload).unwrap(), memory_of(&heap));
+    assert_eq!(at_once.payload.len(), by_range.payload.len());
+    assert!(!SegmentBuilder::new().range_read(BASE, 64, |_| false));
 }
 
 /// A text of its own for each number.

@@ -1,14 +1,13 @@
 //! What each word is: an integer, a reference, anything else.
 
-use rustc_hash::FxHashMap;
-
 use crate::memory::MemoryRange;
 
 use super::super::group::Tail;
 use super::super::tag;
 use super::RawItem;
-use super::blocks::{BLOCK_BITS, BlockTable, Blocks};
+use super::blocks::Blocks;
 use super::groups::Grouping;
+use super::targets::{Far, Local, Places};
 
 /// A code is a tag in the bits from here on, and below that, of a reference, the number of its target: there are less than 2^22.
 pub(super) const TAG_SHIFT: u32 = 24;
@@ -45,167 +44,6 @@ pub(super) struct Codes {
     addresses: Vec<u64>,
 }
 
-/// Where the addresses of a block are.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    /// In the segment, the first of them in the range with this number.
-    Local(u32),
-    /// Outside, where references may lead to.
-    Far,
-    Nowhere,
-}
-
-/// Blocks that were looked up last, and what was found.
-struct Places<'a> {
-    local: &'a Local<'a>,
-    blocks: &'a Blocks,
-    recent: Vec<(u64, Place)>,
-}
-
-impl<'a> Places<'a> {
-    /// A power of two.
-    const RECENT: usize = 256;
-
-    fn new(local: &'a Local<'a>, blocks: &'a Blocks) -> Self {
-        Self {
-            local,
-            blocks,
-            // No address has this block.
-            recent: vec![(u64::MAX, Place::Nowhere); Self::RECENT],
-        }
-    }
-
-    #[inline]
-    fn of(&mut self, address: u64) -> Place {
-        let block = address >> BLOCK_BITS;
-        let slot = self.recent.get_mut(block as usize % Self::RECENT);
-        if let Some((known, place)) = &slot
-            && *known == block
-        {
-            return *place;
-        }
-        let place = match self.local.table.get(address) {
-            Some(first) => Place::Local(first),
-            None if self.blocks.contain(address) => Place::Far,
-            None => Place::Nowhere,
-        };
-        if let Some(slot) = slot {
-            *slot = (block, place);
-        }
-        place
-    }
-}
-
-/// The memory of the segment, for finding where references lead.
-struct Local<'a> {
-    ranges: &'a [MemoryRange],
-    /// Words before each range.
-    before: Vec<u32>,
-    table: BlockTable,
-    starts: Starts,
-}
-
-/// The words at which objects begin, which are numbered in their order: small enough to stay in a processor's cache.
-#[derive(Debug, Default)]
-struct Starts {
-    /// For each 64 words: a bit for each, and how many objects begin before them.
-    blocks: Vec<(u64, u32)>,
-}
-
-impl Starts {
-    /// Those in so many words, in rising order. Returns how many there are, too.
-    fn new(words: u32, starts: impl Iterator<Item = u32>) -> (Self, u32) {
-        let mut blocks = vec![(0_u64, 0_u32); words as usize / 64 + 1];
-        for at in starts {
-            if let Some((bits, _)) = blocks.get_mut(at as usize / 64) {
-                *bits |= 1 << (at % 64);
-            }
-        }
-        let mut count = 0;
-        for (bits, before) in &mut blocks {
-            *before = count;
-            count += bits.count_ones();
-        }
-        (Self { blocks }, count)
-    }
-
-    /// The number of the object that begins at a word.
-    #[inline]
-    fn number(&self, at: u32) -> Option<u32> {
-        let (bits, before) = *self.blocks.get(at as usize / 64)?;
-        let bit = 1_u64 << (at % 64);
-        (bits & bit != 0).then(|| before + (bits & (bit - 1)).count_ones())
-    }
-}
-
-impl Local<'_> {
-    /// The object that begins at an address of the segment: `Some(None)` if there is none, `None` if the address is not in the
-    /// segment. `first` is the first range of the address' block.
-    #[inline]
-    fn find(&self, address: u64, first: u32) -> Option<Option<u32>> {
-        let rest = self.ranges.iter().zip(&self.before).skip(first as usize);
-        for (range, before) in rest {
-            if address < range.start {
-                return None;
-            }
-            let distance = address - range.start;
-            if distance < range.len {
-                return Some(self.starts.number(before + (distance / 8) as u32));
-            }
-        }
-        None
-    }
-}
-
-/// Targets outside of the segment.
-struct Far {
-    objects: u32,
-    known: FxHashMap<u64, u32>,
-    /// What was looked up last: an address and its number.
-    recent: Vec<(u64, u32)>,
-    /// In the order in which they were met.
-    addresses: Vec<u64>,
-    /// How many references lead to each target, by preliminary number.
-    counts: Vec<u32>,
-}
-
-impl Far {
-    /// A power of two.
-    const RECENT: usize = 1024;
-
-    fn new(objects: u32) -> Self {
-        Self {
-            objects,
-            known: FxHashMap::default(),
-            recent: vec![(0, 0); Self::RECENT],
-            addresses: Vec::new(),
-            counts: vec![0; objects as usize],
-        }
-    }
-
-    /// The preliminary number of a target.
-    #[inline]
-    fn number(&mut self, address: u64) -> u32 {
-        let hash = address.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
-        let recent = self.recent.get_mut(hash as usize % Self::RECENT);
-        if let Some((known, number)) = &recent
-            && *known == address
-            && address != 0
-        {
-            return *number;
-        }
-        let number = *self.known.entry(address).or_insert_with(|| {
-            self.addresses.push(address);
-            self.counts.push(0);
-            self.objects + self.addresses.len() as u32 - 1
-        });
-        if let Some(recent) = recent {
-            *recent = (address, number);
-        }
-        number
-    }
-}
-
 impl Codes {
     pub(super) fn new(
         memory: &[u8],
@@ -214,37 +52,20 @@ impl Codes {
         grouping: &mut Grouping,
         blocks: &Blocks,
     ) -> Self {
-        let mut local = Local {
-            ranges,
-            before: Vec::with_capacity(ranges.len()),
-            table: BlockTable::with_room_for(ranges),
-            starts: Starts::default(),
-        };
-        let mut words = 0;
-        for (number, range) in (0..).zip(ranges) {
-            local.before.push(words);
-            words += (range.len / 8) as u32;
-            local.table.insert(*range, number);
-        }
         let objects = (0..)
             .zip(items)
             .filter(|(item, _)| grouping.is_target(*item));
-        let (starts, objects) = Starts::new(words, objects.map(|(_, item)| item.at));
-        local.starts = starts;
+        let (local, objects) = Local::new(ranges, objects.map(|(_, item)| item.at));
         let mut codes = Self {
             codes: vec![0; memory.len() / 8],
             ..Self::default()
         };
         let mut far = Far::new(objects);
-        grouping.keep_heads(|head| {
-            let address = head & !7;
-            let first = local.table.get(address);
-            match first.and_then(|first| local.find(address, first)) {
-                Some(found) => found.is_some(),
-                None => {
-                    far.number(address);
-                    true
-                }
+        grouping.keep_heads(|head| match local.object_at(head & !7) {
+            Some(found) => found.is_some(),
+            None => {
+                far.number(head & !7);
+                true
             }
         });
         let mut places = Places::new(&local, blocks);
@@ -262,7 +83,6 @@ impl Codes {
         places: &mut Places<'_>,
         far: &mut Far,
     ) {
-        let local = places.local;
         let words = memory.as_chunks::<8>().0;
         for (item, group) in items.iter().zip(&grouping.of_item) {
             let Some(group) = grouping.groups.get(usize::from(*group)) else {
@@ -287,16 +107,8 @@ impl Codes {
                 if weak != 1 && weak != 3 {
                     continue;
                 }
-                let address = word & !7;
-                let number = match places.of(address) {
-                    Place::Local(first) => match local.find(address, first) {
-                        Some(Some(number)) => number,
-                        Some(None) => continue,
-                        None if places.blocks.contain(address) => far.number(address),
-                        None => continue,
-                    },
-                    Place::Far => far.number(address),
-                    Place::Nowhere => continue,
+                let Some(number) = places.number(word & !7, far) else {
+                    continue;
                 };
                 if weak == 1
                     && let Some(count) = far.counts.get_mut(number as usize)

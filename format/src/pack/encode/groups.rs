@@ -6,7 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::super::group::{Class, Group, Tail};
 use super::super::items::GROUPS_MAX;
-use super::{GAP, RawItem};
+use super::RawItem;
+use super::builder::GAP;
 
 /// Arrays of one size and class get columns of their own if there are so many of them…
 const OWN_SIZE_FROM: u32 = 96;

@@ -91,17 +91,31 @@ fn hash(seed: &[u8]) -> u64 {
     hash
 }
 
+/// An entry of a [`Table`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Entry {
+    position: u32,
+    /// Another part of the hash.
+    check: u32,
+}
+
+impl Entry {
+    /// The position, if it is that of a hash.
+    pub(super) fn of(self, hash: u64) -> Option<u32> {
+        (self.check == hash as u32).then_some(self.position)
+    }
+}
+
 /// Positions by hash; what comes later takes the place of what was there.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Position, and another part of the hash.
-    places: Vec<(u32, u32)>,
+    places: Vec<Entry>,
 }
 
 impl Default for Table {
     fn default() -> Self {
         Self {
-            places: vec![(0, 0); 1 << TABLE_BITS],
+            places: vec![Entry::default(); 1 << TABLE_BITS],
         }
     }
 }
@@ -111,14 +125,22 @@ impl Table {
         (hash >> (64 - TABLE_BITS)) as usize
     }
 
-    pub(super) fn get(&self, hash: u64) -> Option<u32> {
-        let (position, check) = *self.places.get(Self::index(hash))?;
-        (check == hash as u32).then_some(position)
+    /// What stands where the position of a hash is; [`Entry::of`] tells whether it is this one's. Nothing depends on what is found, so that a
+    /// processor looks several up at a time.
+    #[inline]
+    pub(super) fn get(&self, hash: u64) -> Entry {
+        self.places
+            .get(Self::index(hash))
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(super) fn put(&mut self, hash: u64, position: u32) {
         if let Some(place) = self.places.get_mut(Self::index(hash)) {
-            *place = (position, hash as u32);
+            *place = Entry {
+                position,
+                check: hash as u32,
+            };
         }
     }
 }

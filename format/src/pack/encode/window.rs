@@ -6,7 +6,7 @@ use super::super::Stream;
 use super::super::copies::{TextCopy, put_copies};
 use super::super::head::SourceRecord;
 use super::SegmentDraft;
-use super::repeats::{Place, Places, SEED, Table, same_end, same_start};
+use super::repeats::{Entry, Place, Places, SEED, Table, same_end, same_start};
 use crate::limits::{SEGMENT_SOURCES_MAX, SEGMENT_TEXT_MAX};
 
 /// A segment names a source for the sake of so many bytes: whoever unpacks it has to unpack the source's text, too.
@@ -86,22 +86,22 @@ impl TextWindow {
         let mut repeats: Vec<Repeat> = Vec::new();
         let mut done = 0;
         let mut next = Places::new(text, 0);
-        let mut batch: Vec<(Place, Option<u32>)> = Vec::with_capacity(BATCH);
+        let mut batch: Vec<Place> = Vec::with_capacity(BATCH);
+        let mut entries: Vec<Entry> = Vec::with_capacity(BATCH);
         loop {
-            // Each look into the table waits for memory, several together no longer.
             batch.clear();
-            batch.extend((&mut next).take(BATCH).map(|place| {
-                let position = self.table.get(place.hash);
-                (place, position)
-            }));
-            let Some((last, _)) = batch.last() else {
+            batch.extend((&mut next).take(BATCH));
+            let Some(last) = batch.last().map(|place| place.at) else {
                 return repeats;
             };
-            let last = last.at;
-            for (place, position) in &batch {
+            // Each look into the table waits for memory, several together no longer.
+            entries.clear();
+            entries.extend(batch.iter().map(|place| self.table.get(place.hash)));
+            for (place, entry) in batch.iter().zip(&entries) {
                 if place.at < done {
                     continue;
                 }
+                let position = entry.of(place.hash);
                 match position.and_then(|position| self.repeat(text, place.at, position, done)) {
                     Some(repeat) => {
                         done = repeat.at + repeat.len;
