@@ -62,7 +62,7 @@ pub use regexp::RegExpValue;
 pub use script::{Location, ScriptType};
 pub use shared_function_info::FunctionData;
 pub use string::{Representation, StringValue};
-pub use string_parts::{Characters, StringType};
+pub use string_parts::{Characters, OneByteText, StringType};
 pub use tagged::{Address, Tagged};
 
 /// Why an object, or a part of it, could not be read.

@@ -6,7 +6,7 @@ use super::{Address, ObjectError, Objects};
 use crate::layout::{Field, Layout};
 
 /// `String::kMaxLength` is below this in every 64-bit V8 from 4.5 to 14.6.
-const MAX_LENGTH: u64 = 1 << 30;
+pub(super) const MAX_LENGTH: u64 = 1 << 30;
 /// Characters are read in pieces, so that a claimed length allocates nothing until its bytes are found to be there.
 const PIECE: u64 = 64 << 10;
 /// `ExternalStringResource` of Node: a vtable, V8's cached pointer, the isolate, the data and the length lie within this.

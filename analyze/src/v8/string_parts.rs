@@ -3,9 +3,9 @@
 
 use v8mini_format::MemoryExt;
 
-use super::string::StringShape;
+use super::string::{MAX_LENGTH, StringShape};
 use super::{Address, ObjectError, Objects, Representation};
-use crate::layout::Field;
+use crate::layout::{Field, Place};
 
 /// Characters come in pieces of so many code units, always cut at the same places: what is computed piece by piece is the
 /// same for equal strings.
@@ -55,7 +55,55 @@ pub enum Characters<'a> {
     TwoByte(&'a [u8]),
 }
 
+/// Where the strings of a type have their length and their characters, if these lie in the object and take a byte each: so their text
+/// can be read without a second look at the map.
+#[derive(Debug, Clone, Copy)]
+pub struct OneByteText {
+    length: Place,
+    characters: u64,
+}
+
 impl Objects {
+    /// Where the strings of an instance type have their text; `None` if they are no strings, or have it elsewhere or in two-byte characters.
+    pub fn one_byte_text(&self, instance_type: u16) -> Option<OneByteText> {
+        match self.representation(instance_type)? {
+            Representation::SeqOneByte => Some(OneByteText {
+                length: self.layout().place(Field::StringLength).ok()?,
+                characters: self.layout().number(Field::SeqStringChars).ok()?,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Appends the first `max_units` characters of a string, the same that [`Objects::read_string`] would give, to `text`, by way of
+    /// `buffer`, whose contents do not matter. `false` if the string is longer than what is read in one piece, or is not to be believed:
+    /// nothing is appended then.
+    pub fn push_one_byte_text(
+        &self,
+        string: Address,
+        place: OneByteText,
+        max_units: usize,
+        buffer: &mut Vec<u8>,
+        text: &mut String,
+    ) -> bool {
+        let length = self.load(string, place.length).unwrap_or(u64::MAX);
+        let len = length.min(max_units as u64);
+        if length > MAX_LENGTH || len > PIECE {
+            return false;
+        }
+        buffer.resize(len as usize, 0);
+        let at = string.0.wrapping_add(place.characters);
+        if self.memory().read_at(at, buffer).is_err() {
+            return false;
+        }
+        match std::str::from_utf8(buffer) {
+            // What is not ASCII might be UTF-8 by chance.
+            Ok(ascii) if buffer.is_ascii() => text.push_str(ascii),
+            _ => text.extend(buffer.iter().map(|byte| char::from(*byte))),
+        }
+        true
+    }
+
     /// What an instance type says of its strings; `None` if it is no string's.
     pub fn string_type(&self, instance_type: u16) -> Option<StringType> {
         let shape = StringShape::of(self.layout(), instance_type).ok()??;

@@ -167,7 +167,7 @@ impl Export {
             ephemerons: &ephemerons,
         };
         let written = if to_stdout {
-            self.write(&source, Out::Stream(&mut io::stdout().lock()))?
+            self.write(&source, Out::Stream(&mut io::stdout()))?
         } else {
             let directory = match path.parent() {
                 Some(parent) if parent.is_dir() => parent.to_owned(),

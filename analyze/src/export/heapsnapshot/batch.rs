@@ -3,11 +3,12 @@
 
 use std::io;
 
+use super::edges::{Edge, PackedEdges};
 use super::json::{Line, NUMBERS_PER_NODE, edge_kind_number};
 use super::names::Names;
 use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
-use super::recent::{OwnMaps, RecentPlaces};
+use super::recent::{OwnMaps, RecentNames, RecentPlaces};
 use super::release::outside_bytes;
 use super::strings::Fingerprint;
 use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
@@ -75,6 +76,7 @@ pub(super) struct Scribe<'a> {
     reader: EdgeReader<'a>,
     maps: OwnMaps<'a>,
     places: RecentPlaces,
+    names: RecentNames,
 }
 
 impl<'a> Scribe<'a> {
@@ -84,6 +86,7 @@ impl<'a> Scribe<'a> {
             reader: EdgeReader::new(plan.objects, plan.references),
             maps: OwnMaps::new(plan.objects),
             places: RecentPlaces::default(),
+            names: RecentNames::default(),
         }
     }
 }
@@ -99,11 +102,11 @@ pub(super) struct Batch {
     numbers: Vec<u32>,
 }
 
-/// The text of a batch.
+/// The text of the nodes of a batch, and its edges, which become text later.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     pub(super) nodes: Vec<u8>,
-    pub(super) edges: Vec<u8>,
+    pub(super) edges: PackedEdges,
 }
 
 impl Batch {
@@ -114,6 +117,7 @@ impl Batch {
         scribe: &mut Scribe<'a>,
         objects: impl Iterator<Item = usize>,
     ) {
+        scribe.names.begin_batch();
         let mut wanted = objects.peekable();
         if let Some(first) = wanted.peek().copied() {
             for (id, address) in (first..).zip(plan.nodes.addresses_from(first)) {
@@ -153,14 +157,17 @@ impl Batch {
             namer,
             reader,
             places,
+            names,
             ..
         } = scribe;
+        let names = names.of_map(map.address);
         let (node_type, name) = namer.describe(address, &map);
         let name = match name {
-            NodeName::Shared(name) => self.names.number_of(&name),
-            NodeName::Own(name) => self.names.number_of(&name),
+            NodeName::Shared(name) => names.of_node(|| self.names.number_of(name)),
+            NodeName::Own(name) => self.names.number_of(name),
         };
         let before = self.links.len();
+        let mut named = 0;
         let edges = reader.edges_unchecked(address, &map);
         for edge in &edges.list {
             let to = match edge.target {
@@ -169,7 +176,12 @@ impl Batch {
                 Target::Object(target) => places.get(target, || plan.place(target)).map(To::Node),
                 Target::Native { address, bytes } => Some(To::Native { address, bytes }),
             };
-            if let Some(to) = to {
+            let Some(to) = to else { continue };
+            if let EdgeName::Name(name) = &edge.name {
+                let number = names.of_edge(named, name, || self.names.number_of(name));
+                named += 1;
+                self.named_link(edge.kind, number, to);
+            } else {
                 self.link(edge.kind, &edge.name, to);
             }
         }
@@ -215,7 +227,7 @@ impl Batch {
             let address = plan.nodes.address(id)?;
             let map = plan.objects.map_of(address).ok()?;
             let (_, name) = namer.describe(address, &map);
-            Some((name, plan.id(address, id)))
+            Some((name.as_str().to_owned(), plan.id(address, id)))
         };
         if let Some((key, key_id)) = node(pair.key)
             && let Some((value, value_id)) = node(pair.value)
@@ -224,9 +236,7 @@ impl Batch {
         {
             let index = self.links.len() - first_link + 1;
             let name = format!(
-                "{index} / part of key ({} @{key_id}) -> value ({} @{value_id}) pair in WeakMap (table @{table_id})",
-                key.as_str(),
-                value.as_str()
+                "{index} / part of key ({key} @{key_id}) -> value ({value} @{value_id}) pair in WeakMap (table @{table_id})"
             );
             self.link(EdgeKind::Internal, &EdgeName::from(name), To::Node(place));
         }
@@ -268,20 +278,32 @@ impl Batch {
     }
 
     fn link(&mut self, kind: EdgeKind, name: &EdgeName, to: To) {
-        // Elements and hidden links have numbers, all others have names, in which readers look for numbers in vain.
-        let (kind, is_text, name) = match (kind, name) {
-            (EdgeKind::Element | EdgeKind::Hidden, EdgeName::Index(index)) => (kind, false, *index),
+        match (kind, name) {
+            // Elements and hidden links have numbers, all others have names, in which readers look for numbers in vain.
+            (EdgeKind::Element | EdgeKind::Hidden, EdgeName::Index(index)) => {
+                self.push_link(kind, false, *index, to);
+            }
             (_, EdgeName::Index(index)) => {
-                (kind, true, u64::from(self.names.number_of_number(*index)))
+                let name = self.names.number_of_number(*index);
+                self.push_link(kind, true, u64::from(name), to);
             }
             (_, EdgeName::Name(name)) => {
-                let kind = match kind {
-                    EdgeKind::Element | EdgeKind::Hidden => EdgeKind::Internal,
-                    kind => kind,
-                };
-                (kind, true, u64::from(self.names.number_of(name)))
+                let name = self.names.number_of(name);
+                self.named_link(kind, name, to);
             }
+        }
+    }
+
+    /// Adds a reference whose name has this number in the batch.
+    fn named_link(&mut self, kind: EdgeKind, name: u32, to: To) {
+        let kind = match kind {
+            EdgeKind::Element | EdgeKind::Hidden => EdgeKind::Internal,
+            kind => kind,
         };
+        self.push_link(kind, true, u64::from(name), to);
+    }
+
+    fn push_link(&mut self, kind: EdgeKind, is_text: bool, name: u64, to: To) {
         let place = match to {
             To::Node(place) => place,
             To::Native { address, bytes } => {
@@ -352,16 +374,18 @@ impl Batch {
             ];
             line.push(nodes, is_first && nodes.is_empty(), &numbers);
         }
-        edges.clear();
-        edges.reserve(self.links.len() * 20);
+        edges.clear(self.links.len());
         for link in &self.links {
             let name = link.name >> Link::NAME_SHIFT;
             let name = match link.name & Link::IS_TEXT {
                 0 => name,
                 _ => number(name as u32),
             };
-            let numbers = [link.name & Link::KIND, name, link.to * NUMBERS_PER_NODE];
-            line.push(edges, is_first && edges.is_empty(), &numbers);
+            edges.push(Edge {
+                kind: (link.name & Link::KIND) as u8,
+                name,
+                to: link.to,
+            });
         }
     }
 }

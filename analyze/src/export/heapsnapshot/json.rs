@@ -105,6 +105,16 @@ impl Line {
         };
         for number in numbers.iter().take(NUMBERS_PER_NODE as usize).rev() {
             let mut rest = *number;
+            // Four digits at a time: each division waits for the one before.
+            while rest >= 10_000 {
+                let four = (rest % 10_000) as u32;
+                rest /= 10_000;
+                for pair in [four % 100, four / 100] {
+                    let [tens, ones] = PAIRS[pair as usize];
+                    put(ones);
+                    put(tens);
+                }
+            }
             while rest >= 100 {
                 let [tens, ones] = PAIRS[(rest % 100) as usize];
                 put(ones);

@@ -9,11 +9,13 @@
 //! kind of root. Types, names and edges follow V8's (`V8HeapExplorer`), because readers tell classes by them.
 
 mod batch;
+mod edges;
 mod ids;
 mod json;
 mod names;
 mod node;
 mod pipeline;
+mod places;
 mod plan;
 mod recent;
 mod release;
@@ -29,6 +31,7 @@ pub use ids::ObjectIds;
 pub use spool::Out;
 
 use self::batch::{Batch, Scribe, Text};
+use self::edges::EdgeSpool;
 use self::pipeline::Steps;
 use self::plan::Plan;
 use self::spool::{Front, Spool};
@@ -167,7 +170,7 @@ pub fn write(
         },
         write: |text: Text| {
             nodes.write_all(&text.nodes)?;
-            edges.write_all(&text.edges)?;
+            edges.push(&text.edges)?;
             texts.give(text);
             Ok(())
         },
@@ -176,7 +179,7 @@ pub fn write(
     pipeline::run(batches, threads, steps, |done| {
         progress(((done * BATCH) as u64).min(kept));
     })?;
-    writer.finish(&mut out)
+    writer.finish(&mut out, threads)
 }
 
 /// What is used again and again, by one thread at a time.
@@ -249,7 +252,7 @@ fn roots(roots: &[(usize, RootKind)], kinds: &[RootKind], plan: &Plan<'_>) -> Ba
 /// The parts of a snapshot, on their way.
 struct Writer<'a> {
     nodes: Front<'a>,
-    edges: Spool,
+    edges: EdgeSpool,
     numbering: Numbering,
 }
 
@@ -283,14 +286,13 @@ impl Numbering {
 
 impl<'a> Writer<'a> {
     fn new(out: &Out<'a>, first_native: u64) -> io::Result<Self> {
-        let spool = || Spool::new(out.directory());
         let mut head = Vec::new();
         json::write_head(&mut head, first_native, first_native * EDGES_PER_NODE)?;
         Ok(Self {
             nodes: Front::new(out, &head)?,
-            edges: spool()?,
+            edges: EdgeSpool::new(out.directory())?,
             numbering: Numbering {
-                strings: Strings::new(spool()?)?,
+                strings: Strings::new(Spool::new(out.directory())?)?,
                 written: Written::default(),
                 natives: FxHashMap::default(),
                 native_nodes: Vec::new(),
@@ -305,10 +307,10 @@ impl<'a> Writer<'a> {
         let mut text = Text::default();
         batch.format(is_first, &mut text);
         self.nodes.write_all(&text.nodes)?;
-        self.edges.write_all(&text.edges)
+        self.edges.push(&text.edges)
     }
 
-    fn finish(mut self, out: &mut Out<'_>) -> io::Result<Written> {
+    fn finish(mut self, out: &mut Out<'_>, threads: usize) -> io::Result<Written> {
         let mut natives = Batch::default();
         for (number, (address, bytes)) in self.numbering.native_nodes.iter().enumerate() {
             // Even ids are no objects'; those of the roots come first.
@@ -330,7 +332,7 @@ impl<'a> Writer<'a> {
             out.write_all(text)
         };
         put(out, b"],\n\"edges\":[")?;
-        let edges = self.edges.copy_to(out)?;
+        let edges = self.edges.write_to(out, threads)?;
         put(
             out,
             b"],\n\"trace_function_infos\":[],\n\"trace_tree\":[],\n\"samples\":[],\n\"locations\":[],\n\"strings\":[",

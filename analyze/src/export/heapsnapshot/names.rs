@@ -7,6 +7,11 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::strings::{Fingerprint, fingerprint};
 
+/// Numbers below this are small: the words of most arrays are called by these.
+const SMALL: u64 = 1 << 12;
+/// No name has this number.
+const NONE: u32 = u32::MAX;
+
 /// The names of a batch, numbered in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -16,7 +21,9 @@ pub(super) struct Names {
     ends: Vec<usize>,
     /// The numbers of names, by what they say.
     places: HashTable<u32>,
-    /// The numbers of names that are numbers.
+    /// The numbers of names that are small numbers, by these; [`NONE`] for those that have not come.
+    small_numbers: Vec<u32>,
+    /// The numbers of names that are other numbers.
     numbers: FxHashMap<u64, u32>,
     /// Of each name, once they are sealed.
     fingerprints: Vec<Fingerprint>,
@@ -28,6 +35,7 @@ impl Names {
         self.text.clear();
         self.ends.clear();
         self.places.clear();
+        self.small_numbers.clear();
         self.numbers.clear();
         self.fingerprints.clear();
     }
@@ -53,11 +61,30 @@ impl Names {
 
     /// The number of a name that is a number.
     pub(super) fn number_of_number(&mut self, number: u64) -> u32 {
-        if let Some(place) = self.numbers.get(&number) {
+        let small = (number < SMALL).then_some(number as usize);
+        let known = match small {
+            Some(small) => self.small_numbers.get(small),
+            None => self.numbers.get(&number),
+        };
+        if let Some(place) = known
+            && *place != NONE
+        {
             return *place;
         }
         let place = self.number_of(itoa::Buffer::new().format(number));
-        self.numbers.insert(number, place);
+        match small {
+            Some(small) => {
+                if small >= self.small_numbers.len() {
+                    self.small_numbers.resize(small + 1, NONE);
+                }
+                if let Some(slot) = self.small_numbers.get_mut(small) {
+                    *slot = place;
+                }
+            }
+            None => {
+                self.numbers.insert(number, place);
+            }
+        }
         place
     }
 
@@ -103,7 +130,13 @@ mod tests {
             assert_eq!(names.number_of_number(17), 1001);
             assert_eq!(names.number_of_number(18), 1002);
             assert_eq!(names.number_of("18"), 1002);
-            expected.extend(["".to_owned(), "17".to_owned(), "18".to_owned()]);
+            assert_eq!(names.number_of_number(3), 1003);
+            assert_eq!(names.number_of_number(SMALL), 1004);
+            assert_eq!(names.number_of(&SMALL.to_string()), 1004);
+            assert_eq!(names.number_of_number(SMALL), 1004);
+            let numbers = [17, 18, 3, SMALL].map(|number| number.to_string());
+            expected.push(String::new());
+            expected.extend(numbers);
             names.seal();
             let all: Vec<_> = names.all().collect();
             assert_eq!(all.len(), expected.len());

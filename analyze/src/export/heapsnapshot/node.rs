@@ -1,12 +1,19 @@
 //! What a node of a snapshot says of its object: type and name, by the rules of V8's own snapshots
 //! (`V8HeapExplorer::AddEntry`), because readers sort nodes into classes by them.
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
 
 use crate::heap::{Classifier, Sample, camel_case};
-use crate::v8::{Address, Kind, MapInfo, Objects, Representation, SymbolKind};
+use crate::layout::Field;
+use crate::v8::{
+    Address, Kind, MapInfo, Objects, OneByteText, Representation, StringValue, SymbolKind,
+};
+
+/// The names of so many functions are remembered…
+const FUNCTIONS: usize = 1 << 14;
+/// …if they are not longer than this, in bytes.
+const FUNCTION_NAME: usize = 256;
 
 /// The types of nodes, in V8's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,19 +77,18 @@ impl NodeType {
 }
 
 /// The name of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NodeName {
-    /// Shared by all objects of the kind.
-    Shared(Arc<str>),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NodeName<'n> {
+    /// That of all objects of the map.
+    Shared(&'n str),
     /// The object's own.
-    Own(String),
+    Own(&'n str),
 }
 
-impl NodeName {
-    pub(super) fn as_str(&self) -> &str {
+impl<'n> NodeName<'n> {
+    pub(super) const fn as_str(self) -> &'n str {
         match self {
-            Self::Shared(name) => name,
-            Self::Own(name) => name,
+            Self::Shared(name) | Self::Own(name) => name,
         }
     }
 }
@@ -90,9 +96,10 @@ impl NodeName {
 /// What the objects of a map have in common.
 #[derive(Debug, Clone)]
 enum OfMap {
-    All(NodeType, Arc<str>),
+    All(NodeType, SmolStr),
     Closure,
     RegExp,
+    OneByteString(OneByteText),
     String,
     SharedFunctionInfo,
     Script,
@@ -108,8 +115,12 @@ pub(super) struct Namer<'a> {
     /// Most UTF-16 code units of a string's content.
     max_string: usize,
     of_maps: FxHashMap<Address, OfMap>,
-    symbol: Arc<str>,
-    private_symbol: Arc<str>,
+    /// What functions are called, by what all their closures have in common.
+    of_functions: FxHashMap<Address, SmolStr>,
+    /// The last name that was an object's own.
+    own: String,
+    /// Characters on their way there.
+    characters: Vec<u8>,
 }
 
 impl<'a> Namer<'a> {
@@ -119,71 +130,88 @@ impl<'a> Namer<'a> {
             classifier: Classifier::new(objects),
             max_string,
             of_maps: FxHashMap::default(),
-            symbol: Arc::from("symbol"),
-            private_symbol: Arc::from("private symbol"),
+            of_functions: FxHashMap::default(),
+            own: String::new(),
+            characters: Vec::new(),
         }
     }
 
     /// The type and the name of the node for an object.
-    pub(super) fn describe(&mut self, object: Address, map: &MapInfo) -> (NodeType, NodeName) {
+    pub(super) fn describe(&mut self, object: Address, map: &MapInfo) -> (NodeType, NodeName<'_>) {
         if !self.of_maps.contains_key(&map.address) {
             let of_map = self.of_map(object, map);
             self.of_maps.insert(map.address, of_map);
         }
-        let objects = self.objects;
-        let own = |name: Option<String>| NodeName::Own(name.unwrap_or_default());
-        match self.of_maps.get(&map.address) {
-            Some(OfMap::All(node_type, name)) => (*node_type, NodeName::Shared(Arc::clone(name))),
-            Some(OfMap::Closure) => (NodeType::Closure, own(self.function_name(object))),
-            Some(OfMap::RegExp) => {
-                let pattern = objects.read_regexp(object, self.max_string).ok();
-                (
-                    NodeType::RegExp,
-                    own(pattern.map(|regexp| regexp.source.to_text())),
-                )
+        let (objects, max) = (self.objects, self.max_string);
+        let own = &mut self.own;
+        own.clear();
+        let node_type = match self.of_maps.get(&map.address) {
+            Some(OfMap::All(node_type, name)) => return (*node_type, NodeName::Shared(name)),
+            Some(OfMap::Map) => {
+                return (map_type(objects, object), NodeName::Shared("system / Map"));
             }
-            Some(OfMap::String) => (NodeType::String, own(self.text(object))),
+            Some(OfMap::OneByteString(place))
+                if objects.push_one_byte_text(object, *place, max, &mut self.characters, own) =>
+            {
+                NodeType::String
+            }
+            Some(OfMap::OneByteString(_) | OfMap::String) => {
+                own.push_str(&text_of(objects.read_string(object, max).ok()));
+                NodeType::String
+            }
+            Some(OfMap::Closure) => {
+                push_function_name(objects, object, &mut self.of_functions, own);
+                NodeType::Closure
+            }
+            Some(OfMap::RegExp) => {
+                let pattern = objects.read_regexp(object, max).ok();
+                own.push_str(&text_of(pattern.map(|regexp| regexp.source)));
+                NodeType::RegExp
+            }
             Some(OfMap::SharedFunctionInfo) => {
-                let name = objects.function_name(object).ok().flatten();
-                (NodeType::Code, own(name.map(|name| name.to_text())))
+                own.push_str(&text_of(objects.function_name(object).ok().flatten()));
+                NodeType::Code
             }
             Some(OfMap::Script) => {
-                let name = objects.script_name(object).ok().flatten();
-                (NodeType::Code, own(name.map(|name| name.to_text())))
+                own.push_str(&text_of(objects.script_name(object).ok().flatten()));
+                NodeType::Code
             }
-            Some(OfMap::Map) => self.map_node(object),
-            Some(OfMap::Prototype) | None => (
-                NodeType::Object,
-                own(Some(self.prototype_name(object, map))),
-            ),
+            Some(OfMap::Prototype) | None => {
+                own.push_str(&prototype_name(objects, object, map));
+                NodeType::Object
+            }
             Some(OfMap::Symbol) => {
-                let is_private = objects
-                    .read_symbol(object)
-                    .is_ok_and(|symbol| is_private(symbol.kind));
-                let (node_type, name) = if is_private {
-                    (NodeType::Hidden, &self.private_symbol)
+                let symbol = objects.read_symbol(object);
+                if symbol.is_ok_and(|symbol| is_private(symbol.kind)) {
+                    own.push_str("private symbol");
+                    NodeType::Hidden
                 } else {
-                    (NodeType::Symbol, &self.symbol)
-                };
-                (node_type, NodeName::Shared(Arc::clone(name)))
+                    own.push_str("symbol");
+                    NodeType::Symbol
+                }
             }
-        }
+        };
+        (node_type, NodeName::Own(&self.own))
     }
 
     /// What the objects of a map have in common, of which `object` is one.
     fn of_map(&self, object: Address, map: &MapInfo) -> OfMap {
         let objects = self.objects;
-        let all = |node_type, name: &str| OfMap::All(node_type, Arc::from(name));
+        let all = |node_type, name: &str| OfMap::All(node_type, SmolStr::from(name));
         match objects.representation(map.instance_type) {
             Some(Representation::Cons) => {
                 return all(NodeType::ConsString, "(concatenated string)");
             }
             Some(Representation::Sliced) => return all(NodeType::SlicedString, "(sliced string)"),
-            Some(_) => return OfMap::String,
+            Some(_) => {
+                let text = objects.one_byte_text(map.instance_type);
+                return text.map_or(OfMap::String, OfMap::OneByteString);
+            }
             None => {}
         }
         if objects.is_receiver_type(map.instance_type) {
             return match objects.kind(map.instance_type) {
+                // All that is called a function has the type of one, so that its name depends on nothing but what it shares.
                 Kind::Function => OfMap::Closure,
                 Kind::BoundFunction => all(NodeType::Closure, "native_bind"),
                 Kind::RegExp => OfMap::RegExp,
@@ -232,37 +260,50 @@ impl<'a> Namer<'a> {
             }
         }
     }
+}
 
-    /// The shapes of the program's objects stand apart from V8's own maps.
-    fn map_node(&self, map: Address) -> (NodeType, NodeName) {
-        let page = self.objects.pages().page_of(map.0);
-        let is_v8s = page.is_some_and(|page| page.space == v8mini_format::model::Space::ReadOnly);
-        let node_type = if is_v8s {
-            NodeType::Hidden
-        } else {
-            NodeType::ObjectShape
-        };
-        (node_type, NodeName::Shared(Arc::from("system / Map")))
+fn text_of(string: Option<StringValue>) -> String {
+    string.map_or_else(String::new, |string| string.to_text())
+}
+
+/// The shapes of the program's objects stand apart from V8's own maps.
+fn map_type(objects: &Objects, map: Address) -> NodeType {
+    let page = objects.pages().page_of(map.0);
+    if page.is_some_and(|page| page.space == v8mini_format::model::Space::ReadOnly) {
+        NodeType::Hidden
+    } else {
+        NodeType::ObjectShape
     }
+}
 
-    /// V8 asks a prototype for its own tag, and then the prototypes above it: so `B.prototype` of a class that extends `A` is
-    /// named `A`, and one that extends nothing `Object`.
-    fn prototype_name(&self, object: Address, map: &MapInfo) -> String {
-        self.objects
-            .own_tag(object)
-            .or_else(|| self.objects.class_name(map))
-            .unwrap_or_else(|| "Object".to_owned())
+/// V8 asks a prototype for its own tag, and then the prototypes above it: so `B.prototype` of a class that extends `A` is
+/// named `A`, and one that extends nothing `Object`.
+fn prototype_name(objects: &Objects, object: Address, map: &MapInfo) -> String {
+    let tag = objects.own_tag(object);
+    tag.or_else(|| objects.class_name(map))
+        .unwrap_or_else(|| "Object".to_owned())
+}
+
+/// Appends the name of a closure, which follows from what it shares with others: that is looked at once.
+fn push_function_name(
+    objects: &Objects,
+    function: Address,
+    known: &mut FxHashMap<Address, SmolStr>,
+    to: &mut String,
+) {
+    let shared = objects.tagged_field(function, Field::JSFunctionShared);
+    let shared = shared.map_or(Address::default(), |word| Address(word.0));
+    if let Some(name) = known.get(&shared) {
+        return to.push_str(name);
     }
-
-    fn function_name(&self, function: Address) -> Option<String> {
-        let shared = self.objects.shared_function_info(function).ok()?;
-        let name = self.objects.function_debug_name(shared).ok().flatten()?;
-        Some(name.to_text())
-    }
-
-    fn text(&self, string: Address) -> Option<String> {
-        let value = self.objects.read_string(string, self.max_string).ok()?;
-        Some(value.to_text())
+    let name = || {
+        let shared = objects.shared_function_info(function).ok()?;
+        objects.function_debug_name(shared).ok().flatten()
+    };
+    let name = text_of(name());
+    to.push_str(&name);
+    if known.len() < FUNCTIONS && name.len() <= FUNCTION_NAME {
+        known.insert(shared, name.into());
     }
 }
 

@@ -4,6 +4,7 @@ use crate::graph::{BitSet, Children, DominatorTree, Ephemeron, Ids, Nodes, Refer
 use crate::v8::{Address, Objects};
 
 use super::ids::ObjectIds;
+use super::places::Places;
 use super::{Alive, Options, Source};
 
 /// Stands for the place of what has none in the file.
@@ -22,6 +23,7 @@ pub(super) struct Plan<'a> {
     kept: Vec<u64>,
     /// Nodes before each word of `kept`.
     ranks: Vec<usize>,
+    places: Places,
     /// What is left out, by the object that dominates it: bytes in addition to its own. Empty if nothing is left out.
     folded: Vec<u64>,
     /// Bytes of what is left out and no single object dominates.
@@ -59,6 +61,7 @@ impl<'a> Plan<'a> {
             first,
             kept: vec![0; count.div_ceil(64)],
             ranks: Vec::with_capacity(count.div_ceil(64)),
+            places: Places::default(),
             folded: Vec::new(),
             shared: 0,
             children: None,
@@ -92,6 +95,9 @@ impl<'a> Plan<'a> {
             plan.ranks.push(rank);
             rank += word.count_ones() as usize;
         }
+        let addresses = (0..).zip(nodes.addresses_from(0));
+        let kept = addresses.filter(|(id, _)| plan.is_kept(*id));
+        plan.places = Places::new(first, kept.map(|(_, address)| address));
         plan
     }
 
@@ -99,6 +105,11 @@ impl<'a> Plan<'a> {
         if let Some(word) = self.kept.get_mut(id / 64) {
             *word |= 1 << (id % 64);
         }
+    }
+
+    fn is_kept(&self, id: usize) -> bool {
+        let word = self.kept.get(id / 64);
+        word.is_some_and(|word| word & 1 << (id % 64) != 0)
     }
 
     /// Adds the size of an object that is left out to that of the next object above it in the dominator tree that is not.
@@ -155,7 +166,7 @@ impl<'a> Plan<'a> {
 
     /// The place in the file of the node of the object at an address.
     pub(super) fn place(&self, object: Address) -> Option<u64> {
-        self.place_of(self.nodes.id(object)?)
+        self.places.get(object)
     }
 
     /// The id of an object's node: see [`ObjectIds`]. Where there are more pages than ids can name, one that leads nowhere.

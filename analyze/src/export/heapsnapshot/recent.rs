@@ -1,12 +1,15 @@
 //! What one thread remembers of the objects that it met, so that it need not ask again what all threads share.
 
 use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
 
 use super::plan::NO_PLACE;
 use crate::v8::{Address, MapInfo, Objects, Tagged};
 
-/// So many maps are remembered.
+/// So many maps are remembered…
 const MAPS: usize = 1 << 14;
+/// …and the names of so many edges of their objects.
+const EDGES_OF_MAP: usize = 32;
 /// So many places are remembered: as many as the caches of one core hold.
 const PLACES: usize = 1 << 12;
 
@@ -70,9 +73,103 @@ impl RecentPlaces {
     }
 }
 
+/// The numbers of the names that the last object of each map has needed. The next one has mostly the same, in the same order, and to compare a
+/// name with another is quicker than to look it up.
+#[derive(Debug, Default)]
+pub(super) struct RecentNames {
+    of_maps: FxHashMap<Address, NamesOfMap>,
+    batch: u64,
+}
+
+/// The numbers of names for the objects of a map.
+#[derive(Debug, Default)]
+pub(super) struct NamesOfMap {
+    /// In which batch the names have these numbers.
+    batch: u64,
+    node: Option<u32>,
+    edges: Vec<(SmolStr, u32)>,
+}
+
+impl RecentNames {
+    /// Begins another batch, in which names have other numbers.
+    pub(super) fn begin_batch(&mut self) {
+        self.batch += 1;
+    }
+
+    /// What is remembered for the objects of a map.
+    pub(super) fn of_map(&mut self, map: Address) -> &mut NamesOfMap {
+        if self.of_maps.len() >= MAPS && !self.of_maps.contains_key(&map) {
+            self.of_maps.clear();
+        }
+        let names = self.of_maps.entry(map).or_default();
+        if names.batch != self.batch {
+            names.batch = self.batch;
+            names.node = None;
+            names.edges.clear();
+        }
+        names
+    }
+}
+
+impl NamesOfMap {
+    /// The number of the name that the nodes of all objects of the map have, which `find` finds out.
+    pub(super) fn of_node(&mut self, find: impl FnOnce() -> u32) -> u32 {
+        *self.node.get_or_insert_with(find)
+    }
+
+    /// The number of the name of an edge, which is `at` in the order of those edges of an object that have names; `find` finds it out.
+    pub(super) fn of_edge(&mut self, at: usize, name: &SmolStr, find: impl FnOnce() -> u32) -> u32 {
+        match self.edges.get_mut(at) {
+            Some((known, number)) if known == name => *number,
+            Some(other) => {
+                *other = (name.clone(), find());
+                other.1
+            }
+            None => {
+                let number = find();
+                if at == self.edges.len() && at < EDGES_OF_MAP {
+                    self.edges.push((name.clone(), number));
+                }
+                number
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_asked_for_once_in_a_batch() {
+        let mut recent = RecentNames::default();
+        for batch in 1..4 {
+            recent.begin_batch();
+            for map in [Address(8), Address(16)] {
+                let first = batch * 1000 + map.0 as u32;
+                let number = |name: usize| move || first + name as u32;
+                let asked = || -> u32 { panic!("asked for again") };
+                let names: Vec<SmolStr> = (0..EDGES_OF_MAP)
+                    .map(|name| name.to_string().into())
+                    .collect();
+                let of_map = recent.of_map(map);
+                assert_eq!(of_map.of_node(number(0)), first);
+                assert_eq!(of_map.of_node(asked), first);
+                for (at, name) in names.iter().enumerate() {
+                    assert_eq!(of_map.of_edge(at, name, number(at)), first + at as u32);
+                }
+                for (at, name) in names.iter().enumerate() {
+                    assert_eq!(of_map.of_edge(at, name, asked), first + at as u32);
+                }
+                // Another name in the place of a known one, and one more than are remembered.
+                assert_eq!(of_map.of_edge(0, &names[1], number(1)), first + 1);
+                assert_eq!(of_map.of_edge(0, &names[1], asked), first + 1);
+                let many = EDGES_OF_MAP;
+                assert_eq!(of_map.of_edge(many, &names[0], number(2)), first + 2);
+                assert_eq!(of_map.of_edge(many, &names[0], number(3)), first + 3);
+            }
+        }
+    }
 
     #[test]
     fn places_are_asked_for_once_and_never_mixed_up() {

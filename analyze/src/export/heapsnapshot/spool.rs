@@ -9,7 +9,7 @@ pub enum Out<'a> {
     /// An empty file, which lies in this directory: temporary files lie beside it, and the system copies them without a detour.
     File(&'a File, &'a Path),
     /// Anything else: temporary files are where the system has them.
-    Stream(&'a mut dyn Write),
+    Stream(&'a mut (dyn Write + Send)),
 }
 
 impl Out<'_> {
@@ -54,15 +54,20 @@ impl Spool {
         Ok(Self(BufWriter::with_capacity(1 << 20, file)))
     }
 
+    /// The file with all that was written.
+    ///
+    /// # Errors
+    /// As writing.
+    pub(super) fn into_file(self) -> io::Result<File> {
+        self.0.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+
     /// Copies all that was written to `out`, and says how many bytes that were.
     ///
     /// # Errors
     /// As reading and writing.
     pub(super) fn copy_to(self, out: &mut Out<'_>) -> io::Result<u64> {
-        let mut file = self
-            .0
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
+        let mut file = self.into_file()?;
         file.seek(SeekFrom::Start(0))?;
         match out {
             Out::File(to, _) => io::copy(&mut file, to),

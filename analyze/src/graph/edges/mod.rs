@@ -4,18 +4,21 @@
 //! (`V8HeapExplorer::ExtractReferences`, `IndexedReferencesExtractor`). So does this: the words come from [`References`],
 //! the names from the object's shape, its scope, or the constants of the binary. No reference is lost for want of a name.
 
+mod members;
 mod receiver;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
+use self::members::Members;
 use super::edge::{Edge, EdgeKind, EdgeName, Target};
 use super::references::parts;
 use super::word_names::{WordName, WordNames};
 use super::{Reference, References, Strength, for_each_reference, is_weak_in_code};
-use crate::layout::{Field, SlotKind};
+use crate::layout::{Field, SlotKind, Slots};
 use crate::v8::{Address, Kind, MapField, MapInfo, ObjectError, Objects, Tagged};
 
 /// So many property keys are remembered.
@@ -71,6 +74,8 @@ pub struct EdgeReader<'a> {
     keys: FxHashMap<Address, SmolStr>,
     /// What is known of the objects of each map.
     shapes: FxHashMap<Address, Arc<Shape>>,
+    /// Stores without elements, of tagged words and of doubles: nearly all objects without elements share one.
+    empty_stores: [Option<Address>; 2],
     buffer: Vec<u8>,
     names: WordNames,
     /// Room for the edges of the next object.
@@ -84,13 +89,15 @@ struct Shape {
     is_proxy: bool,
     is_function: bool,
     kind: Kind,
+    /// Whether functions of this map may or may not be bound.
+    is_kind_own: bool,
     is_code: bool,
     /// Whether the object is a context, if that is the same for all of the map.
     is_context: Option<bool>,
     /// Of an array whose words have numbers, where the first of them is.
     array_data: Option<u64>,
     /// What fields of V8's own are called.
-    members: Vec<(u64, SmolStr)>,
+    members: Members,
     /// The places of named properties, if they are no dictionary's.
     fields: Option<Vec<(SmolStr, MapField)>>,
 }
@@ -103,6 +110,7 @@ impl<'a> EdgeReader<'a> {
             references,
             keys: FxHashMap::default(),
             shapes: FxHashMap::default(),
+            empty_stores: [None; 2],
             buffer: Vec::new(),
             names: WordNames::default(),
             room: Vec::new(),
@@ -123,7 +131,7 @@ impl<'a> EdgeReader<'a> {
         });
         let slots = self.references.slots(instance_type);
         let layout = objects.layout();
-        let mut members: Vec<(u64, SmolStr)> = Vec::new();
+        let mut members = Members::default();
         if is_receiver {
             let known = [
                 (Field::JSReceiverProperties, "properties"),
@@ -131,16 +139,14 @@ impl<'a> EdgeReader<'a> {
             ];
             let is_proxy = objects.is_type(instance_type, "JS_PROXY_TYPE");
             for (field, name) in known.into_iter().take(if is_proxy { 1 } else { 2 }) {
-                members.extend(
-                    layout
-                        .place(field)
-                        .ok()
-                        .map(|place| (place.offset, name.into())),
-                );
+                if let Ok(place) = layout.place(field) {
+                    members.add(place.offset, name);
+                }
             }
         }
-        let of_type = layout.types.fields_of(instance_type);
-        members.extend(of_type.map(|(offset, name)| (offset, name.into())));
+        for (offset, name) in layout.types.fields_of(instance_type) {
+            members.add(offset, name);
+        }
         let has_context_types = layout.types.number("FUNCTION_CONTEXT_TYPE").is_some();
         let is_array = !is_receiver && is_array(&objects.type_name(instance_type));
         let shape = Arc::new(Shape {
@@ -153,6 +159,7 @@ impl<'a> EdgeReader<'a> {
             is_proxy: objects.is_type(instance_type, "JS_PROXY_TYPE"),
             is_function: objects.is_function_type(instance_type),
             kind: objects.kind_of(object, map),
+            is_kind_own: layout.place(Field::FunctionBindings).is_ok(),
             is_code: !slots.is_none()
                 && slots
                     .runs(objects.size_of(object, map).unwrap_or(0))
@@ -203,9 +210,18 @@ impl<'a> EdgeReader<'a> {
         let mut names = std::mem::take(&mut self.names);
         names.clear();
         let room = std::mem::take(&mut self.room);
+        let slots = self.references.slots(map.instance_type);
+        let size = match slots.is_none() {
+            true => 0,
+            false => objects.size_of(object, map).unwrap_or(0),
+        };
+        let mut body = std::mem::take(&mut self.buffer);
+        read_part(objects, object, parts(size).next(), &mut body);
         let mut collector = Collector {
             objects,
             reader: self,
+            shape: &shape,
+            body,
             object,
             limit,
             wanted,
@@ -227,12 +243,12 @@ impl<'a> EdgeReader<'a> {
         } else {
             collector.array_data = shape.array_data;
         }
-        for (offset, name) in &shape.members {
-            collector.name(*offset, EdgeKind::Internal, name.clone());
-        }
-        collector.words(map, shape.is_code);
-        let Collector { names, edges, .. } = collector;
+        collector.words(map, slots, size);
+        let Collector {
+            names, edges, body, ..
+        } = collector;
         self.names = names;
+        self.buffer = body;
         edges
     }
 }
@@ -240,6 +256,9 @@ impl<'a> EdgeReader<'a> {
 struct Collector<'r, 'a> {
     objects: &'a Objects,
     reader: &'r mut EdgeReader<'a>,
+    shape: &'r Shape,
+    /// The first part of the object, empty if it has no references or cannot be read. Later the other parts, one after the other.
+    body: Vec<u8>,
     object: Address,
     limit: usize,
     /// Only edges to these are collected, if it says so.
@@ -326,45 +345,33 @@ impl<'a> Collector<'_, 'a> {
     }
 
     /// The words of the object, under the names found so far.
-    fn words(&mut self, map: &MapInfo, is_code: bool) {
-        let objects = self.objects;
+    fn words(&mut self, map: &MapInfo, slots: &Slots, size: u64) {
         self.add(Edge {
             kind: EdgeKind::Internal,
-            name: "map".into(),
+            name: EdgeName::Name(SmolStr::new_static("map")),
             target: Target::Object(map.address),
             strength: Strength::Strong,
             offset: Some(0),
         });
-        let references: &'a References = self.reader.references;
-        let slots = references.slots(map.instance_type);
-        if slots.is_none() {
-            return;
-        }
-        let Some(size) = objects.size_of(self.object, map) else {
-            return;
-        };
-        let mut buffer = std::mem::take(&mut self.reader.buffer);
+        let mut body = std::mem::take(&mut self.body);
         for part in parts(size) {
             if self.is_full() {
                 break;
             }
-            let Ok(bytes) = usize::try_from(part.end - part.start) else {
-                break;
-            };
-            buffer.resize(bytes, 0);
-            let at = self.object.0.wrapping_add(part.start);
-            if objects.memory().read_at(at, &mut buffer).is_err() {
+            let start = part.start;
+            if start > 0 {
+                read_part(self.objects, self.object, Some(part), &mut body);
+            }
+            if body.is_empty() {
                 break;
             }
-            for_each_reference(slots, size, part.start, &buffer, |reference| {
-                self.word(reference, is_code);
-            });
+            for_each_reference(slots, size, start, &body, |reference| self.word(reference));
         }
-        self.reader.buffer = buffer;
+        self.body = body;
     }
 
-    fn word(&mut self, reference: Reference, is_code: bool) {
-        let in_code = is_code && !reference.offset.is_multiple_of(8);
+    fn word(&mut self, reference: Reference) {
+        let in_code = self.shape.is_code && !reference.offset.is_multiple_of(8);
         let mut weak = reference.strength == Strength::Weak;
         // A raw word may look like a reference; an object tells itself by its map.
         if self.is_checked || in_code {
@@ -376,7 +383,10 @@ impl<'a> Collector<'_, 'a> {
         let (kind, name) = match self.names.take(reference.offset) {
             WordName::Done => return,
             WordName::Name(kind, name) => Some((kind, name)),
-            WordName::Unknown => None,
+            WordName::Unknown => {
+                let member = self.shape.members.at(reference.offset);
+                member.map(|name| (EdgeKind::Internal, EdgeName::Name(name.clone())))
+            }
         }
         .or_else(|| {
             let index = reference.offset.checked_sub(self.array_data?)? / 8;
@@ -394,6 +404,17 @@ impl<'a> Collector<'_, 'a> {
             },
             offset: Some(reference.offset),
         });
+    }
+}
+
+/// Reads a part of an object; what is read is empty if there is no such part, or if it cannot be read.
+fn read_part(objects: &Objects, object: Address, part: Option<Range<u64>>, to: &mut Vec<u8>) {
+    let Range { start, end } = part.unwrap_or_default();
+    // Parts are short.
+    to.resize(usize::try_from(end - start).unwrap_or(0), 0);
+    let at = object.0.wrapping_add(start);
+    if objects.memory().read_at(at, to).is_err() {
+        to.clear();
     }
 }
 

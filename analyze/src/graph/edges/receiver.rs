@@ -6,7 +6,9 @@ use super::{Collector, Shape};
 use crate::graph::Strength;
 use crate::graph::edge::{Edge, EdgeKind, Target};
 use crate::layout::Field;
-use crate::v8::{FieldPlace, Kind, MapField, MapInfo, PropertyValue, Storage, Tagged};
+use crate::v8::{
+    Address, ElementsKind, FieldPlace, Kind, MapField, MapInfo, PropertyValue, Storage, Tagged,
+};
 
 /// Of a key of a `Map`, so many characters are shown.
 const KEY_UNITS: usize = 60;
@@ -21,13 +23,16 @@ impl Collector<'_, '_> {
             }
             self.elements(map);
         }
-        self.link(EdgeKind::Property, "__proto__", map.prototype);
+        let name = SmolStr::new_static("__proto__");
+        self.link(EdgeKind::Property, name, map.prototype);
         if shape.is_function {
             self.function(map);
         }
         // Of functions, some are bound, and have the maps of those that are not.
         let kind = match shape.kind {
-            Kind::Function | Kind::BoundFunction => self.objects.kind_of(self.object, map),
+            Kind::Function | Kind::BoundFunction if shape.is_kind_own => {
+                self.objects.kind_of(self.object, map)
+            }
             kind => kind,
         };
         match kind {
@@ -89,7 +94,14 @@ impl Collector<'_, '_> {
     }
 
     fn word_at(&self, offset: u64) -> Option<Tagged> {
-        self.objects.tagged(self.object, offset).ok()
+        let of_body = || {
+            let start = usize::try_from(offset).ok()?;
+            self.body.get(start..)?.first_chunk().copied()
+        };
+        match of_body() {
+            Some(word) => Some(Tagged(u64::from_le_bytes(word))),
+            None => self.objects.tagged(self.object, offset).ok(),
+        }
     }
 
     fn accessor(&mut self, name: &SmolStr, getter: Tagged, setter: Tagged) {
@@ -134,11 +146,38 @@ impl Collector<'_, '_> {
         !self.objects.is_undefined(word) && !self.objects.is_null(word)
     }
 
+    /// The store of an object's elements, and its place in [`EdgeReader::empty_stores`]; `None` if it is none that another kind of
+    /// object might share.
+    fn plain_store(&self, map: &MapInfo) -> Option<(Address, usize)> {
+        let layout = self.objects.layout();
+        let of_doubles = match map.elements(layout) {
+            ElementsKind::Smi | ElementsKind::Object => 0,
+            ElementsKind::Double => 1,
+            _ => return None,
+        };
+        let place = layout.place(Field::JSObjectElements).ok()?;
+        let store = self.word_at(place.offset)?.strong()?;
+        Some((store, of_doubles))
+    }
+
     fn elements(&mut self, map: &MapInfo) {
+        let plain = self.plain_store(map);
+        if let Some((store, of_doubles)) = plain
+            && self.reader.empty_stores.get(of_doubles) == Some(&Some(store))
+        {
+            return;
+        }
         let room = self.limit.saturating_sub(self.edges.list.len());
         match self.objects.elements(self.object, map, u64::MAX, room) {
             Ok(elements) => {
                 self.edges.truncated |= elements.truncated;
+                if let Some((store, of_doubles)) = plain
+                    && elements.missing.is_none()
+                    && self.objects.field(store, Field::FixedArrayLength) == Ok(0)
+                    && let Some(known) = self.reader.empty_stores.get_mut(of_doubles)
+                {
+                    *known = Some(store);
+                }
                 if let Some(error) = elements.missing {
                     self.miss(error);
                 }
