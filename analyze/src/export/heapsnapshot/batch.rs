@@ -4,13 +4,13 @@
 use std::io;
 
 use super::edges::{Edge, PackedEdges};
-use super::json::{Line, NUMBERS_PER_NODE, edge_kind_number};
-use super::names::Names;
+use super::json::{Lines, NUMBERS_PER_NODE, edge_kind_number};
+use super::names::{Name, Names};
 use super::node::{Namer, NodeName, NodeType};
 use super::plan::Plan;
 use super::recent::{OwnMaps, RecentNames, RecentPlaces};
 use super::release::outside_bytes;
-use super::strings::Fingerprint;
+use super::strings::Strings;
 use crate::graph::{EdgeKind, EdgeName, EdgeReader, Ephemeron, Strength, Target};
 use crate::v8::Address;
 
@@ -168,7 +168,7 @@ impl Batch {
         };
         let before = self.links.len();
         let mut named = 0;
-        let edges = reader.edges_unchecked(address, &map);
+        let edges = reader.edges_of_size(address, &map, plan.nodes.size(id));
         for edge in &edges.list {
             let to = match edge.target {
                 // The values of weak collections have edges from their keys, too: see below.
@@ -327,16 +327,16 @@ impl Batch {
         }
     }
 
-    /// Gives the names of the sealed batch their numbers in the table of strings, which `number` tells.
+    /// Gives the names of the sealed batch their numbers in the table of strings.
     ///
     /// # Errors
-    /// As `number`.
-    pub(super) fn number_names(
-        &mut self,
-        mut number: impl FnMut(&str, Fingerprint) -> io::Result<u32>,
-    ) -> io::Result<()> {
-        for (name, print) in self.names.all() {
-            self.numbers.push(number(name, print)?);
+    /// As those of [`Strings`].
+    pub(super) fn number_names(&mut self, strings: &mut Strings) -> io::Result<()> {
+        for name in self.names.all() {
+            self.numbers.push(match name {
+                Name::Text(text, print) => strings.index_of(text, print)?,
+                Name::Number(number) => strings.index_of_number(number)?,
+            });
         }
         Ok(())
     }
@@ -357,10 +357,10 @@ impl Batch {
                 .copied()
                 .map_or(0, u64::from)
         };
-        let mut line = Line::default();
         let Text { nodes, edges } = text;
         nodes.clear();
         nodes.reserve(self.nodes.len() * 44);
+        let mut lines = Lines::new(nodes, is_first);
         for node in &self.nodes {
             let numbers: [u64; NUMBERS_PER_NODE as usize] = [
                 node.node_type as u64,
@@ -372,7 +372,7 @@ impl Batch {
                 0,
                 node.address,
             ];
-            line.push(nodes, is_first && nodes.is_empty(), &numbers);
+            lines.push(&numbers);
         }
         edges.clear(self.links.len());
         for link in &self.links {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::Pool;
-use super::json::{Line, NUMBERS_PER_NODE};
+use super::json::{Lines, NUMBERS_PER_NODE};
 use super::pipeline::{self, Steps};
 use super::spool::{Out, Spool};
 
@@ -50,12 +50,11 @@ impl PackedEdges {
 
     /// Appends their text to `text`; `is_first` if no edges stand in front of them.
     fn format(&self, is_first: bool, text: &mut Vec<u8>) {
-        let mut line = Line::default();
+        let mut lines = Lines::new(text, is_first);
         let mut rest = self.0.as_slice();
         while let Some(edge) = pop(&mut rest) {
             let to = edge.to.wrapping_mul(NUMBERS_PER_NODE);
-            let numbers = [u64::from(edge.kind), edge.name, to];
-            line.push(text, is_first && text.is_empty(), &numbers);
+            lines.push(&[u64::from(edge.kind), edge.name, to]);
         }
     }
 }

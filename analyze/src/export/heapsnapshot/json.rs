@@ -80,60 +80,107 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// Room for a line: a number has 20 digits at most and one character in front, and no more are in a line than a node has.
-/// A power of two, so that no place needs to be compared with it.
+/// Room for text on its way. A power of two, so that no place needs to be compared with it.
+const ROOM: usize = 4096;
+/// A line at most: a number has 20 digits at most and one character in front, and no more are in a line than a node has.
 const LINE: usize = 256;
-const _: () = assert!(LINE.is_power_of_two() && LINE > NUMBERS_PER_NODE as usize * 21);
+const _: () = assert!(ROOM.is_power_of_two() && LINE > NUMBERS_PER_NODE as usize * 21);
 
-/// Writes numbers with commas between. Half of the time of an export went there, so it is not left to formatting as such: a line is
-/// written from its end, where it need not be known how many digits a number has, and appended as a whole.
-pub(super) struct Line([u8; LINE]);
+/// Writes numbers with commas between, line by line. Half of the time of an export went there, so it is not left to formatting as such: it is
+/// known before how many digits a number has, and text is appended in large pieces.
+pub(super) struct Lines<'t> {
+    room: [u8; ROOM],
+    /// So much of it is text.
+    len: usize,
+    text: &'t mut Vec<u8>,
+    /// Whether a line stands in front of the next one.
+    is_behind_another: bool,
+}
 
-impl Default for Line {
-    fn default() -> Self {
-        Self([0; LINE])
+impl<'t> Lines<'t> {
+    /// Lines at the end of a text; `is_first` if none stand in front of them.
+    pub(super) fn new(text: &'t mut Vec<u8>, is_first: bool) -> Self {
+        Self {
+            room: [0; ROOM],
+            len: 0,
+            text,
+            is_behind_another: !is_first,
+        }
+    }
+
+    /// Appends a line of numbers, as many as a node has at most.
+    pub(super) fn push(&mut self, numbers: &[u64]) {
+        if self.len > ROOM - LINE {
+            self.flush();
+        }
+        if self.is_behind_another {
+            self.put(self.len, b'\n');
+            self.len += 1;
+        }
+        for number in numbers.iter().take(NUMBERS_PER_NODE as usize) {
+            if self.is_behind_another {
+                self.put(self.len, b',');
+                self.len += 1;
+            }
+            self.is_behind_another = true;
+            self.number(*number);
+        }
+    }
+
+    fn number(&mut self, mut rest: u64) {
+        self.len += digits(rest);
+        let mut end = self.len;
+        // Four digits at a time: each division waits for the one before.
+        while rest >= 10_000 {
+            let four = (rest % 10_000) as usize;
+            rest /= 10_000;
+            self.pair(end - 2, four % 100);
+            end -= 4;
+            self.pair(end, four / 100);
+        }
+        let mut rest = rest as usize;
+        if rest >= 100 {
+            end -= 2;
+            self.pair(end, rest % 100);
+            rest /= 100;
+        }
+        match PAIRS.get(rest) {
+            Some([tens, ones]) if rest >= 10 => {
+                self.put(end - 2, *tens);
+                self.put(end - 1, *ones);
+            }
+            _ => self.put(end - 1, b'0' + rest as u8),
+        }
+    }
+
+    fn pair(&mut self, at: usize, number: usize) {
+        let [tens, ones] = PAIRS.get(number).copied().unwrap_or_default();
+        self.put(at, tens);
+        self.put(at + 1, ones);
+    }
+
+    fn put(&mut self, at: usize, byte: u8) {
+        self.room[at % ROOM] = byte;
+    }
+
+    fn flush(&mut self) {
+        self.text
+            .extend_from_slice(self.room.get(..self.len).unwrap_or_default());
+        self.len = 0;
     }
 }
 
-impl Line {
-    /// Appends numbers, and a line break in front unless these are the first. They are as many as a node has at most.
-    pub(super) fn push(&mut self, text: &mut Vec<u8>, is_first: bool, numbers: &[u64]) {
-        let mut start = LINE;
-        let mut put = |byte: u8| {
-            start = start.wrapping_sub(1);
-            self.0[start % LINE] = byte;
-        };
-        for number in numbers.iter().take(NUMBERS_PER_NODE as usize).rev() {
-            let mut rest = *number;
-            // Four digits at a time: each division waits for the one before.
-            while rest >= 10_000 {
-                let four = (rest % 10_000) as u32;
-                rest /= 10_000;
-                for pair in [four % 100, four / 100] {
-                    let [tens, ones] = PAIRS[pair as usize];
-                    put(ones);
-                    put(tens);
-                }
-            }
-            while rest >= 100 {
-                let [tens, ones] = PAIRS[(rest % 100) as usize];
-                put(ones);
-                put(tens);
-                rest /= 100;
-            }
-            let [tens, ones] = PAIRS[(rest % 100) as usize];
-            put(ones);
-            if rest >= 10 {
-                put(tens);
-            }
-            put(b',');
-        }
-        if is_first {
-            start += 1;
-        } else {
-            put(b'\n');
-        }
-        text.extend_from_slice(self.0.get(start..).unwrap_or_default());
+impl Drop for Lines<'_> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// How many digits a number has.
+const fn digits(number: u64) -> usize {
+    match number {
+        0 => 1,
+        _ => number.ilog10() as usize + 1,
     }
 }
 
@@ -143,6 +190,11 @@ pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     out.push(b'"');
     let mut rest = text;
+    // Nearly all strings are plain to their end, which is quicker to find out for all bytes together than for one after the other.
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        out.extend(text.as_bytes());
+        rest = "";
+    }
     loop {
         let end = rest.bytes().position(|byte| !is_plain(byte));
         let (plain, tail) = rest.split_at(end.unwrap_or(rest.len()));
@@ -192,22 +244,25 @@ mod tests {
     #[test]
     fn numbers_are_separated() {
         let mut text = Vec::new();
-        let mut line = Line::default();
-        line.push(&mut text, true, &[1, 20]);
-        line.push(&mut text, false, &[300, u64::MAX]);
+        let mut lines = Lines::new(&mut text, true);
+        lines.push(&[1, 20]);
+        lines.push(&[300, u64::MAX]);
+        drop(lines);
         assert_eq!(text, b"1,20\n,300,18446744073709551615");
         let most = [u64::MAX; NUMBERS_PER_NODE as usize];
         text.clear();
-        line.push(&mut text, false, &most);
-        assert_eq!(
-            text,
-            format!("\n{}", ",18446744073709551615".repeat(8)).as_bytes()
-        );
+        let mut lines = Lines::new(&mut text, false);
+        for _ in 0..100 {
+            lines.push(&most);
+        }
+        drop(lines);
+        let line = format!("\n{}", ",18446744073709551615".repeat(8));
+        assert_eq!(text, line.repeat(100).as_bytes());
         let mut numbers: Vec<u64> = (0..1200).collect();
         numbers.extend((0..20).flat_map(|power| [10_u64.pow(power) - 1, 10_u64.pow(power)]));
         for number in numbers {
             text.clear();
-            line.push(&mut text, true, &[number]);
+            Lines::new(&mut text, true).push(&[number]);
             assert_eq!(text, number.to_string().as_bytes());
         }
     }

@@ -277,7 +277,7 @@ impl Numbering {
                 next
             })
         });
-        batch.number_names(|name, print| self.strings.index_of(name, print))?;
+        batch.number_names(&mut self.strings)?;
         self.written.nodes += batch.node_count();
         self.written.edges += batch.edge_count();
         Ok(())
@@ -323,7 +323,7 @@ impl<'a> Writer<'a> {
             mut written,
             ..
         } = self.numbering;
-        written.strings = strings.len() as u64;
+        written.strings = u64::from(strings.len());
         let mut head = Vec::new();
         json::write_head(&mut head, written.nodes, written.edges)?;
         written.bytes = self.nodes.finish(&head, out)?;

@@ -5,35 +5,55 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::strings::{Fingerprint, fingerprint};
+use super::strings::{Fingerprint, NumberTable, fingerprint, small_number};
 
-/// Numbers below this are small: the words of most arrays are called by these.
-const SMALL: u64 = 1 << 12;
-/// No name has this number.
-const NONE: u32 = u32::MAX;
+/// Room for the numbers of more names than this is not kept: a single array may have so many words.
+const MOST_KEPT: usize = 1 << 16;
+
+/// A name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name<'n> {
+    /// Any, but for those that are small numbers.
+    Text(&'n str, Fingerprint),
+    /// One for which [`small_number`] has this number. The words of arrays are called so, millions of them in a single array.
+    Number(u32),
+}
+
+/// A name as it is kept.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    /// So many bytes of the text.
+    Text {
+        start: usize,
+        len: u32,
+    },
+    Number(u32),
+}
 
 /// The names of a batch, numbered in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// All names, one after the other: each would need memory of its own otherwise.
+    /// All texts, one after the other: each would need memory of its own otherwise.
     text: String,
-    /// Where each ends.
-    ends: Vec<usize>,
-    /// The numbers of names, by what they say.
+    names: Vec<Kept>,
+    /// The places of texts among the names, by what they say.
     places: HashTable<u32>,
-    /// The numbers of names that are small numbers, by these; [`NONE`] for those that have not come.
-    small_numbers: Vec<u32>,
-    /// The numbers of names that are other numbers.
+    /// The places of small numbers.
+    small_numbers: NumberTable,
+    /// The places of other numbers.
     numbers: FxHashMap<u64, u32>,
-    /// Of each name, once they are sealed.
+    /// Of each text, once they are sealed.
     fingerprints: Vec<Fingerprint>,
 }
 
 impl Names {
     /// Forgets all names, but keeps the room for as many.
     pub(super) fn clear(&mut self) {
+        if self.names.capacity() > MOST_KEPT {
+            *self = Self::default();
+        }
         self.text.clear();
-        self.ends.clear();
+        self.names.clear();
         self.places.clear();
         self.small_numbers.clear();
         self.numbers.clear();
@@ -42,71 +62,91 @@ impl Names {
 
     /// The number of a name.
     pub(super) fn number_of(&mut self, name: &str) -> u32 {
-        let Self {
-            text, ends, places, ..
-        } = self;
-        let next = ends.len() as u32;
-        let entry = places.entry(
-            FxBuildHasher.hash_one(name),
-            |place| name_at(text, ends, *place) == name,
-            |place| FxBuildHasher.hash_one(name_at(text, ends, *place)),
-        );
-        let place = *entry.or_insert(next).get();
-        if place == next {
-            text.push_str(name);
-            ends.push(text.len());
+        match small_number(name) {
+            Some(number) => self.place_of_small(number),
+            None => self.place_of_text(name),
         }
-        place
     }
 
     /// The number of a name that is a number.
     pub(super) fn number_of_number(&mut self, number: u64) -> u32 {
-        let small = (number < SMALL).then_some(number as usize);
-        let known = match small {
-            Some(small) => self.small_numbers.get(small),
-            None => self.numbers.get(&number),
-        };
-        if let Some(place) = known
-            && *place != NONE
-        {
+        if let Some(small) = NumberTable::fitting(number) {
+            return self.place_of_small(small);
+        }
+        if let Some(place) = self.numbers.get(&number) {
             return *place;
         }
-        let place = self.number_of(itoa::Buffer::new().format(number));
-        match small {
-            Some(small) => {
-                if small >= self.small_numbers.len() {
-                    self.small_numbers.resize(small + 1, NONE);
-                }
-                if let Some(slot) = self.small_numbers.get_mut(small) {
-                    *slot = place;
-                }
-            }
-            None => {
-                self.numbers.insert(number, place);
-            }
+        let place = self.place_of_text(itoa::Buffer::new().format(number));
+        self.numbers.insert(number, place);
+        place
+    }
+
+    fn place_of_small(&mut self, number: u32) -> u32 {
+        let next = self.names.len() as u32;
+        let place = self.small_numbers.get_or_insert(number, next);
+        if place == next {
+            self.names.push(Kept::Number(number));
         }
         place
     }
 
-    /// Takes the names' fingerprints: no more names come.
+    fn place_of_text(&mut self, name: &str) -> u32 {
+        let Self {
+            text,
+            names,
+            places,
+            ..
+        } = self;
+        let next = names.len() as u32;
+        let entry = places.entry(
+            FxBuildHasher.hash_one(name),
+            |place| text_at(text, names, *place) == name,
+            |place| FxBuildHasher.hash_one(text_at(text, names, *place)),
+        );
+        let place = *entry.or_insert(next).get();
+        if place == next {
+            names.push(Kept::Text {
+                start: text.len(),
+                // No string of V8's has so many characters.
+                len: name.len() as u32,
+            });
+            text.push_str(name);
+        }
+        place
+    }
+
+    /// Takes the texts' fingerprints: no more names come.
     pub(super) fn seal(&mut self) {
-        let names = 0..self.ends.len() as u32;
-        let prints = names.map(|place| fingerprint(name_at(&self.text, &self.ends, place)));
-        self.fingerprints.extend(prints);
+        let texts = self.names.iter().filter_map(|name| match name {
+            Kept::Text { start, len } => Some(text_of(&self.text, *start, *len)),
+            Kept::Number(_) => None,
+        });
+        self.fingerprints.extend(texts.map(fingerprint));
     }
 
     /// All, once they are sealed.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&str, Fingerprint)> {
-        let prints = (0..).zip(self.fingerprints.iter().copied());
-        prints.map(|(place, print)| (name_at(&self.text, &self.ends, place), print))
+    pub(super) fn all(&self) -> impl Iterator<Item = Name<'_>> {
+        let mut prints = self.fingerprints.iter().copied();
+        self.names.iter().map(move |name| match name {
+            Kept::Text { start, len } => {
+                let text = text_of(&self.text, *start, *len);
+                Name::Text(text, prints.next().unwrap_or_default())
+            }
+            Kept::Number(number) => Name::Number(*number),
+        })
     }
 }
 
-fn name_at<'t>(text: &'t str, ends: &[usize], place: u32) -> &'t str {
-    let place = place as usize;
-    let start = place.checked_sub(1).and_then(|before| ends.get(before));
-    let range = start.copied().unwrap_or(0)..ends.get(place).copied().unwrap_or(0);
-    text.get(range).unwrap_or_default()
+fn text_at<'t>(text: &'t str, names: &[Kept], place: u32) -> &'t str {
+    match names.get(place as usize) {
+        Some(Kept::Text { start, len }) => text_of(text, *start, *len),
+        _ => "",
+    }
+}
+
+fn text_of(text: &str, start: usize, len: u32) -> &str {
+    let rest = text.get(start..).unwrap_or_default();
+    rest.get(..len as usize).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -125,24 +165,30 @@ mod tests {
                     expected.push(name);
                 }
             }
-            assert_eq!(names.number_of(""), 1000);
-            assert_eq!(names.number_of("17"), 1001);
-            assert_eq!(names.number_of_number(17), 1001);
-            assert_eq!(names.number_of_number(18), 1002);
-            assert_eq!(names.number_of("18"), 1002);
-            assert_eq!(names.number_of_number(3), 1003);
-            assert_eq!(names.number_of_number(SMALL), 1004);
-            assert_eq!(names.number_of(&SMALL.to_string()), 1004);
-            assert_eq!(names.number_of_number(SMALL), 1004);
-            let numbers = [17, 18, 3, SMALL].map(|number| number.to_string());
-            expected.push(String::new());
-            expected.extend(numbers);
+            let large = u64::from(u32::MAX) * 10;
+            for (name, number) in [
+                ("", 1000),
+                ("17", 1001),
+                ("017", 1002),
+                ("42949672950", 1003),
+            ] {
+                assert_eq!(names.number_of(name), number);
+                expected.push(name.to_owned());
+            }
+            for (number, place) in [(17, 1001), (large, 1003), (18, 1004), (large + 1, 1005)] {
+                assert_eq!(names.number_of_number(number), place);
+                assert_eq!(names.number_of_number(number), place);
+                assert_eq!(names.number_of(&number.to_string()), place);
+            }
+            expected.extend(["18".to_owned(), (large + 1).to_string()]);
             names.seal();
             let all: Vec<_> = names.all().collect();
             assert_eq!(all.len(), expected.len());
-            for ((name, print), expected) in all.into_iter().zip(expected) {
-                assert_eq!(name, expected);
-                assert_eq!(print, fingerprint(&expected));
+            for (name, expected) in all.into_iter().zip(&expected) {
+                match small_number(expected) {
+                    Some(number) => assert_eq!(name, Name::Number(number)),
+                    None => assert_eq!(name, Name::Text(expected, fingerprint(expected))),
+                }
             }
             names.clear();
             assert_eq!(names.all().count(), 0);

@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// So many pieces may be under way for each thread: a bound of the memory that they take.
-const UNDER_WAY: usize = 4;
+const UNDER_WAY: usize = 8;
 
 /// The steps of a piece.
 pub(super) struct Steps<Make, Number, Format, Write> {

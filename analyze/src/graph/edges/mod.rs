@@ -48,7 +48,7 @@ pub fn edges(
     limit: usize,
 ) -> Result<Edges, ObjectError> {
     let map = objects.map_of(object)?;
-    Ok(EdgeReader::new(objects, references).collect(object, &map, limit, None, true))
+    Ok(EdgeReader::new(objects, references).collect(object, &map, limit, None, None))
 }
 
 /// The edges of an object that lead to one of `targets`.
@@ -62,7 +62,7 @@ pub fn edges_to(
     targets: &[Address],
 ) -> Result<Edges, ObjectError> {
     let map = objects.map_of(object)?;
-    Ok(EdgeReader::new(objects, references).collect(object, &map, usize::MAX, Some(targets), true))
+    Ok(EdgeReader::new(objects, references).collect(object, &map, usize::MAX, Some(targets), None))
 }
 
 /// Reads the edges of many objects one after the other, and remembers the names of properties.
@@ -73,7 +73,7 @@ pub struct EdgeReader<'a> {
     /// What property keys say.
     keys: FxHashMap<Address, SmolStr>,
     /// What is known of the objects of each map.
-    shapes: FxHashMap<Address, Arc<Shape>>,
+    shapes: FxHashMap<Address, Arc<Shape<'a>>>,
     /// Stores without elements, of tagged words and of doubles: nearly all objects without elements share one.
     empty_stores: [Option<Address>; 2],
     buffer: Vec<u8>,
@@ -84,7 +84,9 @@ pub struct EdgeReader<'a> {
 
 /// What all objects of a map have in common.
 #[derive(Debug)]
-struct Shape {
+struct Shape<'a> {
+    /// Which of their words refer to others.
+    slots: &'a Slots,
     is_receiver: bool,
     is_proxy: bool,
     is_function: bool,
@@ -117,7 +119,7 @@ impl<'a> EdgeReader<'a> {
         }
     }
 
-    fn shape(&mut self, object: Address, map: &MapInfo) -> Arc<Shape> {
+    fn shape(&mut self, object: Address, map: &MapInfo) -> Arc<Shape<'a>> {
         if let Some(known) = self.shapes.get(&map.address) {
             return Arc::clone(known);
         }
@@ -129,7 +131,8 @@ impl<'a> EdgeReader<'a> {
             let named = |field: MapField| (self.property_name(field.key), field);
             fields.into_iter().map(named).collect()
         });
-        let slots = self.references.slots(instance_type);
+        let references: &'a References = self.references;
+        let slots = references.slots(instance_type);
         let layout = objects.layout();
         let mut members = Members::default();
         if is_receiver {
@@ -150,6 +153,7 @@ impl<'a> EdgeReader<'a> {
         let has_context_types = layout.types.number("FUNCTION_CONTEXT_TYPE").is_some();
         let is_array = !is_receiver && is_array(&objects.type_name(instance_type));
         let shape = Arc::new(Shape {
+            slots,
             is_context: has_context_types.then(|| objects.is_context(object, map)),
             array_data: is_array
                 .then(|| layout.number(Field::FixedArrayData).ok())
@@ -186,9 +190,10 @@ impl<'a> EdgeReader<'a> {
         name
     }
 
-    /// All edges of an object. Whether there is an object where an edge leads to is not looked at: the caller knows all objects.
-    pub fn edges_unchecked(&mut self, object: Address, map: &MapInfo) -> Edges {
-        self.collect(object, map, usize::MAX, None, false)
+    /// All edges of an object, whose size in bytes the walk of the heap has found. Whether there is an object where an edge leads to
+    /// is not looked at: the caller knows all objects.
+    pub fn edges_of_size(&mut self, object: Address, map: &MapInfo, size: u64) -> Edges {
+        self.collect(object, map, usize::MAX, None, Some(size))
     }
 
     /// Takes edges back that were read: the next ones need no room of their own.
@@ -203,17 +208,18 @@ impl<'a> EdgeReader<'a> {
         map: &MapInfo,
         limit: usize,
         wanted: Option<&[Address]>,
-        is_checked: bool,
+        known_size: Option<u64>,
     ) -> Edges {
         let objects = self.objects;
         let shape = self.shape(object, map);
         let mut names = std::mem::take(&mut self.names);
         names.clear();
         let room = std::mem::take(&mut self.room);
-        let slots = self.references.slots(map.instance_type);
-        let size = match slots.is_none() {
+        let size = match shape.slots.is_none() {
             true => 0,
-            false => objects.size_of(object, map).unwrap_or(0),
+            false => known_size
+                .or_else(|| objects.size_of(object, map))
+                .unwrap_or(0),
         };
         let mut body = std::mem::take(&mut self.buffer);
         read_part(objects, object, parts(size).next(), &mut body);
@@ -225,7 +231,8 @@ impl<'a> EdgeReader<'a> {
             object,
             limit,
             wanted,
-            is_checked,
+            // Who walks the heap knows its objects.
+            is_checked: known_size.is_none(),
             names,
             array_data: None,
             edges: Edges {
@@ -243,7 +250,7 @@ impl<'a> EdgeReader<'a> {
         } else {
             collector.array_data = shape.array_data;
         }
-        collector.words(map, slots, size);
+        collector.words(map, size);
         let Collector {
             names, edges, body, ..
         } = collector;
@@ -256,7 +263,7 @@ impl<'a> EdgeReader<'a> {
 struct Collector<'r, 'a> {
     objects: &'a Objects,
     reader: &'r mut EdgeReader<'a>,
-    shape: &'r Shape,
+    shape: &'r Shape<'a>,
     /// The first part of the object, empty if it has no references or cannot be read. Later the other parts, one after the other.
     body: Vec<u8>,
     object: Address,
@@ -345,7 +352,7 @@ impl<'a> Collector<'_, 'a> {
     }
 
     /// The words of the object, under the names found so far.
-    fn words(&mut self, map: &MapInfo, slots: &Slots, size: u64) {
+    fn words(&mut self, map: &MapInfo, size: u64) {
         self.add(Edge {
             kind: EdgeKind::Internal,
             name: EdgeName::Name(SmolStr::new_static("map")),
@@ -365,7 +372,9 @@ impl<'a> Collector<'_, 'a> {
             if body.is_empty() {
                 break;
             }
-            for_each_reference(slots, size, start, &body, |reference| self.word(reference));
+            for_each_reference(self.shape.slots, size, start, &body, |reference| {
+                self.word(reference);
+            });
         }
         self.body = body;
     }

@@ -15,7 +15,7 @@ const KEY_UNITS: usize = 60;
 
 impl Collector<'_, '_> {
     /// A JavaScript object: its properties and elements, and what its kind adds.
-    pub(super) fn receiver(&mut self, map: &MapInfo, shape: &Shape) {
+    pub(super) fn receiver(&mut self, map: &MapInfo, shape: &Shape<'_>) {
         if !shape.is_proxy {
             match &shape.fields {
                 Some(fields) => self.fields(fields),
