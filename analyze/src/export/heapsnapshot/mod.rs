@@ -1,7 +1,7 @@
 //! Heap snapshots as V8 itself writes them, for Chrome DevTools, VS Code, memlab and whatever else reads them.
 //!
 //! The format has no specification: it is what `HeapSnapshotJSONSerializer` writes and what the heap-snapshot worker of DevTools
-//! reads. A snapshot says first how many nodes and edges it has, and last what they are called; so edges and
+//! reads. A snapshot says first how many nodes and edges it has, and last what they are called; so edges, packed, and
 //! strings go to temporary files, nodes too unless the snapshot is a file, and memory is needed for the graph and the strings'
 //! fingerprints alone.
 //!
