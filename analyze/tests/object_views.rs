@@ -77,6 +77,37 @@ fn strings_of_all_representations() {
 }
 
 #[test]
+fn one_byte_texts_are_the_same_without_a_second_look_at_the_map() {
+    let mut heap = HandHeap::new();
+    // The bytes of the second are Latin-1 here, and happen to be UTF-8, too.
+    let texts = ["", "caf\u{e9}", "plain", &"long".repeat(17_000)];
+    let strings = texts.map(|text| heap.one_byte(text));
+    let two_byte = heap.two_byte(&[0x44]);
+    let lying = heap.one_byte("short");
+    heap.set(lying, 8, (1 << 29) << 32);
+    let impossible = heap.one_byte("short");
+    heap.set(impossible, 8, (1 << 31) << 32);
+    let objects = heap.objects();
+    let type_of = |string| objects.map_of(at(string)).unwrap().instance_type;
+    assert!(objects.one_byte_text(type_of(two_byte)).is_none());
+    let place = objects.one_byte_text(type_of(lying)).unwrap();
+    let push = |string, max| {
+        let (mut buffer, mut text) = (vec![1, 2, 3], "> ".to_owned());
+        let is_read = objects.push_one_byte_text(at(string), place, max, &mut buffer, &mut text);
+        (is_read, text)
+    };
+    for string in strings {
+        for max in [0, 1, 4, 1000, 60_000] {
+            let expected = objects.read_string(at(string), max).unwrap().to_text();
+            assert_eq!(push(string, max), (true, format!("> {expected}")));
+        }
+    }
+    for (string, max) in [(strings[3], 200_000), (lying, 1 << 29), (impossible, 1)] {
+        assert_eq!(push(string, max), (false, "> ".to_owned()));
+    }
+}
+
+#[test]
 fn what_is_missing_of_a_string_is_said() {
     let mut heap = HandHeap::new();
     let flat = heap.one_byte("here");
