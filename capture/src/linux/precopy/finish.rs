@@ -1,5 +1,7 @@
 //! After the stop, while the process runs again: what was copied is checked, and becomes the image.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::model::Problem;
@@ -28,12 +30,11 @@ impl Session<'_> {
             changed,
             readable,
             problems,
-            pieces,
         } = done;
-        for (start, bytes) in pieces.pieces() {
-            self.image.lay_over(start, bytes);
-        }
+        self.lay_over();
         self.problems.extend(problems);
+        self.tell_stops(pause);
+        let pause = self.still.iter().copied().fold(pause, Duration::max);
         let wanted = self.watched.image.clone();
         if self.tools.log.is_some() {
             self.check_log(&wanted, &changed)?;

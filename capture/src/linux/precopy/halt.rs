@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use memmap2::MmapMut;
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 use v8mini_format::memory::{Memory, MemoryRange};
@@ -11,8 +10,8 @@ use v8mini_format::model::{Problem, Region, Thread};
 use super::SessionError;
 use super::live::Session;
 use super::settle::{AT_FIRST, new_bases};
+use super::stage::Stage;
 use super::watched::mapped;
-use crate::linux::copy::copy;
 use crate::linux::error::CaptureError;
 use crate::linux::freeze::Frozen;
 use crate::linux::mode::Mode;
@@ -20,8 +19,8 @@ use crate::linux::options::Options;
 use crate::linux::pagemap_scan::Then;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
-use crate::linux::snapshot::{FrozenView, NewPage, Planner, SnapshotMemory};
-use crate::linux::stop_and_copy::{hurry, prefaulted};
+use crate::linux::snapshot::{FrozenView, NewPage, Planner};
+use crate::linux::stop_and_copy::hurry;
 use crate::linux::{maps, pagemap, procfs, threads};
 
 /// How the process is to be stopped.
@@ -54,7 +53,6 @@ pub(super) struct Done {
     pub(super) changed: RangeSet,
     /// Memory that can be read, as far as it was looked at in the stop.
     pub(super) readable: RangeSet,
-    pub(super) pieces: SnapshotMemory,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -71,8 +69,7 @@ impl Halt<'_> {
         let failed = |error: SessionError| error.of(pid, self.mode);
         session.calm_down(planner, AT_FIRST).map_err(failed)?;
         let room = session.stage_bytes();
-        let mut stage =
-            prefaulted(usize::try_from(room).unwrap_or(usize::MAX)).map_err(no_memory(room))?;
+        session.stage = Some(Stage::new(room).map_err(no_memory(room))?);
         let before = threads::facts(pid)?;
         session.entries.pages.reserve(1 << 16);
         // All that took time, in which more was written. To hurry before it would be at the expense of the program.
@@ -114,35 +111,33 @@ impl Halt<'_> {
         // The memory map as it was need not tell: what `malloc` makes writable has been part of a mapping before.
         let beyond = RangeSet::of_pages(made, page_size).or(&session.watched.beyond);
         let wanted = wanted.or(&beyond);
-        if wanted.bytes() > stage.len() as u64 {
+        let is_room = |stage: &Stage| wanted.bytes() <= stage.room();
+        if !session.stage.as_ref().is_some_and(is_room) {
             session.last_written = wanted.bytes();
             if !self.may_grow {
                 session.problems = problems;
                 return Ok(Halted::TooSmall);
             }
-            let bytes = usize::try_from(wanted.bytes()).unwrap_or(usize::MAX);
-            stage = MmapMut::map_anon(bytes).map_err(no_memory(wanted.bytes()))?;
+            session.lay_over();
+            let larger = Stage::at_once(wanted.bytes()).map_err(no_memory(wanted.bytes()))?;
+            session.stage = Some(larger);
         }
         let mut unreadable = Vec::new();
-        let pieces = copy(
-            &session.memory,
-            wanted.ranges(),
-            &mut stage,
-            page_size,
-            deadline,
-            &mut unreadable,
-        );
-        let pieces = SnapshotMemory::new(
-            stage,
-            pieces.map_err(|error| error.of(pid, self.limits.max_pause))?,
-        );
+        if let Some(stage) = &mut session.stage {
+            let (memory, pages) = (&session.memory, wanted.ranges());
+            stage
+                .copy(memory, pages, page_size, deadline, &mut unreadable)
+                .map_err(|error| error.of(pid, self.limits.max_pause))?;
+        }
         if self.limits.verify {
+            session.lay_over();
+            let known = map.regions.as_deref().unwrap_or(&session.regions);
             let view = FrozenView {
                 memory: &session.memory,
                 regions: known,
                 threads: &stopped,
             };
-            problems.extend(verify(session, planner, view, &pieces));
+            problems.extend(verify(session, planner, view));
         }
         let (pause, report) = frozen.thaw();
         problems.extend(report.problems);
@@ -155,7 +150,6 @@ impl Halt<'_> {
             at_monotonic,
             readable: wanted.without(&beyond),
             changed: wanted,
-            pieces,
             problems,
         })))
     }
@@ -330,7 +324,6 @@ fn verify(
     session: &Session<'_>,
     planner: &mut dyn Planner,
     frozen: FrozenView<'_>,
-    pieces: &SnapshotMemory,
 ) -> Vec<Problem> {
     // The log need not have told of every change.
     let regions = maps::read_regions(session.pid).unwrap_or_else(|_| frozen.regions.to_vec());
@@ -351,9 +344,7 @@ fn verify(
             if memory.read_at(page, &mut theirs).is_err() {
                 continue;
             }
-            let copied = pieces.read_at(page, &mut ours);
-            let held = copied.or_else(|_| session.image.read_at(page, &mut ours));
-            let wrong = match held {
+            let wrong = match session.image.read_at(page, &mut ours) {
                 Err(_) => &mut missing,
                 Ok(()) if ours == theirs => continue,
                 Ok(()) if theirs.iter().all(|byte| *byte == 0) => &mut zero,

@@ -8,6 +8,7 @@ use v8mini_format::limits::MEMORY_CHUNK_ALIGN;
 use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 use v8mini_format::{Frame, WriteError};
 
+use super::overlay::Overlay;
 use super::spill::Spill;
 use crate::linux::range_set::RangeSet;
 use crate::linux::snapshot::{Image, Piece};
@@ -44,10 +45,8 @@ pub(super) struct CompressedImage {
     page_size: u64,
     /// By their first address; disjoint, none crossing a multiple of [`MEMORY_CHUNK_ALIGN`].
     pieces: BTreeMap<u64, StoredPiece>,
-    /// Where in `later` the newest copy of a page is.
-    overlay: BTreeMap<u64, usize>,
     /// Pages that were copied again, or never were worth a piece.
-    later: Vec<u8>,
+    overlay: Overlay,
     /// What the image consists of, once that is known; before, everything that was copied.
     extent: Option<RangeSet>,
     spill: Option<Spill>,
@@ -64,8 +63,7 @@ impl CompressedImage {
         Self {
             page_size,
             pieces: BTreeMap::new(),
-            overlay: BTreeMap::new(),
-            later: Vec::new(),
+            overlay: Overlay::new(page_size),
             extent: None,
             spill,
             frame_bytes: 0,
@@ -100,28 +98,12 @@ impl CompressedImage {
 
     /// Lays whole pages over what is there.
     pub(super) fn lay_over(&mut self, start: u64, bytes: &[u8]) {
-        let page_len = self.page_len();
-        for (page, bytes) in (start..)
-            .step_by(page_len)
-            .zip(bytes.chunks_exact(page_len))
-        {
-            match self.overlay.get(&page) {
-                Some(&slot) => {
-                    if let Some(place) = self.later.get_mut(slot..slot + page_len) {
-                        place.copy_from_slice(bytes);
-                    }
-                }
-                None => {
-                    self.overlay.insert(page, self.later.len());
-                    self.later.extend_from_slice(bytes);
-                }
-            }
-        }
+        self.overlay.lay(start, bytes);
     }
 
     /// All that was copied.
     pub(super) fn held(&self) -> RangeSet {
-        let pages = self.overlay.keys().map(|&start| MemoryRange {
+        let pages = self.overlay.from(0).map(|start| MemoryRange {
             start,
             len: self.page_size,
         });
@@ -132,10 +114,6 @@ impl CompressedImage {
     /// Says what the image consists of: the parts of `extent` that were copied. What else was copied does not belong to it.
     pub(super) fn limit_to(&mut self, extent: &RangeSet) {
         self.extent = Some(extent.and(&self.held()));
-    }
-
-    fn page_len(&self) -> usize {
-        usize::try_from(self.page_size).unwrap_or(4096)
     }
 
     fn piece_at(&self, address: u64) -> Option<&StoredPiece> {
@@ -190,9 +168,9 @@ impl CompressedImage {
             let at = addr.checked_add(done as u64).ok_or_else(unmapped)?;
             let page = at - at % self.page_size;
             let in_page = usize::try_from(at - page).unwrap_or(0);
-            if let Some(slot) = self.overlay.get(&page) {
-                let part = (len - done).min(self.page_len() - in_page);
-                let from = self.later.get(slot + in_page..slot + in_page + part);
+            if let Some(later) = self.overlay.get(page) {
+                let part = (len - done).min(later.len() - in_page);
+                let from = later.get(in_page..in_page + part);
                 match (buf.get_mut(done..done + part), from) {
                     (Some(to), Some(from)) => to.copy_from_slice(from),
                     _ => return Err(unmapped()),
@@ -203,7 +181,7 @@ impl CompressedImage {
             let piece = self.piece_at(at).ok_or_else(unmapped)?;
             let from = usize::try_from(at - piece.range.start).unwrap_or(0);
             // Up to the end of the piece, or to the next page that lies over it.
-            let next = self.overlay.range(page..).next().map(|(page, _)| *page);
+            let next = self.overlay.from(page).next();
             let end = next.unwrap_or(u64::MAX).min(piece.range.end());
             let part = usize::try_from(end - at).unwrap_or(0).min(len - done);
             let to = buf.get_mut(done..done + part);
@@ -272,10 +250,11 @@ impl Image for CompressedImage {
                 let block_end = (at / MEMORY_CHUNK_ALIGN + 1).saturating_mul(MEMORY_CHUNK_ALIGN);
                 let end = block_end.min(range.end());
                 let unchanged = self.piece_at(at).filter(|piece| {
-                    let covered = piece.range.start..piece.range.end();
-                    covered.start == at
-                        && covered.end <= end
-                        && self.overlay.range(covered).next().is_none()
+                    let MemoryRange { start, .. } = piece.range;
+                    let later = self.overlay.from(start).next();
+                    start == at
+                        && piece.range.end() <= end
+                        && later.is_none_or(|page| page >= piece.range.end())
                 });
                 if let Some(piece) = unchanged {
                     let frame = self.frame(piece).map_err(|source| WriteError::Compress {

@@ -13,12 +13,17 @@ mod finish;
 mod halt;
 mod image;
 mod live;
+mod manners;
+mod overlay;
 mod settle;
 mod spill;
+mod stage;
+mod still;
 mod throttle;
 mod tools;
 mod watched;
 
+use nix::errno::Errno;
 use nix::libc::pid_t;
 use v8mini_format::model::Region;
 
@@ -135,15 +140,26 @@ enum SessionError {
     Store(std::io::Error),
     /// The kernel refuses to watch the process.
     Refused(String),
+    /// The process cannot be stopped.
+    Stop(CaptureError),
 }
 
 impl SessionError {
+    /// A scan that also protects has failed. What it has protected, nobody knows.
+    fn scan(errno: Errno) -> Self {
+        match errno {
+            Errno::ESRCH => Self::Exited,
+            errno => Self::Proc(errno.into()),
+        }
+    }
+
     /// The error of a capture of `pid` in `mode`.
     fn of(self, pid: pid_t, mode: Mode) -> CaptureError {
         match self {
             Self::Exited => CaptureError::Exited { pid },
             Self::Proc(error) => CaptureError::proc(pid, &error),
             Self::Store(source) => CaptureError::Store { pid, source },
+            Self::Stop(error) => error,
             Self::Refused(reason) => CaptureError::Unavailable {
                 pid,
                 mode: mode.name(),

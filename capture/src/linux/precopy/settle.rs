@@ -23,7 +23,7 @@ const MUCH_PAGES: u64 = 4096;
 /// The part of that time after which it is put up with that it is no longer less from round to round.
 const HASTE: f64 = 0.35;
 /// Bytes that are scanned at once; a multiple of every size of page.
-const STRETCH: u64 = 32 << 20;
+pub(super) const STRETCH: u64 = 32 << 20;
 
 impl Session<'_> {
     /// The last rounds: until little is written, first without the young generation, then with it.
@@ -37,7 +37,11 @@ impl Session<'_> {
             threads: &[],
         });
         self.admit_young(planner)?;
-        self.calm_down(planner, WITH_YOUNG)
+        self.calm_down(planner, WITH_YOUNG)?;
+        match self.pending() > MUCH_PAGES * self.page_size {
+            true => self.follow_in_stops(planner),
+            false => Ok(()),
+        }
     }
 
     /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
@@ -53,15 +57,10 @@ impl Session<'_> {
         let began = Instant::now();
         let mut least = u64::MAX;
         loop {
-            if self.is_doubtful || self.is_unplanned {
-                let with_young = self.watched.with_young;
-                self.last_written = self.round(true, planner)?;
-                if with_young {
-                    self.admit_young(planner)?;
-                }
-            }
+            self.plan_if_doubtful(planner)?;
             if self.is_remapped()? {
-                self.remap(planner)?;
+                let fresh = self.remap(planner)?;
+                self.copy_again(&fresh)?;
             }
             self.quick_round(planner)?;
             self.drain();
@@ -86,6 +85,21 @@ impl Session<'_> {
         }
     }
 
+    /// Plans anew if the log has a gap, or there is a heap that was in no plan.
+    pub(super) fn plan_if_doubtful(
+        &mut self,
+        planner: &mut dyn Planner,
+    ) -> Result<(), SessionError> {
+        if self.is_doubtful || self.is_unplanned {
+            let with_young = self.watched.with_young;
+            self.last_written = self.round(true, planner)?;
+            if with_young {
+                self.admit_young(planner)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Watches and copies the young generation, once no collection is under way.
     fn admit_young(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
         self.await_collection(planner);
@@ -101,20 +115,20 @@ impl Session<'_> {
     }
 
     /// Bytes that the stop would have to copy now: as the log tells, or as many as the last time.
-    fn pending(&self) -> u64 {
+    pub(super) fn pending(&self) -> u64 {
         match self.tools.log {
             Some(_) if !self.entries.incomplete => self.entries.pages.len() as u64 * self.page_size,
             _ => self.last_written,
         }
     }
 
-    fn is_remapped(&self) -> Result<bool, SessionError> {
+    pub(super) fn is_remapped(&self) -> Result<bool, SessionError> {
         let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
         Ok(!self.remapped.is_empty() || mapped_pages != self.mapped_pages)
     }
 
-    /// Reads the memory map anew and watches what is new in it, without planning anew.
-    fn remap(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
+    /// Reads the memory map anew and watches what is new in it, without planning anew. Returns what has to be copied.
+    pub(super) fn remap(&mut self, planner: &mut dyn Planner) -> Result<RangeSet, SessionError> {
         let remapped = std::mem::take(&mut self.remapped);
         let is_logged = self.tools.log.is_some() && !self.is_doubtful;
         let (regions, pages) = self
@@ -128,8 +142,7 @@ impl Session<'_> {
         self.regions = regions;
         let before = self.watched.vacant.without(&remapped);
         let fresh = self.follow(planner, bases, &remapped)?;
-        let fresh = fresh.or(&self.look_again(planner, &before)?);
-        self.copy_again(&fresh)
+        Ok(fresh.or(&self.look_again(planner, &before)?))
     }
 
     /// Looks once more at the places where no page began and that are watched since, those `before` aside: a page that was made
@@ -188,9 +201,24 @@ impl Session<'_> {
         } else {
             (scanned, bases) = self.scan_and_copy()?;
         }
+        let written = written.or(&self.take_up(planner, bases, logged.others)?);
+        self.copy_again(&written)?;
+        self.last_written = scanned + written.bytes();
+        Ok(())
+    }
+
+    /// Watches what the heap has begun to use: of `others`, which the log has told of, the pages that fill up, and the pages that begin at
+    /// `bases`. Returns what has to be copied.
+    pub(super) fn take_up(
+        &mut self,
+        planner: &mut dyn Planner,
+        mut bases: Vec<u64>,
+        others: Vec<u64>,
+    ) -> Result<RangeSet, SessionError> {
+        let mut new = RangeSet::default();
         let len = self.page_size;
         let mut fresh = Vec::new();
-        for start in logged.others {
+        for start in others {
             if self.watched.unpopulated.contains(start) {
                 fresh.push(MemoryRange { start, len });
             } else if self.watched.vacant.contains(start) {
@@ -202,18 +230,16 @@ impl Session<'_> {
             // In a mapping that is not registered, the log has the first write only.
             self.is_doubtful |= !self.protect(fresh.ranges());
             self.watched.adopt(&fresh);
-            written = written.or(&fresh);
+            new = fresh;
         }
         if !bases.is_empty() {
             // Protected before it is looked at: what is written to it after that is seen.
             for &start in &bases {
                 self.protect(&[MemoryRange { start, len }]);
             }
-            written = written.or(&self.follow(planner, bases, &RangeSet::default())?);
+            new = new.or(&self.follow(planner, bases, &RangeSet::default())?);
         }
-        self.copy_again(&written)?;
-        self.last_written = written.bytes() + scanned;
-        Ok(())
+        Ok(new)
     }
 
     /// Scans for what was written, and copies it, stretch by stretch: in one go, what is protected first is written again before the last is

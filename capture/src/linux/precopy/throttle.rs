@@ -2,14 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 
 /// Longest sleep at a time: what is slept off must not pile up.
 const MAX_SLEEP: Duration = Duration::from_millis(50);
-/// Nice value of the threads that copy and compress: of a processor that the program wants, they get a quarter. With 10 it is a
-/// tenth, and a capture next to 15 busy programs on 2 processors took 40 seconds.
-const NICE: libc::c_int = 5;
 
 /// Holds this program's use of the processors below a bound.
 #[derive(Debug)]
@@ -45,15 +41,9 @@ impl Throttle {
 }
 
 /// Processor time of all threads of this program.
-fn used() -> Duration {
+pub(super) fn used() -> Duration {
     // The clock always exists.
     clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
-}
-
-/// Makes the calling thread, and those that it will start, yield to all others.
-pub(super) fn be_nice() {
-    // SAFETY: setpriority takes three integers; 0 is the calling thread.
-    let _stays = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
 #[cfg(test)]

@@ -1,0 +1,105 @@
+//! Keeping out of the way of the program, and of everybody else, as long as there is a way besides.
+
+use std::time::{Duration, Instant};
+
+use nix::libc;
+
+use super::throttle::used;
+use crate::linux::procfs;
+
+/// Nice value of threads that must not starve: of a processor that the program wants, they get a quarter. With 10 it is a
+/// tenth, and a capture next to 15 busy programs on 2 processors took 40 seconds.
+const NICE: libc::c_int = 5;
+/// How long to see how far one gets.
+const PERIOD: Duration = Duration::from_millis(500);
+/// Who gets less than this part of a processor in such a time, starves.
+const STARVING: f64 = 0.5;
+
+/// How this program's threads share the processors with others while they copy and compress.
+///
+/// At first only what nobody else wants (`SCHED_IDLE`): whoever wakes up takes the processor at once. A scavenge, whose helpers
+/// have waited for threads that were merely nice, took 20 to 30 ms, and now takes 11 to 17. Where there is nothing left to take, the threads
+/// become nice instead.
+#[derive(Debug)]
+pub(super) struct Manners {
+    is_idle: bool,
+    since: Instant,
+    used: Duration,
+}
+
+impl Manners {
+    /// Makes the calling thread, and those that it will start, yield to all others.
+    pub(super) fn yielding() -> Self {
+        // SAFETY: setpriority takes three integers; 0 is the calling thread.
+        let _stays = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+        Self {
+            is_idle: may_return() && set_policy(0, libc::SCHED_IDLE),
+            since: Instant::now(),
+            used: used(),
+        }
+    }
+
+    /// To be called often: no longer yields to all others if that gets nowhere.
+    pub(super) fn check(&mut self) {
+        let elapsed = self.since.elapsed();
+        if !self.is_idle || elapsed < PERIOD {
+            return;
+        }
+        let now = used();
+        let share = now.saturating_sub(self.used).as_secs_f64() / elapsed.as_secs_f64();
+        (self.since, self.used) = (Instant::now(), now);
+        if share < STARVING {
+            self.is_idle = false;
+            let own = libc::pid_t::try_from(std::process::id()).unwrap_or(0);
+            for thread in procfs::threads(own).unwrap_or_default() {
+                // Those that are not idle keep their nice value.
+                set_policy(thread, libc::SCHED_OTHER);
+            }
+        }
+    }
+}
+
+/// Whether a thread that has become idle may be made an ordinary one again: as root, mostly.
+fn may_return() -> bool {
+    let thread =
+        std::thread::spawn(|| set_policy(0, libc::SCHED_IDLE) && set_policy(0, libc::SCHED_OTHER));
+    thread.join().unwrap_or(false)
+}
+
+/// Sets how a thread is scheduled, 0 being the one that calls; whether that was permitted.
+fn set_policy(thread: libc::pid_t, policy: libc::c_int) -> bool {
+    // SAFETY: the structure is plain numbers, of which zero is what these policies want.
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: reads one structure that lives until it returns.
+    unsafe { libc::sched_setscheduler(thread, policy, &raw const parameters) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> libc::c_int {
+        // SAFETY: takes an integer.
+        unsafe { libc::sched_getscheduler(0) }
+    }
+
+    /// Who sleeps gets no processor either; the thread was idle before, unless that is not permitted.
+    #[test]
+    fn who_gets_nothing_is_no_longer_idle() {
+        let run = || {
+            let mut manners = Manners::yielding();
+            let expected = match may_return() {
+                true => libc::SCHED_IDLE,
+                false => libc::SCHED_OTHER,
+            };
+            assert_eq!(policy(), expected);
+            manners.check();
+            assert_eq!(policy(), expected, "too early to tell");
+            // As if nothing had been used for a long time.
+            manners.since -= Duration::from_secs(3600);
+            manners.check();
+            assert_eq!(policy(), libc::SCHED_OTHER);
+        };
+        std::thread::spawn(run).join().unwrap();
+    }
+}
