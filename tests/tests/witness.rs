@@ -33,6 +33,16 @@ fn on_a_service_node_20() -> Result<()> {
 }
 
 #[test]
+fn on_a_service_node_24() -> Result<()> {
+    agree("the shop of the demo", witness::shop("24", 5000))
+}
+
+#[test]
+fn on_the_typescript_compiler_node_24() -> Result<()> {
+    agree("the TypeScript compiler", witness::compiler("24"))
+}
+
+#[test]
 fn on_the_typescript_compiler() -> Result<()> {
     agree("the TypeScript compiler", witness::compiler("22"))
 }

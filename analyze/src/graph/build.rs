@@ -290,6 +290,13 @@ impl Visitor for Part<'_> {
                 self.rest(object, &shape, slots, done);
             }
         }
+        let instance_type = object.map.instance_type;
+        let code = builder
+            .references
+            .dispatched(builder.objects, object.address, instance_type);
+        if let Some(code) = code {
+            self.add(object.address, &shape, code);
+        }
         self.lists
             .end(shape.map_id.map(|map| (object.map_index, map)));
     }

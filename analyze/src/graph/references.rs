@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use crate::layout::{SlotKind, Slots};
+use crate::layout::{Field, SlotKind, Slots};
 use crate::v8::{Address, Kind, Objects, Representation, Tagged};
 
 /// Large objects are read in parts of this many bytes: a multiple of 16, for the pairs of tables.
@@ -44,6 +44,8 @@ pub struct References {
     by_type: FxHashMap<u16, usize>,
     /// The first is what holds for all types that are not listed.
     slots: Vec<Slots>,
+    /// Where functions have the number by which a table outside of the heap leads to their code.
+    dispatch: Option<u64>,
 }
 
 impl References {
@@ -53,6 +55,8 @@ impl References {
         let mut references = Self {
             by_type: FxHashMap::default(),
             slots: vec![Slots::default(), Slots::NONE],
+            dispatch: (objects.layout().place(Field::FunctionDispatchEntry).ok())
+                .map(|place| place.offset),
         };
         let strings = (0..=u16::MAX).take_while(|number| objects.is_string_type(*number));
         for number in types.iter().map(|(number, _)| number).chain(strings) {
@@ -87,6 +91,25 @@ impl References {
         const EVERYWHERE: &Slots = &Slots::NONE;
         let index = self.by_type.get(&instance_type).copied().unwrap_or(0);
         self.slots.get(index).unwrap_or(EVERYWHERE)
+    }
+
+    /// What an object refers to by way of a table outside of the heap: a function to its code (V8 13.6 and later).
+    pub fn dispatched(
+        &self,
+        objects: &Objects,
+        object: Address,
+        instance_type: u16,
+    ) -> Option<Reference> {
+        let offset = self.dispatch?;
+        if !objects.is_function_type(instance_type) {
+            return None;
+        }
+        let target = objects.function_code(object)?;
+        Some(Reference {
+            offset,
+            target,
+            strength: Strength::Strong,
+        })
     }
 }
 

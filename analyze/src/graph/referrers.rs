@@ -329,6 +329,11 @@ impl Visitor for Scanner<'_> {
         if self.targets.contains(&object.map.address) {
             self.found.push((object.address, object.map.address));
         }
+        let (objects, instance_type) = (self.objects, object.map.instance_type);
+        let code = (self.references).dispatched(objects, object.address, instance_type);
+        if let Some(code) = code.filter(|code| self.targets.contains(&code.target)) {
+            self.found.push((object.address, code.target));
+        }
         let known = object.bytes.len() as u64;
         if known >= object.size {
             return self.part(object, 0, object.bytes);

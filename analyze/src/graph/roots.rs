@@ -106,6 +106,9 @@ impl Roots {
                 None => self.miss(isolate, what),
             }
         }
+        if handles.dispatch_table.is_none() && objects.has_dispatch_tables() {
+            self.miss(isolate, "the table of functions' code");
+        }
         let queues = handles.microtasks.unwrap_or_default().into_iter();
         let tasks = queues.flat_map(|queue| queue.tasks);
         self.add(objects, RootKind::Microtask, tasks);

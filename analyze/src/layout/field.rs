@@ -243,6 +243,8 @@ fields! {
 
     /// Tagged address of a function's current `Code`: over the function, as V8 5 keeps the address of the first instruction.
     FunctionCode = "JSFunction.code",
+    /// Number of a function's entry in the table outside of the heap that has the `Code` (V8 13.6 and later).
+    FunctionDispatchEntry = "JSFunction.dispatch_entry",
 
     // Scopes and scripts
     /// Number of variables that a scope keeps in its context: over the `ScopeInfo`.

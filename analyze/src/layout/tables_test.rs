@@ -143,6 +143,7 @@ const FIRST_IN: &[((u32, u32), &[&str])] = &[
             "SharedFunctionInfo.untrusted_function_data",
         ],
     ),
+    ((13, 6), &["JSFunction.dispatch_entry"]),
 ];
 
 /// Fields that no V8 has from this version on.

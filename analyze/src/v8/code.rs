@@ -97,11 +97,12 @@ impl Objects {
         })
     }
 
-    /// The `Code` that runs when a function is called; `None` where V8 keeps it in a table outside of the heap (V8 13.6 and
-    /// later).
+    /// The `Code` that runs when a function is called.
     pub fn function_code(&self, function: Address) -> Option<Address> {
-        let code = self.compute(function, Field::FunctionCode).ok()??;
-        let code = Tagged(code).strong()?;
+        let code = match self.compute(function, Field::FunctionCode) {
+            Ok(code) => Tagged(code?).strong()?,
+            Err(_) => self.dispatched_code(function)?,
+        };
         let found = self.instance_type(code)?;
         match self.layout().types.name_of(found)? {
             "CODE_TYPE" | "CODE_DATA_CONTAINER_TYPE" => Some(code),

@@ -7,6 +7,7 @@ mod code;
 mod collection;
 mod context;
 mod date;
+mod dispatch;
 mod element;
 mod extent;
 mod fields;

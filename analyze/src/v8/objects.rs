@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_format::{Memory, MemoryExt};
 
+use super::dispatch::DispatchTables;
 use super::oddball::ReadOnlyOddballs;
 use super::{Address, MapInfo, ObjectError, Tagged};
 use crate::image::{Image, PageIndex};
@@ -34,6 +35,8 @@ pub struct Objects {
     pub(super) line_starts: RwLock<FxHashMap<Address, Option<Arc<[u32]>>>>,
     /// The oddballs, once they were asked for; `None` inside if they have no place of their own.
     pub(super) oddballs: OnceLock<Option<ReadOnlyOddballs>>,
+    /// The code of functions that is in a table outside of the heap, once it was asked for.
+    pub(super) dispatch_tables: OnceLock<DispatchTables>,
 }
 
 /// What is known of addresses that were taken for maps.
@@ -96,6 +99,7 @@ impl Objects {
             prototype_names: RwLock::default(),
             line_starts: RwLock::default(),
             oddballs: OnceLock::new(),
+            dispatch_tables: OnceLock::new(),
         }
     }
 

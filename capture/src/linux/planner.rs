@@ -40,6 +40,8 @@ pub(super) struct HeapPlanner<'a> {
     handle_pages: BTreeSet<u64>,
     /// The threads that had run for [`STARTED`] then.
     started: BTreeSet<u32>,
+    /// What is watched of the table of functions' code: it may have megabytes, and changes little.
+    dispatch_table: RangeSet,
     /// What tells where the heaps' compilers place objects.
     local_allocators: Vec<MemoryRange>,
     /// Whether the unused semispace is wanted.
@@ -57,17 +59,20 @@ impl<'a> HeapPlanner<'a> {
             holders: Holders::default(),
             handle_pages: BTreeSet::new(),
             started: BTreeSet::new(),
+            dispatch_table: RangeSet::default(),
             local_allocators: Vec::new(),
             full: false,
             buffers: Vec::new(),
         }
     }
 
-    /// Looks for the isolates' handles and allocators while the process runs, so that the stop need not look long.
-    fn find_holders(&mut self, live: FrozenView<'_>) {
+    /// Looks for the isolates' handles and allocators while the process runs, so that the stop need not look long. Returns where
+    /// the table of functions' code is.
+    fn find_holders(&mut self, live: FrozenView<'_>) -> RangeSet {
         self.started = threads_older_than(self.target.pid, STARTED);
         let (mut holders, mut pages) = (Holders::default(), BTreeSet::new());
         self.local_allocators.clear();
+        let mut dispatch_table = Vec::new();
         for &heap in &self.heaps.heaps() {
             let allocators = LocalAllocators::find(live.memory, heap);
             self.local_allocators.extend(allocators.ranges());
@@ -79,11 +84,13 @@ impl<'a> HeapPlanner<'a> {
                 Prefetched::around(&self.target.memory, live.regions, block, &BTreeSet::new());
             let handles = find_handles(&memory, isolate, block);
             holders.extend(handles.holders);
+            dispatch_table.extend(handles.dispatch_table.unwrap_or_default().memory);
             for range in handles.memory {
                 pages.extend((page_of(range.start)..range.end()).step_by(PAGE_LEN));
             }
         }
         (self.holders, self.handle_pages) = (holders, pages);
+        RangeSet::new(dispatch_table)
     }
 
     /// Wants the heap as it is, with the unused semispace.
@@ -129,12 +136,13 @@ impl Planner for HeapPlanner<'_> {
         let version = (self.target.clues().symbols).and_then(|symbols| symbols.v8_version);
         let pages = (self.target.pages).again(live.memory, live.regions, version);
         self.heaps = one_of_each_heap(&pages);
-        self.find_holders(live);
+        self.dispatch_table = self.find_holders(live);
         let is_young = |page: &Page| matches!(page.space, Space::New | Space::NewFrom);
         let (young, old): (Vec<Page>, Vec<Page>) = pages.pages.iter().copied().partition(is_young);
         let mut plan = ReadPlan::default();
         plan.add_pages(&old, true);
         plan.add_metadata(&young);
+        plan.add_ranges(self.dispatch_table.ranges().iter().copied());
         plan.add_ranges(self.buffers.iter().copied());
         let alignment = pages.kind.alignment;
         // What is not in use yet of either may be written to.
@@ -184,8 +192,9 @@ impl Planner for HeapPlanner<'_> {
             plan.add_stack(thread, bottom);
             plan.add_ranges(clues.ranges(thread));
         }
+        let ranges = RangeSet::new(plan.finish(&[EVERYWHERE]));
         AtStop {
-            ranges: plan.finish(&[EVERYWHERE]),
+            ranges: ranges.without(&self.dispatch_table).ranges().to_vec(),
             collecting: isolates
                 .iter()
                 .any(|isolate| isolate.gc_state == GcState::Collecting),

@@ -5,6 +5,7 @@
 //! pointer from space to heap. A version of V8 is a hint that breaks ties, never a requirement.
 
 mod allocation_area;
+mod dispatch_table;
 mod external_strings;
 mod handles;
 mod header;
@@ -17,6 +18,7 @@ mod scan;
 mod space;
 mod words;
 
+pub use dispatch_table::DispatchTable;
 pub(crate) use external_strings::CharactersOutside;
 pub use external_strings::{ExternalStringShape, find_external_strings};
 pub use handles::{Handles, Holders, find_handles, find_handles_again};

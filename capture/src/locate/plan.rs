@@ -58,7 +58,7 @@ impl ReadPlan {
         plan
     }
 
-    /// Adds an isolate, and the memory of its handles.
+    /// Adds an isolate, and the memory of its handles and of the table of functions' code.
     pub fn add_isolate(&mut self, memory: &dyn Memory, isolate: &Isolate) {
         self.add_isolate_again(memory, isolate, &Holders::default());
     }
@@ -68,7 +68,9 @@ impl ReadPlan {
         let block = isolate_block(memory, isolate.address, isolate.heap);
         // The allocator's word in front tells an isolate from other things without symbols.
         self.add(block.start.saturating_sub(8), block.end());
-        self.add_ranges(find_handles_again(memory, isolate.address, block, holders).memory);
+        let handles = find_handles_again(memory, isolate.address, block, holders);
+        self.add_ranges(handles.memory);
+        self.add_ranges(handles.dispatch_table.unwrap_or_default().memory);
     }
 
     /// Adds a range.

@@ -1,6 +1,6 @@
 //! Handles are found whatever lies beside what leads to them: `malloc` puts small objects side by side.
 
-use v8mini_capture::locate::{Handles, find_handles, find_handles_again};
+use v8mini_capture::locate::{DispatchTable, Handles, find_handles, find_handles_again};
 use v8mini_format::memory::MemoryRange;
 
 use crate::synthetic::Synthetic;
@@ -73,13 +73,16 @@ fn isolate_in_scope() -> Synthetic {
 fn found(memory: &Synthetic) -> Handles {
     let handles = find_handles(memory, ISOLATE, BLOCK);
     let again = find_handles_again(memory, ISOLATE, BLOCK, &handles.holders);
-    let image = memory.only(handles.memory.iter().copied().chain([BLOCK]));
+    let table = handles.dispatch_table.clone().unwrap_or_default();
+    let ranges = handles.memory.iter().copied().chain(table.memory);
+    let image = memory.only(ranges.chain([BLOCK]));
     for found in [again, find_handles(&image, ISOLATE, BLOCK)] {
         assert_eq!(found.global, handles.global);
         assert_eq!(found.weak, handles.weak);
         assert_eq!(found.scopes, handles.scopes);
         assert_eq!(found.eternal, handles.eternal);
         assert_eq!(found.caches, handles.caches);
+        assert_eq!(found.dispatch_table, handles.dispatch_table);
     }
     handles
 }
@@ -111,4 +114,86 @@ fn of_another_object_that_lies_in_front() {
     memory.word(SCOPES + 0x80, WEAK);
     memory.word(ISOLATE + 0x20, cache);
     assert_eq!(found(&memory).caches, [KEPT]);
+}
+
+/// Where the table of functions' code is reserved, what a segment of it has, and the code of all its functions.
+const TABLE: u64 = 0x4000_0000;
+const SEGMENT: u64 = 0x1_0000;
+const CODE: u64 = 0x2000_0800;
+const INSTRUCTIONS: u64 = 0x3000_0040;
+
+/// A segment of the table: a function with one parameter, one that is marked as alive, and entries that are free.
+fn segment(memory: &mut Synthetic, at: u64) {
+    memory.map(at, SEGMENT, "rw", "");
+    memory.words(at, &[INSTRUCTIONS, CODE << 16 | 2]);
+    memory.words(at + 16, &[INSTRUCTIONS, (CODE | 1) << 16 | 1]);
+    for entry in (at + 32..at + SEGMENT).step_by(16) {
+        memory.word(entry, 0xffff << 48 | (entry - TABLE) / 16 + 1);
+    }
+}
+
+/// The same isolate with a table of which the second segment was given back.
+fn isolate_with_table() -> Synthetic {
+    let mut memory = isolate_in_scope();
+    memory.map(TABLE, SEGMENT, "r", "");
+    for number in [1, 3, 4] {
+        segment(&mut memory, TABLE + number * SEGMENT);
+    }
+    memory.word(ISOLATE + 0x28, TABLE);
+    memory
+}
+
+fn segments(from: u64, count: u64) -> MemoryRange {
+    MemoryRange {
+        start: TABLE + from * SEGMENT,
+        len: count * SEGMENT,
+    }
+}
+
+#[test]
+fn the_table_of_code_is_found_with_its_gaps() {
+    let handles = found(&isolate_with_table());
+    let table = handles.dispatch_table.unwrap();
+    assert_eq!(table.base, TABLE);
+    assert_eq!(table.memory, [segments(1, 1), segments(3, 2)]);
+    for segment in table.memory {
+        assert!(handles.tags.contains(&segment));
+    }
+    assert_eq!(DispatchTable::code(CODE << 16 | 2), Some(CODE));
+    assert_eq!(DispatchTable::code((CODE | 1) << 16 | 1), Some(CODE));
+    assert_eq!(DispatchTable::code(0), None);
+}
+
+/// While V8 takes an entry, only one of its words may have been written.
+#[test]
+fn an_entry_may_be_half_written() {
+    let mut memory = isolate_with_table();
+    memory.words(TABLE + SEGMENT + 32, &[INSTRUCTIONS, 0]);
+    memory.word(TABLE + SEGMENT + 56, CODE << 16);
+    let table = found(&memory).dispatch_table.unwrap();
+    assert_eq!(table.memory, [segments(1, 1), segments(3, 2)]);
+}
+
+#[test]
+fn what_has_other_words_is_no_table_of_code() {
+    for (offset, word) in [
+        (0, 0),
+        (8, (CODE | 2) << 16),
+        (SEGMENT - 16, 1),
+        (SEGMENT - 8, 1),
+    ] {
+        let mut memory = isolate_with_table();
+        memory.word(TABLE + SEGMENT + offset, word);
+        assert_eq!(
+            found(&memory).dispatch_table,
+            None,
+            "{word:#x} at {offset:#x}"
+        );
+    }
+    let mut memory = isolate_with_table();
+    memory.word(TABLE + 4 * SEGMENT + 0x800, 1);
+    let table = find_handles(&memory, ISOLATE, BLOCK)
+        .dispatch_table
+        .unwrap();
+    assert_eq!(table.memory, [segments(1, 1), segments(3, 1)]);
 }

@@ -360,6 +360,12 @@ impl<'a> Collector<'_, 'a> {
             strength: Strength::Strong,
             offset: Some(0),
         });
+        let references: &'a References = self.reader.references;
+        if let Some(code) = references.dispatched(self.objects, self.object, map.instance_type) {
+            self.names
+                .name(code.offset, EdgeKind::Internal, "code".into());
+            self.word(code);
+        }
         let mut body = std::mem::take(&mut self.body);
         for part in parts(size) {
             if self.is_full() {

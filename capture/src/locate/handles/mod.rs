@@ -1,5 +1,5 @@
-//! Finds the handles through which C++ holds objects: global and eternal ones, and those of the handle scopes; and the queues of
-//! microtasks.
+//! Finds the handles through which C++ holds objects: global and eternal ones, and those of the handle scopes; the queues of
+//! microtasks; and the table of functions' code.
 //!
 //! They lie in `malloc`ed blocks that the isolate leads to. No version of V8 has to be known for that: what is looked for
 //! tells itself. An object that belongs to an isolate begins with a pointer to it; the nodes of a block of global handles are
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use v8mini_format::memory::{Memory, MemoryExt, MemoryRange};
 
+use super::dispatch_table::{DispatchTable, table_at};
 use super::microtasks::{MicrotaskQueue, Words, queues_at};
 
 /// What is read at once of what pointers lead to.
@@ -39,10 +40,13 @@ pub struct Handles {
     pub caches: Vec<u64>,
     /// The queues of microtasks, that of the isolate first; `None` if it was not found, as up to V8 7.0, where it is an object.
     pub microtasks: Option<Vec<MicrotaskQueue>>,
-    /// The memory that all of this was read from: an image that has it can be asked the same.
+    /// The table of functions' code, which other isolates may share; `None` if it was not found, as up to V8 12.9, where
+    /// functions refer to their code.
+    pub dispatch_table: Option<DispatchTable>,
+    /// The memory that all of this was read from, that of the table aside: an image that has both can be asked the same.
     pub memory: Vec<MemoryRange>,
-    /// Of each node of a global handle, class id, index and flags, by which it is found: of all the memory, what is neither an
-    /// address nor a small number.
+    /// Of each node of a global handle, class id, index and flags, by which it is found, and the table of functions' code: of all
+    /// the memory, what is neither an address nor a small number.
     pub tags: Vec<MemoryRange>,
     /// The objects that led there.
     pub holders: Holders,
@@ -59,6 +63,8 @@ pub struct Holders {
     eternal: Vec<u64>,
     /// The queue of microtasks.
     microtasks: Vec<u64>,
+    /// The table of functions' code.
+    dispatch_table: Vec<u64>,
     /// The other objects that belong to the isolate.
     others: BTreeSet<u64>,
     /// All that each isolate pointed to, in order: what it points to since may lead to more, above all while it is starting.
@@ -72,6 +78,7 @@ impl Holders {
         self.scopes.extend(other.scopes);
         self.eternal.extend(other.eternal);
         self.microtasks.extend(other.microtasks);
+        self.dispatch_table.extend(other.dispatch_table);
         self.others.extend(other.others);
         self.pointers.extend(other.pointers);
     }
@@ -167,6 +174,9 @@ impl<'a> Search<'a> {
             if self.handles.microtasks.is_none() {
                 self.microtasks(pointer);
             }
+            if self.handles.dispatch_table.is_none() {
+                self.dispatch_table(pointer, false);
+            }
         }
     }
 
@@ -187,6 +197,11 @@ impl<'a> Search<'a> {
         }
         for queue in holders.microtasks.iter().filter(|it| words.contains(it)) {
             self.microtasks(*queue);
+        }
+        for base in &holders.dispatch_table {
+            if words.contains(base) && self.handles.dispatch_table.is_none() {
+                self.dispatch_table(*base, true);
+            }
         }
         self.add_objects(holders.objects(), isolate);
         let of_isolate = |search: &mut Self, object: u64| {
@@ -275,6 +290,16 @@ impl<'a> Search<'a> {
         self.handles.memory.extend(memory);
         self.handles.microtasks = Some(queues);
         self.handles.holders.microtasks.push(object);
+    }
+
+    /// The table of functions' code.
+    fn dispatch_table(&mut self, base: u64, is_known: bool) {
+        let memory = self.memory;
+        if let Some(table) = table_at(self, base, || memory.ranges(), is_known) {
+            self.handles.tags.extend(&table.memory);
+            self.handles.dispatch_table = Some(table);
+            self.handles.holders.dispatch_table.push(base);
+        }
     }
 
     /// Eternal handles: how many there are, then a vector of the blocks that hold them.
