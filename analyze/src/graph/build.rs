@@ -233,10 +233,8 @@ impl<'a> Part<'a> {
         };
         match reference.strength {
             Strength::Weak => {}
-            Strength::Strong => {
-                if !reference.offset.is_multiple_of(8) && self.is_weak_in_code(reference.target) {
-                    return;
-                }
+            Strength::Embedded if self.is_weak_in_code(reference.target) => {}
+            Strength::Strong | Strength::Embedded => {
                 let offset = Some(reference.offset);
                 if shape.is_receiver && builder.store_offsets.contains(&offset) {
                     builder.as_store.insert(to);

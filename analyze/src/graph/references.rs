@@ -22,6 +22,9 @@ pub enum Strength {
         /// The key.
         key: Address,
     },
+    /// The target is an operand of machine code, which V8 holds weakly where a deoptimization can do without it: which these are
+    /// depends on the target, so the caller decides by [`is_weak_in_code`].
+    Embedded,
 }
 
 /// A word of an object that refers to another.
@@ -202,8 +205,7 @@ fn each_pair(piece: &[u8], from: u64, visit: &mut impl FnMut(Reference)) {
     }
 }
 
-/// References in machine code are operands of instructions, at any byte. V8 holds those that a deoptimization can do without
-/// weakly; which these are depends on the target, so the caller decides: see [`is_weak_in_code`].
+/// References in machine code are operands of instructions, at any byte.
 fn each_unaligned(piece: &[u8], from: u64, visit: &mut impl FnMut(Reference)) {
     for (window, offset) in piece.windows(8).zip(from..) {
         let word = window.first_chunk().copied().map_or(0, u64::from_le_bytes);
@@ -211,7 +213,7 @@ fn each_unaligned(piece: &[u8], from: u64, visit: &mut impl FnMut(Reference)) {
             visit(Reference {
                 offset,
                 target,
-                strength: Strength::Strong,
+                strength: Strength::Embedded,
             });
         }
     }
@@ -285,12 +287,21 @@ mod tests {
 
     #[test]
     fn operands_of_code_are_found_at_any_byte() {
-        let mut bytes = vec![0; 40];
+        let mut bytes = vec![0; 48];
+        bytes[8..16].copy_from_slice(&0x101_u64.to_le_bytes());
         bytes[19..27].copy_from_slice(&0x1234_5671_u64.to_le_bytes());
+        bytes[32..40].copy_from_slice(&0x1234_5681_u64.to_le_bytes());
         let mut found = Vec::new();
-        let slots = Slots::parse("code 8..").unwrap();
-        for_each_reference(&slots, 40, 0, &bytes, |r| found.push(r));
-        assert!(found.contains(&reference(19, 0x1234_5670, Strength::Strong)));
+        let slots = Slots::parse("8..16, code 16..").unwrap();
+        for_each_reference(&slots, 48, 0, &bytes, |r| found.push(r));
+        // They are operands wherever they happen to lie.
+        for (offset, target, strength) in [
+            (8, 0x100, Strength::Strong),
+            (19, 0x1234_5670, Strength::Embedded),
+            (32, 0x1234_5680, Strength::Embedded),
+        ] {
+            assert!(found.contains(&reference(offset, target, strength)));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
+use super::release::is_code_wrapper;
 use crate::heap::{Classifier, Sample, camel_case};
 use crate::layout::Field;
 use crate::v8::{
@@ -250,7 +251,9 @@ impl<'a> Namer<'a> {
                     return all(NodeType::Hidden, &system);
                 }
                 match class.as_str() {
-                    _ if is_code(&type_name) => all(NodeType::Code, &system),
+                    _ if is_code(&type_name) || is_code_wrapper(objects, &type_name) => {
+                        all(NodeType::Code, &system)
+                    }
                     // DevTools shows arrays without a name as "(internal array)".
                     "(array)" => all(NodeType::Array, ""),
                     "(object shape)" => all(NodeType::ObjectShape, &system),

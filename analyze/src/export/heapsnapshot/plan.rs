@@ -5,7 +5,7 @@ use crate::v8::{Address, Objects};
 
 use super::ids::ObjectIds;
 use super::places::Places;
-use super::{Alive, Options, Source};
+use super::{Alive, Options, Source, release};
 
 /// Stands for the place of what has none in the file.
 pub(super) const NO_PLACE: u64 = u64::MAX;
@@ -17,6 +17,8 @@ pub(super) struct Plan<'a> {
     pub(super) nodes: &'a Nodes,
     pub(super) max_string: usize,
     ids: ObjectIds,
+    /// Whether objects that are never collected have a size.
+    has_sizes_of_immortals: bool,
     /// Nodes before the first object's.
     first: u64,
     /// One bit for each object: whether it becomes a node.
@@ -58,6 +60,7 @@ impl<'a> Plan<'a> {
             nodes,
             max_string: options.max_string,
             ids: ObjectIds::new(objects.pages().pages()),
+            has_sizes_of_immortals: release::has_sizes_of_immortals(objects),
             first,
             kept: vec![0; count.div_ceil(64)],
             ranks: Vec::with_capacity(count.div_ceil(64)),
@@ -115,17 +118,27 @@ impl<'a> Plan<'a> {
     /// Adds the size of an object that is left out to that of the next object above it in the dominator tree that is not.
     /// Whoever dominates retains more. What no object dominates is added to that of the roots.
     fn fold(&mut self, id: usize, tree: &DominatorTree, at_least: u64) {
+        let size = self.size(id);
         let mut above = tree.dominator(id);
         while let Some(object) = above {
             if tree.retained(object) >= at_least {
                 if let Some(bytes) = self.folded.get_mut(object) {
-                    *bytes += self.nodes.size(id);
+                    *bytes += size;
                 }
                 return;
             }
             above = tree.dominator(object);
         }
-        self.shared += self.nodes.size(id);
+        self.shared += size;
+    }
+
+    /// The size of an object, as V8 counts it, without what is left out because of it.
+    fn size(&self, id: usize) -> u64 {
+        if self.has_sizes_of_immortals || !self.nodes.is_immortal(id) {
+            self.nodes.size(id)
+        } else {
+            0
+        }
     }
 
     /// The objects that become nodes, in the order of the file, without so many of the first.
@@ -180,7 +193,7 @@ impl<'a> Plan<'a> {
     /// The size of an object with all that is left out because of it, in bytes.
     pub(super) fn bytes(&self, id: usize) -> u64 {
         let folded = self.folded.get(id).copied().unwrap_or(0);
-        self.nodes.size(id) + folded
+        self.size(id) + folded
     }
 
     /// The objects that an object dominates, where some are left out: the way to them may lead through those.

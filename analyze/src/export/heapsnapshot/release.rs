@@ -20,6 +20,17 @@ pub(super) fn has_wraps_below_root(objects: &Objects) -> bool {
     !(NODE_24..NODE_26).contains(&release(objects))
 }
 
+/// Whether objects in read-only space, which a program has no influence on, are counted with their size: up to V8 12.9.
+pub(super) fn has_sizes_of_immortals(objects: &Objects) -> bool {
+    release(objects) < NODE_24
+}
+
+/// Whether an object that stands outside of trusted space for code or bytecode in it is filed under code itself: from V8 13.6 on.
+pub(super) fn is_code_wrapper(objects: &Objects, type_name: &str) -> bool {
+    release(objects) >= NODE_24
+        && ["BYTECODE_WRAPPER_TYPE", "CODE_WRAPPER_TYPE"].contains(&type_name)
+}
+
 /// How many bytes outside of the heap are part of a string's own size: its characters, from V8 13.6 on.
 pub(super) fn outside_bytes(objects: &Objects, string: Address, instance_type: u16) -> u64 {
     if release(objects) < NODE_24 {

@@ -18,7 +18,7 @@ use super::edge::{Edge, EdgeKind, EdgeName, Target};
 use super::references::parts;
 use super::word_names::{WordName, WordNames};
 use super::{Reference, References, Strength, for_each_reference, is_weak_in_code};
-use crate::layout::{Field, SlotKind, Slots};
+use crate::layout::{Field, Slots};
 use crate::v8::{Address, Kind, MapField, MapInfo, ObjectError, Objects, Tagged};
 
 /// So many property keys are remembered.
@@ -93,7 +93,6 @@ struct Shape<'a> {
     kind: Kind,
     /// Whether functions of this map may or may not be bound.
     is_kind_own: bool,
-    is_code: bool,
     /// Whether the object is a context, if that is the same for all of the map.
     is_context: Option<bool>,
     /// Of an array whose words have numbers, where the first of them is.
@@ -164,10 +163,6 @@ impl<'a> EdgeReader<'a> {
             is_function: objects.is_function_type(instance_type),
             kind: objects.kind_of(object, map),
             is_kind_own: layout.place(Field::FunctionBindings).is_ok(),
-            is_code: !slots.is_none()
-                && slots
-                    .runs(objects.size_of(object, map).unwrap_or(0))
-                    .any(|(kind, _)| kind == SlotKind::Code),
             fields,
         });
         if self.shapes.len() < SHAPES {
@@ -386,7 +381,7 @@ impl<'a> Collector<'_, 'a> {
     }
 
     fn word(&mut self, reference: Reference) {
-        let in_code = self.shape.is_code && !reference.offset.is_multiple_of(8);
+        let in_code = reference.strength == Strength::Embedded;
         let mut weak = reference.strength == Strength::Weak;
         // A raw word may look like a reference; an object tells itself by its map.
         if self.is_checked || in_code {
@@ -412,10 +407,10 @@ impl<'a> Collector<'_, 'a> {
             kind: if weak { EdgeKind::Weak } else { kind },
             name,
             target: Target::Object(reference.target),
-            strength: if weak {
-                Strength::Weak
-            } else {
-                reference.strength
+            strength: match reference.strength {
+                _ if weak => Strength::Weak,
+                Strength::Embedded => Strength::Strong,
+                strength => strength,
             },
             offset: Some(reference.offset),
         });
