@@ -6,7 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use v8mini_tests::nodes::Version;
 use v8mini_tests::{NodeProcess, Tools, Workload, each_release};
+
+/// From here on, functions have no word that refers to their code, but a number in a table outside of the heap.
+const HAS_TABLE_OF_CODE: Version = Version(24, 0, 0);
 
 fn check(release: &str) -> Result<()> {
     let mut process = Workload::new("node-facts.js", release)?.spawn_with(&["idle", "a b"])?;
@@ -16,7 +20,34 @@ fn check(release: &str) -> Result<()> {
     let file = dir.path().join("facts.v8mini");
     Tools::get().capture_to(process.pid(), &file)?;
     check_node(&process, &handles, &file).context("node")?;
-    check_functions(&process, &file).context("functions")
+    check_functions(&process, &file).context("functions")?;
+    if Version::parse(release) >= Some(HAS_TABLE_OF_CODE) {
+        check_code(&file).context("code")?;
+    }
+    Ok(())
+}
+
+/// A function keeps its machine code alive, and is named as what does.
+fn check_code(file: &Path) -> Result<()> {
+    let tools = Tools::get();
+    let arguments = ["--script", "node-facts", "--filter", "^hot$"];
+    let answer = tools.query("functions", file, &arguments)?;
+    let hot = text(&answer["functions"][0]["example"]);
+    let number = u64::from_str_radix(hot.trim_start_matches("0x"), 16)?;
+    let query = format!(
+        "SELECT printf('0x%x', target) FROM edges JOIN objects ON address = target \
+         WHERE source = {number} AND name = 'code' AND strong AND live"
+    );
+    let answer = tools.query("sql", file, &[&query])?;
+    let code = text(&answer["rows"][0][0]);
+    let refs = tools.query("refs", file, &[&code])?;
+    ensure!(
+        list(&refs["references"])
+            .iter()
+            .any(|of| of["holder"] == hot && of["name"] == "code"),
+        "hot is {hot} and its code {code}: {refs:#}"
+    );
+    Ok(())
 }
 
 fn check_node(process: &NodeProcess, handles: &Value, file: &Path) -> Result<()> {
