@@ -17,9 +17,9 @@ const STARVING: f64 = 0.5;
 
 /// How this program's threads share the processors with others while they copy and compress.
 ///
-/// At first only what nobody else wants (`SCHED_IDLE`): whoever wakes up takes the processor at once. A scavenge, whose helpers
-/// have waited for threads that were merely nice, took 20 to 30 ms, and now takes 11 to 17. Where there is nothing left to take, the threads
-/// become nice instead.
+/// At first only what nobody else wants (`SCHED_IDLE`): whoever wakes up takes the processor at once. A scavenge whose helpers
+/// waited for threads that were merely nice took 21 to 30 ms at worst, and 12 to 18 so (V8 12.4, two processors). Where there is
+/// nothing left to take, the threads become nice instead.
 #[derive(Debug)]
 pub(super) struct Manners {
     is_idle: bool,

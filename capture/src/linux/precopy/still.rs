@@ -3,7 +3,7 @@
 //! To protect a page of a process that runs takes about a microsecond, nearly all of it to tell the other processors, which have to
 //! answer; of one that stands still, a tenth of that (Linux 6.18). So such a program is stopped for some milliseconds, in which nothing
 //! happens but that, and what was written until then is copied while it runs again. That takes as long per page as the program needs to
-//! write to a third of one, so each round leaves less than the one before, until little enough is left for the stop.
+//! write to half of one, so each round leaves less than the one before, until little enough is left for the stop.
 
 use std::time::{Duration, Instant};
 
