@@ -12,7 +12,7 @@ use crate::time_limit::test_must_succeed_within;
 use crate::tools::{self, must_succeed};
 use crate::{assets, docs};
 
-/// The cargo-deny that is installed into `target/tools`: about 200 seconds of one core, once per clone. The policy could
+/// The cargo-deny that is built into `target/tools`, once per clone. The policy could
 /// be read from `cargo metadata` in a few hundred lines of our own, but a well-kept tool that everybody knows is worth
 /// two minutes.
 const CARGO_DENY: &str = "0.20.2";

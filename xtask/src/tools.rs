@@ -47,7 +47,9 @@ pub(crate) fn install(name: &str, version: &str) -> Result<()> {
     }
     must_succeed(
         cargo()
-            .args(["install", name, "--version", version, "--locked", "--root"])
+            // Without optimisation: it runs for seconds, and to build it takes minutes.
+            .args(["install", name, "--version", version, "--locked"])
+            .args(["--debug", "--root"])
             .arg(tools_dir()),
     )
 }
