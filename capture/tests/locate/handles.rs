@@ -128,7 +128,7 @@ fn segment(memory: &mut Synthetic, at: u64) {
     memory.words(at, &[INSTRUCTIONS, CODE << 16 | 2]);
     memory.words(at + 16, &[INSTRUCTIONS, (CODE | 1) << 16 | 1]);
     for entry in (at + 32..at + SEGMENT).step_by(16) {
-        memory.word(entry, 0xffff << 48 | (entry - TABLE) / 16 + 1);
+        memory.word(entry, (0xffff << 48) | ((entry - TABLE) / 16 + 1));
     }
 }
 
