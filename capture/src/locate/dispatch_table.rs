@@ -14,6 +14,9 @@ use super::words::clipped;
 const SEGMENT_BYTES: u64 = 64 << 10;
 /// What is reserved for all of them (`kJSDispatchTableReservationSize`).
 const TABLE_BYTES: u64 = 256 << 20;
+/// A reservation begins with a page of the operating system. With V8 13.6 it begins with a segment; with 14.6, as often as not it does
+/// not (seen at 0x7f170b7fc000).
+const TABLE_ALIGNMENT: u64 = 4 << 10;
 /// The upper half of the first word of an entry that is free; the lower half is the number of the next.
 const FREE: u64 = 0xffff_0000;
 /// An entry's second word has the address of its `Code` above the number of parameters.
@@ -57,7 +60,7 @@ pub(super) fn table_at(
     readable: impl FnOnce() -> Vec<MemoryRange>,
     is_known: bool,
 ) -> Option<DispatchTable> {
-    if !base.is_multiple_of(SEGMENT_BYTES) {
+    if !base.is_multiple_of(TABLE_ALIGNMENT) {
         return None;
     }
     // The first segment is for what is the same in all processes, which Node.js has nothing of.
@@ -67,7 +70,7 @@ pub(super) fn table_at(
     }
     let mut memory: Vec<MemoryRange> = Vec::new();
     for range in clipped(&readable(), first, base.checked_add(TABLE_BYTES)?) {
-        let mut at = range.start.next_multiple_of(SEGMENT_BYTES);
+        let mut at = base + (range.start - base).next_multiple_of(SEGMENT_BYTES);
         while range.end() - at.min(range.end()) >= SEGMENT_BYTES {
             if begins_with_entry(words, at) && (is_known || is_segment(words, at)) {
                 match memory.last_mut() {
