@@ -30,9 +30,12 @@ fn check(release: &str) -> Result<()> {
 /// A function keeps its machine code alive, and is named as what does.
 fn check_code(file: &Path) -> Result<()> {
     let tools = Tools::get();
-    let arguments = ["--script", "node-facts", "--filter", "^hot$"];
-    let answer = tools.query("functions", file, &arguments)?;
-    let hot = text(&answer["functions"][0]["example"]);
+    let answer = tools.query("functions", file, &["--script", "node-facts", "-n", "0"])?;
+    let hot = list(&answer["functions"])
+        .iter()
+        .find(|function| function["name"] == "hot")
+        .context("no function hot")?;
+    let hot = text(&hot["example"]);
     let number = u64::from_str_radix(hot.trim_start_matches("0x"), 16)?;
     let query = format!(
         "SELECT printf('0x%x', target) FROM edges JOIN objects ON address = target \
@@ -44,7 +47,7 @@ fn check_code(file: &Path) -> Result<()> {
     ensure!(
         list(&refs["references"])
             .iter()
-            .any(|of| of["holder"] == hot && of["name"] == "code"),
+            .any(|of| of["holder"] == hot && of["name"] == ".<code>"),
         "hot is {hot} and its code {code}: {refs:#}"
     );
     Ok(())
