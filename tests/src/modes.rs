@@ -1,8 +1,12 @@
 //! Which ways of taking a snapshot work on this machine.
 
-use anyhow::{Result, ensure};
+use std::ffi::OsStr;
+use std::path::Path;
 
-use crate::Tools;
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::{NodeProcess, Tools};
 
 /// All modes but `auto`, best first.
 const ALL: [&str; 4] = ["log", "precopy", "fork", "stop"];
@@ -32,4 +36,26 @@ pub fn working(pid: u32) -> Result<Vec<&'static str>> {
         }
     }
     Ok(working)
+}
+
+/// Captures a process in a mode; prints it if it was another in the end. Returns the summary.
+///
+/// # Errors
+/// If there is no capture.
+pub fn capture(process: &NodeProcess, mode: &str, file: &Path, more: &[&str]) -> Result<Value> {
+    let pid = process.pid().to_string();
+    let mut arguments: Vec<&OsStr> = vec![
+        pid.as_ref(),
+        "--mode".as_ref(),
+        mode.as_ref(),
+        "-o".as_ref(),
+        file.as_os_str(),
+        "--json".as_ref(),
+    ];
+    arguments.extend(more.iter().map(OsStr::new));
+    let summary = Tools::get().capture(arguments)?.json()?;
+    if summary["mode"] != mode {
+        eprintln!("{mode} is not possible here: {}", summary["declined"]);
+    }
+    Ok(summary)
 }

@@ -5,34 +5,15 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use v8mini_format::{CaptureFile, Memory};
-use v8mini_tests::{NodeProcess, Tools, Workload, modes, nodes};
+use v8mini_tests::modes::{self, capture};
+use v8mini_tests::{Tools, Workload, nodes};
 
 const MODES: [&str; 4] = ["stop", "log", "precopy", "fork"];
-
-/// Captures a process in a mode; prints it if it was another in the end.
-fn capture(process: &NodeProcess, mode: &str, file: &Path, more: &[&str]) -> Result<Value> {
-    let pid = process.pid().to_string();
-    let mut arguments: Vec<&OsStr> = vec![
-        pid.as_ref(),
-        "--mode".as_ref(),
-        mode.as_ref(),
-        "-o".as_ref(),
-        file.as_os_str(),
-        "--json".as_ref(),
-    ];
-    arguments.extend(more.iter().map(OsStr::new));
-    let summary = Tools::get().capture(arguments)?.json()?;
-    if summary["mode"] != mode {
-        eprintln!("{mode} is not possible here: {}", summary["declined"]);
-    }
-    Ok(summary)
-}
 
 /// The stored memory of the heap, by operating-system page. Stacks are no part of it: to be stopped is no rest for them, because
 /// `epoll_wait` returns, and is called again.
@@ -112,94 +93,6 @@ fn all_modes_give_the_same_image_of_a_process_at_rest() -> Result<()> {
         );
         return Ok(());
     }
-}
-
-/// The doubles behind a mark in the captured memory.
-fn doubles_behind(file: &Path, mark: f64, count: usize) -> Result<Vec<f64>> {
-    let file = CaptureFile::open(file)?;
-    let mark = mark.to_le_bytes();
-    for range in file
-        .ranges()
-        .iter()
-        .filter(|range| range.len as usize > count * 8)
-    {
-        let mut bytes = vec![0; range.len as usize];
-        file.read_at(range.start, &mut bytes)?;
-        let (words, _) = bytes.as_chunks::<8>();
-        // The mark is a constant of the program as well; behind that are no numbers of writes.
-        for (at, _) in words.iter().enumerate().filter(|(_, word)| **word == mark) {
-            let Some(slots) = words.get(at + 1..at + 1 + count) else {
-                continue;
-            };
-            let slots: Vec<f64> = slots.iter().map(|word| f64::from_le_bytes(*word)).collect();
-            if slots.iter().all(|slot| slot.fract() == 0.5) {
-                return Ok(slots);
-            }
-        }
-    }
-    bail!("no array begins with the mark {mark:x?}")
-}
-
-/// Of the capture of `instant.js`, whether both arrays are as they were at one instant.
-fn is_one_instant(file: &Path, truth: &Value) -> Result<()> {
-    let number = |value: &Value| value.as_u64().context("the truth has no number");
-    let (slots, step) = (number(&truth["slots"])?, number(&truth["step"])?);
-    let mut last = Vec::new();
-    for array in 0..2 {
-        let mark = truth["marks"][array].as_f64().context("no mark")?;
-        let found = doubles_behind(file, mark, slots as usize)?;
-        let newest = found.iter().copied().fold(0.0, f64::max) as u64;
-        for back in 0..slots {
-            let n = newest - back;
-            let slot = (n % slots * step % slots) as usize;
-            ensure!(
-                found[slot] == n as f64 + 0.5,
-                "array {array}: slot {slot} holds {} and not write {n}, although the newest is {newest}: {} writes apart",
-                found[slot],
-                newest as f64 + 0.5 - found[slot]
-            );
-        }
-        last.push(newest);
-    }
-    ensure!(
-        last[0] == last[1] || last[0] == last[1] + 1,
-        "the arrays are {last:?} writes old"
-    );
-    Ok(())
-}
-
-fn every_capture_is_one_instant(mode: &str, release: &str, captures: usize) -> Result<()> {
-    let mut process = Workload::new("instant.js", release)?.spawn()?;
-    let dir = tempfile::tempdir()?;
-    for round in 0..captures {
-        let file = dir.path().join(format!("{round}.v8mini"));
-        // Collections do not touch the arrays, and here they hardly end.
-        capture(&process, mode, &file, &["--retries", "0"])?;
-        is_one_instant(&file, &process.truth).with_context(|| format!("capture {round}"))?;
-    }
-    ensure!(process.is_alive(), "the process did not survive");
-    Ok(())
-}
-
-#[test]
-fn log_catches_one_instant() -> Result<()> {
-    every_capture_is_one_instant("log", nodes::USUAL, 6)
-}
-
-#[test]
-fn precopy_catches_one_instant() -> Result<()> {
-    every_capture_is_one_instant("precopy", nodes::USUAL, 4)
-}
-
-#[test]
-fn log_catches_one_instant_of_other_versions_of_v8() -> Result<()> {
-    every_capture_is_one_instant("log", "16.20.2", 2)?;
-    every_capture_is_one_instant("log", "24.21.0", 2)
-}
-
-#[test]
-fn fork_catches_one_instant() -> Result<()> {
-    every_capture_is_one_instant("fork", nodes::USUAL, 2)
 }
 
 /// How often a program is captured until it did something meanwhile.

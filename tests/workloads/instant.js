@@ -1,20 +1,25 @@
 'use strict';
-// A program by whose memory one can tell whether a capture is of one instant. Two arrays of doubles, each over fifty pages of the
-// operating system long, are written in turn: write number n puts n into slot n * STEP % SLOTS of the first, then of the second. So at
-// any instant each array holds the numbers of its last SLOTS writes, all of them, and the second is at most one write
-// behind. Beside it, garbage is made, so that V8 maps and unmaps memory. Runs on Node 4 to 26.
+// A program by whose memory one can tell whether a capture is of one instant. Pairs of arrays of doubles, each over fifty pages of the
+// operating system long, are written in turn: write number n is the one numbered turn = floor(n / PAIRS) to pair n % PAIRS, and puts n
+// into slot turn * STEP % SLOTS of its first array, then of its second. So at any instant each array holds the numbers of its last
+// SLOTS writes, all of them, and of all arrays only the second of the newest pair may be one write behind. Beside it, garbage is made,
+// so that V8 maps and unmaps memory. Runs on Node 4 to 26.
 //
-//   node [--expose-gc] instant.js
+//   node [--expose-gc] instant.js [--pairs N]
 //
-// READY { slots, step, marks: [first, second] }: the marks are the doubles in front of slot 0.
+// With many pairs, each write is on another page than the thousands before: pages are written to as fast as one can follow.
+//
+// READY { slots, step, marks: [[first, second], ...] }: the marks are the doubles in front of slot 0.
 var protocol = require('./protocol');
 
+var PAIRS = Number(protocol.option('pairs', 1));
 // No more than V8 makes without a dictionary (32768), and enough to be a page of its own.
 var SLOTS = 30000;
 // Coprime with SLOTS, and one more than a page of doubles: each write is on another page than the one before.
 var STEP = 521;
-// Powers of two survive every way of writing them down.
-var MARKS = [Math.pow(2, 701), Math.pow(2, 702)];
+
+// Whole numbers survive being written down, and no write has numbers that large.
+function mark(number) { return Math.pow(2, 52) + number; }
 
 // Arrays of doubles, large from the beginning: no copies are left from growing.
 function doubles(mark) {
@@ -23,18 +28,23 @@ function doubles(mark) {
   for (var i = 1; i <= SLOTS; i++) array[i] = 0.5;
   return array;
 }
-var first = doubles(MARKS[0]);
-var second = doubles(MARKS[1]);
+var first = [], second = [], marks = [];
+for (var i = 0; i < PAIRS; i++) {
+  marks.push([mark(2 * i), mark(2 * i + 1)]);
+  first.push(doubles(marks[i][0]));
+  second.push(doubles(marks[i][1]));
+}
 
 var n = 0;
 // The numbers begin with a half, so that no slot ever becomes a Smi.
 function write() {
   n++;
-  var slot = 1 + n % SLOTS * STEP % SLOTS;
-  first[slot] = n + 0.5;
-  second[slot] = n + 0.5;
+  var pair = n % PAIRS;
+  var slot = 1 + (n - pair) / PAIRS % SLOTS * STEP % SLOTS;
+  first[pair][slot] = n + 0.5;
+  second[pair][slot] = n + 0.5;
 }
-while (n < SLOTS) write();
+while (n < SLOTS * PAIRS) write();
 
 var scrap = [];
 function turn() {
@@ -44,5 +54,5 @@ function turn() {
   setImmediate(turn);
 }
 
-protocol.ready({ slots: SLOTS, step: STEP, marks: MARKS }, {});
+protocol.ready({ slots: SLOTS, step: STEP, marks: marks }, {});
 turn();
