@@ -1,12 +1,12 @@
 //! Where a capture goes.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use crate::linux::{Captured, OutputFile};
+use crate::linux::{Captured, Manners, OutputFile, on_a_thread};
 use jiff::Timestamp;
 use v8mini_format::model::Statistics;
-use v8mini_format::{WriteOptions, Written};
+use v8mini_format::{WriteError, WriteOptions, Written};
 
 use super::packer::{PackedStdout, Packer};
 
@@ -95,38 +95,50 @@ impl Destination {
         self,
         captured: &Captured,
         options: WriteOptions,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut (dyn FnMut(u64) + Send),
     ) -> anyhow::Result<Output> {
+        let mut gently = |out: &mut (dyn Write + Send)| {
+            on_a_thread(|| {
+                let mut manners = Manners::yielding();
+                let (_, written, statistics) = captured.write(out, options, &mut |done| {
+                    manners.check();
+                    progress(done);
+                })?;
+                Ok::<_, WriteError>((written, statistics))
+            })
+        };
         let output = |(written, statistics)| Output {
             written,
             statistics,
             unpacked: None,
         };
         match self {
-            Self::Nowhere => {
-                let (_, written, statistics) = captured.write(io::sink(), options, progress)?;
-                Ok(output((written, statistics)))
-            }
-            Self::Stdout => {
-                let (_, written, statistics) =
-                    captured.write(io::stdout().lock(), options, progress)?;
-                Ok(output((written, statistics)))
-            }
-            Self::PackedStdout(packed) => {
-                let (packed, mut written, statistics) =
-                    captured.write(packed, options, progress)?;
+            Self::Nowhere => Ok(output(gently(&mut io::sink())?)),
+            Self::Stdout => Ok(output(gently(&mut io::stdout())?)),
+            Self::PackedStdout(mut packed) => {
+                let (mut written, statistics) = gently(&mut packed)?;
                 written.stored_bytes = packed.finish()?;
                 Ok(output((written, statistics)))
             }
-            Self::File { file, path, packer } => {
+            Self::File {
+                mut file,
+                path,
+                packer,
+            } => {
                 let write = || -> anyhow::Result<_> {
-                    let (file, written, statistics) = captured.write(file, options, progress)?;
+                    let written = gently(&mut file)?;
                     file.commit()?;
-                    Ok((written, statistics))
+                    Ok(written)
                 };
                 let mut output = write().map(output).map_err(|error| no_file(&path, error))?;
                 // From here on there is a capture, whatever becomes of it.
-                match packer.map(|packer| packer.pack(&path)).transpose() {
+                let pack = |packer: Packer| {
+                    on_a_thread(|| {
+                        Manners::nice();
+                        packer.pack(&path)
+                    })
+                };
+                match packer.map(pack).transpose() {
                     Ok(size) => {
                         output.written.stored_bytes = size.unwrap_or(output.written.stored_bytes);
                     }

@@ -12,6 +12,7 @@ use super::fork::ForkedClone;
 use super::inject::{Injector, Why};
 use super::leftovers::Leftovers;
 use super::list::ListedV8;
+use super::manners::{Manners, on_a_thread};
 use super::mode::{Declined, Mode};
 use super::options::Options;
 use super::planner::HeapPlanner;
@@ -118,17 +119,17 @@ pub fn capture(
         match target.snapshot(*mode, options, &injector, &mut planner, expected, progress) {
             Ok(snapshot) => {
                 progress(Progress::Reading);
-                let mut captured = Captured {
-                    declined,
-                    ..target.interpret(
-                        snapshot,
-                        mode.name(),
-                        began,
-                        buffer_limit.map(|_| planner.buffers()),
-                    )
-                };
-                captured.edit(options)?;
-                return Ok(captured);
+                // The process runs again: from here on nothing is urgent.
+                return on_a_thread(|| {
+                    Manners::nice();
+                    let buffers = buffer_limit.map(|_| planner.buffers());
+                    let mut captured = Captured {
+                        declined,
+                        ..target.interpret(snapshot, mode.name(), began, buffers)
+                    };
+                    captured.edit(options)?;
+                    Ok(captured)
+                });
             }
             Err(CaptureError::Unavailable { mode, reason, .. }) => {
                 declined.push(Declined { mode, reason });

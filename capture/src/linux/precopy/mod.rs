@@ -13,7 +13,6 @@ mod finish;
 mod halt;
 mod image;
 mod live;
-mod manners;
 mod overlay;
 mod settle;
 mod spill;
@@ -35,6 +34,7 @@ use super::collection::{stopped_again, wait_after};
 use super::error::CaptureError;
 use super::inject::Injector;
 use super::live::Target;
+use super::manners::on_a_thread;
 use super::mode::Mode;
 use super::options::Options;
 use super::snapshot::{Planner, Snapshot, Snapshotter};
@@ -176,12 +176,4 @@ impl From<CopyError> for SessionError {
             CopyError::Store(source) => Self::Store(source),
         }
     }
-}
-
-/// Runs something on a thread of its own, whose priority is its own, too; and whose end detaches from the process.
-fn on_a_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| match scope.spawn(run).join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
 }

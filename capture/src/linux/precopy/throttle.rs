@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nix::time::{ClockId, clock_gettime};
+use crate::linux::manners::used;
 
 /// Longest sleep at a time: what is slept off must not pile up.
 const MAX_SLEEP: Duration = Duration::from_millis(50);
@@ -38,12 +38,6 @@ impl Throttle {
             std::thread::sleep(ahead.min(MAX_SLEEP));
         }
     }
-}
-
-/// Processor time of all threads of this program.
-pub(super) fn used() -> Duration {
-    // The clock always exists.
-    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 #[cfg(test)]

@@ -20,16 +20,18 @@ pub(super) fn markdown(scenarios: &[Scenario], node: &str) -> String {
 # Pauses
 
 Written by `cargo xtask bench pause --write`: Node.js {node}, medians of {rounds} rounds with the range in brackets, on a
-machine with {cores} cores. In each round every mode took its turn on the same process, after two undisturbed seconds.
+machine with {cores} cores. In each round every mode took its turn on the same process, which was then left undisturbed for as long as
+the capture took (2 s at least, 10 s at most).
 
 - *stop*: from when the first thread stopped that did something until all of those ran again, as the tool measures it.
 - *seen*: the longest time for which the program's own event loop did not turn that overlaps the stop; for gcore,
   during the dump. Gaps below 0.2 ms (for the HTTP service, 2 ms) are not recorded: 0.
-- *worst*: the longest such gap during the whole capture, and before it in two seconds without one. The program's own
-  garbage collections are in both.
-- *pace*: turns of the event loop during the capture, relative to before. A program that never rests shares {cores} cores
+- *worst*: the longest such gap during the whole capture; *undisturbed*, in the time after it. The program's own garbage
+  collections are in both.
+- *pace*: turns of the event loop during the capture, relative to the time after it. A program that never rests shares {cores} cores
   with the tool.
-- *requests*: median, 99th percentile and maximum of the latency during the capture, as four clients saw it.
+- *requests*: median, 99th percentile and maximum of the latency during the capture, as four clients saw it; in brackets, the maximum
+  while the service was undisturbed.
 - *file*: relative to the same process's core after `zstd -3`.
 - *tool*: peak memory of the tool.
 "
@@ -39,7 +41,7 @@ machine with {cores} cores. In each round every mode took its turn on the same p
         let _ = write!(
             out,
             "\n## {}, {:.0} MB\n\n\
-             | mode | stop, ms | seen, ms | worst, ms | before, ms | pace | requests, ms | wall, s | file | tool, MB |\n\
+             | mode | stop, ms | seen, ms | worst, ms | undisturbed, ms | pace | requests, ms | wall, s | file | tool, MB |\n\
              | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
             capitalised(scenario.kind.name()),
             scenario.heap_bytes as f64 / 1e6
@@ -70,11 +72,12 @@ fn row(scenario: &Scenario, mode: Mode, rounds: &[Measured]) -> String {
         spread(rounds, |round| round.during.latency(0.5)),
         spread(rounds, |round| round.during.latency(0.99)),
         spread(rounds, |round| round.during.latency(1.0)),
+        spread(rounds, |round| round.undisturbed.latency(1.0)),
     ) {
-        (Some(half), Some(most), Some(all)) => {
+        (Some(half), Some(most), Some(all), Some(undisturbed)) => {
             format!(
-                "{:.1} / {:.1} / {:.1}",
-                half.median, most.median, all.median
+                "{:.1} / {:.1} / {:.1} ({:.1})",
+                half.median, most.median, all.median, undisturbed.median
             )
         }
         _ => String::new(),
@@ -87,8 +90,8 @@ fn row(scenario: &Scenario, mode: Mode, rounds: &[Measured]) -> String {
         cell(|round| round.stop),
         cell(|round| Some(round.pause)),
         cell(|round| Some(round.during.longest_gap)),
-        cell(|round| Some(round.before.longest_gap)),
-        cell(|round| Some(round.during.pace / round.before.pace)),
+        cell(|round| Some(round.undisturbed.longest_gap)),
+        cell(|round| Some(round.during.pace / round.undisturbed.pace)),
         cell(|round| Some(round.wall / 1e3)),
         spread(rounds, |round| Some(round.tool_bytes? as f64 / 1e6))
             .map_or_else(String::new, |spread| format!("{:.0}", spread.median)),

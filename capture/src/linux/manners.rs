@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::time::{ClockId, clock_gettime};
 
-use super::throttle::used;
-use crate::linux::procfs;
+use super::procfs;
 
 /// Nice value of threads that must not starve: of a processor that the program wants, they get a quarter. With 10 it is a
 /// tenth, and a capture next to 15 busy programs on 2 processors took 40 seconds.
@@ -15,13 +15,13 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// Who gets less than this part of a processor in such a time, starves.
 const STARVING: f64 = 0.5;
 
-/// How this program's threads share the processors with others while they copy and compress.
+/// How this program's threads share the processors with others while they copy, interpret and compress.
 ///
 /// At first only what nobody else wants (`SCHED_IDLE`): whoever wakes up takes the processor at once. A scavenge whose helpers
 /// waited for threads that were merely nice took 21 to 30 ms at worst, and 12 to 18 so (V8 12.4, two processors). Where there is
 /// nothing left to take, the threads become nice instead.
 #[derive(Debug)]
-pub(super) struct Manners {
+pub struct Manners {
     is_idle: bool,
     since: Instant,
     used: Duration,
@@ -29,9 +29,8 @@ pub(super) struct Manners {
 
 impl Manners {
     /// Makes the calling thread, and those that it will start, yield to all others.
-    pub(super) fn yielding() -> Self {
-        // SAFETY: setpriority takes three integers; 0 is the calling thread.
-        let _stays = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    pub fn yielding() -> Self {
+        Self::nice();
         Self {
             is_idle: may_return() && set_policy(0, libc::SCHED_IDLE),
             since: Instant::now(),
@@ -39,8 +38,14 @@ impl Manners {
         }
     }
 
+    /// Makes the calling thread, and those that it will start, nice: for work that cannot [`check`](Self::check) how it gets on.
+    pub fn nice() {
+        // SAFETY: setpriority takes three integers; 0 is the calling thread.
+        let _stays = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    }
+
     /// To be called often: no longer yields to all others if that gets nowhere.
-    pub(super) fn check(&mut self) {
+    pub fn check(&mut self) {
         let elapsed = self.since.elapsed();
         if !self.is_idle || elapsed < PERIOD {
             return;
@@ -57,6 +62,20 @@ impl Manners {
             }
         }
     }
+}
+
+/// Runs something on a thread of its own, whose priority is its own, too; and whose end detaches from whatever it traces.
+pub fn on_a_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(run).join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// Processor time of all threads of this program.
+pub(super) fn used() -> Duration {
+    // The clock always exists.
+    clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Whether a thread that has become idle may be made an ordinary one again: as root, mostly.
