@@ -177,6 +177,18 @@ impl Codes {
     #[inline]
     pub(super) fn of(&self, at: u32) -> u32 {
         let code = self.codes.get(at as usize).copied().unwrap_or(WORD);
+        self.last(code)
+    }
+
+    /// The codes of some words, with preliminary numbers: for [`Self::last`].
+    #[inline]
+    pub(super) fn range(&self, words: std::ops::Range<usize>) -> &[u32] {
+        self.codes.get(words).unwrap_or_default()
+    }
+
+    /// A code with the final number instead of the preliminary one.
+    #[inline]
+    pub(super) fn last(&self, code: u32) -> u32 {
         if code < REFERENCE {
             return code;
         }

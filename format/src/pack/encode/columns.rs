@@ -4,6 +4,7 @@ use super::super::column::Column;
 use super::super::cursor::put_number;
 use super::super::group::{Class, Group, Tail};
 use super::super::{BASES, SHORT_GROUPS, Stream, tag};
+use super::cells::Cells;
 use super::choose::Estimator;
 use super::classify::{Codes, INTEGER, WORD, tag_of};
 use super::groups::Grouping;
@@ -19,15 +20,13 @@ pub(super) struct Packer<'a> {
     pub(super) codes: &'a Codes,
     pub(super) streams: &'a mut Streams,
     pub(super) estimator: Estimator,
+    pub(super) cells: Cells,
     pub(super) scratch: Scratch,
 }
 
 /// Room that is used again for each column.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// The words of the column, and their codes.
-    pub(super) all: Vec<u64>,
-    pub(super) codes: Vec<u32>,
     pub(super) tags: Vec<u8>,
     pub(super) references: Vec<u32>,
     pub(super) own: Vec<u32>,
@@ -37,12 +36,24 @@ pub(super) struct Scratch {
     pub(super) words: Vec<u64>,
 }
 
-/// A word of a column: where it is, and of what.
+/// An item of a group: where it is, its number as a target, and its size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     pub(super) at: u32,
     pub(super) target: u32,
     pub(super) size: u32,
+}
+
+/// What a column consists of, row by row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gathered<'a> {
+    pub(super) words: &'a [u64],
+    /// What each word is.
+    pub(super) codes: &'a [u32],
+    /// The number of each word's item, as a target.
+    pub(super) targets: &'a [u32],
+    /// The size of each word's item, times the hint's factor; empty if there is none.
+    pub(super) sizes: &'a [u32],
 }
 
 /// What is known of a column beforehand.
@@ -135,17 +146,62 @@ impl Packer<'_> {
             numbers: class.tail == Tail::Numbers,
             is_base: true,
         };
+        self.lead(first, group.lead, &items, hint);
+        self.tail(group, &items, hint);
+    }
+
+    /// Packs `count` columns, from that of the items' words with the number `first` on.
+    fn lead(&mut self, first: u32, count: u32, items: &[Row], hint: Hint) {
+        let targets: Vec<u32> = items.iter().map(|item| item.target).collect();
+        let factor = u32::from(hint.factor);
+        let sizes: Vec<u32> = match factor {
+            0 => Vec::new(),
+            _ => items
+                .iter()
+                .map(|item| item.size.wrapping_mul(factor))
+                .collect(),
+        };
         let mut bases: Vec<Vec<u32>> = Vec::new();
-        for column in 0..group.lead {
-            if let Some(uppers) = self.column(&items, first + column, &bases, hint) {
-                if bases.len() == BASES {
-                    bases.remove(0);
+        let mut cells = std::mem::take(&mut self.cells);
+        let together = Cells::columns(items.len());
+        for from in (0..count).step_by(together) {
+            let together = together.min((count - from) as usize);
+            let memory = self.memory.as_chunks::<8>().0;
+            cells.gather(memory, self.codes, items, first + from, together);
+            for number in 0..together {
+                let (words, codes) = cells.column(number);
+                let given = Gathered {
+                    words,
+                    codes,
+                    targets: &targets,
+                    sizes: &sizes,
+                };
+                if let Some(uppers) = self.column(given, &bases, hint) {
+                    if bases.len() == BASES {
+                        bases.remove(0);
+                    }
+                    bases.push(uppers);
                 }
-                bases.push(uppers);
             }
         }
-        drop(bases);
-        self.tail(group, &items, hint);
+        self.cells = cells;
+    }
+
+    /// Packs one of `phases` columns of the words behind the lead.
+    fn tail_column(&mut self, items: &[Row], lead: u32, phases: (u32, u32), hint: Hint) {
+        let mut cells = std::mem::take(&mut self.cells);
+        let memory = self.memory.as_chunks::<8>().0;
+        let codes = (!hint.numbers).then_some(self.codes);
+        cells.gather_tail(memory, codes, items, lead, phases);
+        let (words, codes) = cells.column(0);
+        let given = Gathered {
+            words,
+            codes,
+            targets: cells.targets(),
+            sizes: &[],
+        };
+        self.column(given, &[], hint);
+        self.cells = cells;
     }
 
     fn tail(&mut self, group: &Group, items: &[Row], hint: Hint) {
@@ -161,14 +217,12 @@ impl Packer<'_> {
                 let phases = self.phases(items, lead);
                 self.streams.of(Stream::Structure).push(phases as u8);
                 for phase in 0..phases {
-                    self.column(&tail_rows(items, lead, phases, phase), 0, &[], hint);
+                    self.tail_column(items, lead, (phases, phase), hint);
                 }
             }
             Tail::Numbers => match self.only_word(items, lead) {
                 Some(word) => Column::Constant(word).put(self.streams.of(Stream::Structure)),
-                None => {
-                    self.column(&tail_rows(items, lead, 1, 0), 0, &[], hint);
-                }
+                None => self.tail_column(items, lead, (1, 0), hint),
             },
             Tail::Bytes => {
                 let start = self.streams.of(Stream::Bytes).len();
@@ -275,27 +329,6 @@ impl Packer<'_> {
             },
         }
     }
-}
-
-/// The words of items behind the first `lead`: those of one of `phases` columns, counted from the items' ends.
-fn tail_rows(items: &[Row], lead: u32, phases: u32, phase: u32) -> Vec<Row> {
-    let len: usize = items.iter().map(|item| (item.size - lead) as usize).sum();
-    let mut rows = Vec::with_capacity(len / phases as usize + items.len());
-    for item in items {
-        // Counted from the end, the first word is this; those with the number `phase`, modulo `phases`, are wanted.
-        let number = item.size - lead;
-        let first = lead + (number + phases - phase) % phases;
-        let row = |word| Row {
-            at: item.at + word,
-            ..*item
-        };
-        // Most arrays have one column.
-        match phases {
-            1 => rows.extend((first..item.size).map(row)),
-            _ => rows.extend((first..item.size).step_by(phases as usize).map(row)),
-        }
-    }
-    rows
 }
 
 fn bytes(memory: &[u8], from: u32, to: u32) -> &[u8] {

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod builder;
+mod cells;
 mod choose;
 mod classify;
 mod columns;
@@ -81,6 +82,7 @@ impl SegmentBuilder {
             codes: &codes,
             streams: &mut streams,
             estimator: Default::default(),
+            cells: Default::default(),
             scratch: Default::default(),
         }
         .pack();

@@ -4,78 +4,56 @@ use super::super::column::{Code32, Code64, Column, From32};
 use super::super::{Stream, tag};
 use super::choose::{Bases, Candidate, put_all};
 use super::classify::{WORD, number as target_of, tag_of};
-use super::columns::{Hint, Packer, Row, Scratch};
+use super::columns::{Gathered, Hint, Packer, Scratch};
 
 impl Packer<'_> {
-    /// Packs a column, the words at a distance into its rows; returns its upper halves if later ones may count from them.
+    /// Packs a column; returns its upper halves if later ones may count from them.
     pub(super) fn column(
         &mut self,
-        rows: &[Row],
-        distance: u32,
+        given: Gathered<'_>,
         bases: &[Vec<u32>],
         hint: Hint,
     ) -> Option<Vec<u32>> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let uppers = self.column_with(&mut scratch, rows, distance, bases, hint);
-        self.scratch = scratch;
-        uppers
-    }
-
-    fn column_with(
-        &mut self,
-        scratch: &mut Scratch,
-        rows: &[Row],
-        distance: u32,
-        bases: &[Vec<u32>],
-        hint: Hint,
-    ) -> Option<Vec<u32>> {
-        let Scratch { all, codes, .. } = &mut *scratch;
-        let memory = self.memory.as_chunks::<8>().0;
-        all.clear();
-        all.extend(rows.iter().map(|row| {
-            let word = memory.get((row.at + distance) as usize);
-            word.map_or(0, |word| u64::from_le_bytes(*word))
-        }));
-        codes.clear();
-        if hint.numbers && !hint.is_base {
-            // Their words were not coded: nothing in them is a reference.
-            codes.resize(rows.len(), WORD);
-        } else {
-            codes.extend(rows.iter().map(|row| self.codes.of(row.at + distance)));
-        }
+        let Gathered { words, codes, .. } = given;
         let raw = codes.iter().filter(|code| **code == WORD).count();
-        let first = all.first().copied().unwrap_or(0);
+        let first = words.first().copied().unwrap_or(0);
         let is_reference = first & 1 == 1 && raw == 0;
-        if !is_reference && all.iter().all(|word| *word == first) {
+        if !is_reference && words.iter().all(|word| *word == first) {
             Column::Constant(first).put(self.streams.of(Stream::Structure));
             return None;
         }
-        if raw * 2 <= rows.len() && !(hint.numbers && raw > 0) {
-            return self.values(scratch, rows, bases, hint);
+        if raw * 2 <= words.len() && !(hint.numbers && raw > 0) {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let uppers = self.values(&mut scratch, given, bases, hint);
+            self.scratch = scratch;
+            return uppers;
         }
         if hint.numbers {
             Column::Words.put(self.streams.of(Stream::Structure));
-            self.words(all);
+            self.words(words);
             return None;
         }
         Column::Halves.put(self.streams.of(Stream::Structure));
-        let lower: Vec<u32> = all.iter().map(|word| *word as u32).collect();
-        let upper: Vec<u32> = all.iter().map(|word| (*word >> 32) as u32).collect();
-        self.integers(&lower, None, rows, bases, 0);
-        self.integers(&upper, None, rows, bases, hint.factor);
+        let lower: Vec<u32> = words.iter().map(|word| *word as u32).collect();
+        let upper: Vec<u32> = words.iter().map(|word| (*word >> 32) as u32).collect();
+        self.integers(&lower, None, &[], bases, 0);
+        self.integers(&upper, None, given.sizes, bases, hint.factor);
         hint.is_base.then_some(upper)
     }
 
     fn values(
         &mut self,
         scratch: &mut Scratch,
-        rows: &[Row],
+        given: Gathered<'_>,
         bases: &[Vec<u32>],
         hint: Hint,
     ) -> Option<Vec<u32>> {
+        let Gathered { sizes, .. } = given;
+        let first = given.codes.first().copied().map_or(0, tag_of);
+        if given.codes.iter().all(|code| tag_of(*code) == first) {
+            return self.alike(scratch, first, given, bases, hint);
+        }
         let Scratch {
-            all,
-            codes,
             tags,
             references,
             own,
@@ -84,13 +62,14 @@ impl Packer<'_> {
             words,
         } = scratch;
         tags.clear();
-        tags.extend(codes.iter().map(|code| tag_of(*code)));
+        tags.extend(given.codes.iter().map(|code| tag_of(*code)));
         references.clear();
         own.clear();
         integers.clear();
         integer_rows.clear();
         words.clear();
-        for (((number, row), word), code) in (0..).zip(rows).zip(&*all).zip(&*codes) {
+        let cells = given.words.iter().zip(given.codes).zip(given.targets);
+        for (number, ((word, code), target)) in (0..).zip(cells) {
             match tag_of(*code) {
                 tag::INTEGER => {
                     integers.push((*word >> 32) as u32);
@@ -99,42 +78,24 @@ impl Packer<'_> {
                 tag::WORD => words.push(*word),
                 tag::STRONG | tag::WEAK => {
                     references.push(target_of(*code));
-                    own.push(row.target);
+                    own.push(*target);
                 }
                 _ => {}
             }
         }
-        let first = tags
-            .first()
-            .copied()
-            .filter(|first| tags.iter().all(|tag| tag == first));
-        Column::Values { tag: first }.put(self.streams.of(Stream::Structure));
-        if first.is_none() {
-            let start = self.streams.of(Stream::Tags).len();
-            self.streams.of(Stream::Tags).extend_from_slice(tags);
-            self.streams.seal(Stream::Tags, start);
-        }
-        if !references.is_empty() {
-            let own = Bases::of_all(own);
-            let candidates = [
-                Candidate::new(From32::Zero),
-                Candidate::new(From32::Last),
-                Candidate::with(From32::Own(0), own),
-                Candidate::with(From32::OwnLast(0), own),
-            ];
-            let chosen = self.estimator.choose(references, &candidates);
-            self.write(chosen, Stream::References);
-        }
-        if integers.len() == rows.len() {
-            self.integers(integers, None, rows, bases, hint.factor);
-        } else if !integers.is_empty() {
-            self.integers(integers, Some(integer_rows), rows, bases, hint.factor);
+        Column::Values { tag: None }.put(self.streams.of(Stream::Structure));
+        let start = self.streams.of(Stream::Tags).len();
+        self.streams.of(Stream::Tags).extend_from_slice(tags);
+        self.streams.seal(Stream::Tags, start);
+        self.references(references, own);
+        if !integers.is_empty() {
+            self.integers(integers, Some(integer_rows), sizes, bases, hint.factor);
         }
         if !words.is_empty() {
             self.words(words);
         }
         (hint.is_base && !integers.is_empty()).then(|| {
-            let mut uppers = vec![0; rows.len()];
+            let mut uppers = vec![0; given.words.len()];
             for (integer, row) in integers.iter().zip(&*integer_rows) {
                 if let Some(upper) = uppers.get_mut(*row as usize) {
                     *upper = *integer;
@@ -144,26 +105,64 @@ impl Packer<'_> {
         })
     }
 
-    /// Packs integers, those of the rows with the numbers `of`, or of all.
+    /// Packs a column of words with one tag, as most are.
+    fn alike(
+        &mut self,
+        scratch: &mut Scratch,
+        tag: u8,
+        given: Gathered<'_>,
+        bases: &[Vec<u32>],
+        hint: Hint,
+    ) -> Option<Vec<u32>> {
+        Column::Values { tag: Some(tag) }.put(self.streams.of(Stream::Structure));
+        match tag {
+            tag::INTEGER => {
+                let integers = &mut scratch.integers;
+                integers.clear();
+                integers.extend(given.words.iter().map(|word| (*word >> 32) as u32));
+                self.integers(integers, None, given.sizes, bases, hint.factor);
+                return hint.is_base.then(|| integers.clone());
+            }
+            tag::WORD => self.words(given.words),
+            tag::STRONG | tag::WEAK => {
+                let references = &mut scratch.references;
+                references.clear();
+                references.extend(given.codes.iter().map(|code| target_of(*code)));
+                self.references(references, given.targets);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Packs references; `own` are the numbers of the items that they are in.
+    fn references(&mut self, references: &[u32], own: &[u32]) {
+        if references.is_empty() {
+            return;
+        }
+        let own = Bases::of_all(own);
+        let candidates = [
+            Candidate::new(From32::Zero),
+            Candidate::new(From32::Last),
+            Candidate::with(From32::Own(0), own),
+            Candidate::with(From32::OwnLast(0), own),
+        ];
+        let chosen = self.estimator.choose(references, &candidates);
+        self.write(chosen, Stream::References);
+    }
+
+    /// Packs integers, those of the rows with the numbers `of`, or of all. `sizes` are those of all items, times `factor`.
     fn integers(
         &mut self,
         integers: &[u32],
         of: Option<&[u32]>,
-        rows: &[Row],
+        sizes: &[u32],
         bases: &[Vec<u32>],
         factor: u8,
     ) {
-        let sizes: Vec<u32> = if factor > 0 {
-            let sizes = rows.iter().map(|row| row.size);
-            sizes
-                .map(|size| size.wrapping_mul(u32::from(factor)))
-                .collect()
-        } else {
-            Vec::new()
-        };
         let mut candidates = vec![Candidate::new(From32::Zero), Candidate::new(From32::Last)];
         if factor > 0 {
-            let sizes = Bases::new(&sizes, of);
+            let sizes = Bases::new(sizes, of);
             candidates.push(Candidate::with(From32::Size(factor), sizes));
         }
         for (back, base) in (0..).zip(bases.iter().rev()) {
