@@ -107,12 +107,14 @@ pub(super) struct Far {
 impl Far {
     /// A power of two.
     const RECENT: usize = 1024;
+    /// Room for as many as segments of real heaps have, some ten thousands: a table that grows is filled again each time.
+    const USUAL: usize = 28 * 1024;
 
     /// None, behind so many objects of the segment.
     pub(super) fn new(objects: u32) -> Self {
         Self {
             objects,
-            known: FxHashMap::default(),
+            known: FxHashMap::with_capacity_and_hasher(Self::USUAL, Default::default()),
             recent: vec![(0, 0); Self::RECENT],
             addresses: Vec::new(),
             counts: vec![0; objects as usize],
