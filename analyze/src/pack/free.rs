@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use v8mini_capture::content::{Edit, Edits, Fill};
 use v8mini_format::{MemoryExt, MemoryRange};
 
@@ -19,6 +19,9 @@ const HEADER_BYTES: u64 = 24;
 
 /// The largest entry that is looked into for what it refers to in turn.
 const ENTRY_MAX: u64 = 1 << 20;
+
+/// Addresses are looked up in blocks of so many bits: the pages of V8 begin at multiples of 256 KiB.
+const BLOCK_BITS: u32 = 18;
 
 /// What is written over free memory: zeros.
 pub(super) fn unneeded(objects: &Objects) -> Edits {
@@ -83,6 +86,8 @@ fn entry_of(entries: &[MemoryRange], word: u64) -> Option<usize> {
 struct Marks {
     /// Start of each page, its size, and the number of its first bit.
     pages: Vec<(u64, u64, u64)>,
+    /// The first page that has addresses of a block, by what these are shifted to: what is looked up for each word takes no search.
+    first: FxHashMap<u64, u32>,
     bits: Vec<AtomicU64>,
 }
 
@@ -97,17 +102,28 @@ impl Marks {
             bits += page.size / 8;
         }
         let words = usize::try_from(bits.div_ceil(64)).unwrap_or(0);
+        let mut first = FxHashMap::default();
+        for (number, (start, size, _)) in (0..).zip(&pages) {
+            let last = start.saturating_add(size.saturating_sub(1));
+            for block in start >> BLOCK_BITS..=last >> BLOCK_BITS {
+                first.entry(block).or_insert(number);
+            }
+        }
         Self {
             pages,
+            first,
             bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     /// The number of an address' bit.
     fn bit(&self, address: u64) -> Option<u64> {
-        let after = self.pages.partition_point(|page| page.0 <= address);
-        let (start, size, first) = *self.pages.get(after.checked_sub(1)?)?;
-        (address - start < size).then_some(first + (address - start) / 8)
+        let number = *self.first.get(&(address >> BLOCK_BITS))?;
+        // As a rule a block is of one page; pages are sorted by address.
+        let pages = self.pages.get(number as usize..)?.iter();
+        let mut pages = pages.take_while(|(start, ..)| *start <= address);
+        let (start, _, first) = pages.find(|(start, size, _)| address - start < *size)?;
+        Some(first + (address - start) / 8)
     }
 
     /// Marks what a word refers to, if it is a reference.
