@@ -5,6 +5,7 @@
 
 mod classes;
 mod cut;
+mod encode_time;
 mod free;
 mod numbers;
 mod plan;
@@ -22,6 +23,7 @@ use crate::heap::PageWalker;
 use crate::v8::Objects;
 use classes::Classes;
 pub use cut::cut_strings;
+pub use encode_time::encode_time;
 pub use numbers::zero_numbers;
 use plan::Plan;
 use segment::Packing;
@@ -58,14 +60,7 @@ pub fn write_packed<W: Write>(
         progress(done);
     }
     let classes = Classes::new(objects);
-    let pages = objects.pages().pages().iter();
-    let pages: Vec<MemoryRange> = pages
-        .map(|page| MemoryRange {
-            start: page.address,
-            len: page.size,
-        })
-        .collect();
-    let blocks = Blocks::new(&pages);
+    let blocks = blocks(objects);
     let workers = rayon::current_num_threads().max(1);
     let packing = Packing {
         walker: &walker,
@@ -103,6 +98,18 @@ pub fn write_packed<W: Write>(
         }
     }
     Ok(lost)
+}
+
+/// Where references may lead to.
+fn blocks(objects: &Objects) -> Blocks {
+    let pages = objects.pages().pages().iter();
+    let pages: Vec<MemoryRange> = pages
+        .map(|page| MemoryRange {
+            start: page.address,
+            len: page.size,
+        })
+        .collect();
+    Blocks::new(&pages)
 }
 
 /// Writes all memory of an image as it is. Returns what could not be read.

@@ -22,6 +22,11 @@ pub(super) struct Packing<'a> {
 impl Packing<'_> {
     /// Packs a part, up to its text; `None` if not all of it can be read.
     pub(super) fn draft(&self, part: &Part<'_>) -> Option<SegmentDraft> {
+        Some(self.builder(part)?.draft(self.blocks))
+    }
+
+    /// Reads a part and finds its objects; `None` if not all of it can be read.
+    pub(super) fn builder(&self, part: &Part<'_>) -> Option<SegmentBuilder> {
         let mut builder = SegmentBuilder::new();
         builder.reserve(part.len());
         for range in &part.ranges {
@@ -65,7 +70,7 @@ impl Packing<'_> {
                 );
             }
         }
-        Some(builder.draft(self.blocks))
+        Some(builder)
     }
 }
 

@@ -8,6 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use v8mini_analyze::image::{Image, Opened};
+use v8mini_analyze::layout::Layout;
+use v8mini_analyze::pack::{encode_time, free_memory};
+use v8mini_analyze::v8::Objects;
+use v8mini_format::pack::PackOptions;
 use v8mini_format::{CaptureFile, Memory};
 use v8mini_tests::{NodeProcess, Tools, Workload, nodes, target_dir, workspace_root};
 
@@ -48,8 +53,17 @@ struct Row {
     exact: Packed,
     hard: Packed,
     unpack: Usage,
+    encode: Encode,
     /// Time on one core for unpacking all memory, and nothing else.
     decode: Duration,
+}
+
+/// Packing, and nothing else.
+struct Encode {
+    /// Memory that is packed.
+    bytes: u64,
+    /// Time on one core.
+    time: Duration,
 }
 
 /// A packed file.
@@ -163,6 +177,7 @@ fn measure(
         .arg(&packed)
         .args(["-o", "/dev/null", "--level", "-7"]);
     let unpack = run_measured(line.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    let encode = encode(&pages)?;
     let decode = decode(&packed)?;
     let row = Row {
         program: program.to_owned(),
@@ -174,12 +189,27 @@ fn measure(
         exact,
         hard,
         unpack,
+        encode,
         decode,
     };
     for file in [compressed, pages, packed] {
         fs::remove_file(file)?;
     }
     Ok(row)
+}
+
+/// How long one core takes to make packed columns of a file's memory, as `pack` does it, and to compress them.
+fn encode(path: &Path) -> Result<Encode> {
+    let (image, _) = Opened::Capture(Box::new(CaptureFile::open(path)?)).into_image();
+    let Image { metadata, .. } = &image;
+    let version = metadata.v8_version.context("no version of V8")?;
+    let layout = Layout::resolve(version, &metadata.process.architecture, &metadata.constants)?;
+    let objects = Objects::new(image, layout);
+    let edits = free_memory(&objects);
+    // Nothing else runs in the meantime; if the system does not tell the time, no figure comes out.
+    let mut clock = || own_time().unwrap_or_default();
+    let (bytes, time) = encode_time(&objects, &edits, PackOptions::default(), &mut clock)?;
+    Ok(Encode { bytes, time })
 }
 
 /// How long one core takes to read all memory of a file.
@@ -209,10 +239,14 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
 - *pages*: a capture as `v8mini convert` writes it.
 - *packed*: `v8mini pack` of that; *exact* with `--exact`, *hard* with `--level 12`.
 - *pack*, *unpack*: MB of memory in a second of one core, everything included: reading, looking for objects and free memory, compressing; unpacking goes on to
-  write an ordinary capture at level -7. Built with the profile `{profile}`. *decode*: MB of memory in a second of one core, for reading all of a packed file. *peak*: most memory that `pack` takes, on all cores.
+  write an ordinary capture at level -7. Built with the profile `{profile}`.
+- *encode*: MB of memory in a second of one core, for making the columns of all segments, finding texts that come again, and compressing. Reading memory,
+  finding objects and free memory, and writing the file are not included, nor is what is not packed. *decode*: the same for reading all of a packed file. Both by the
+  library within `cargo xtask`, as that is built.
+- *peak*: most memory that `pack` takes, on all cores.
 
-| program | Node.js | memory | core, zstd -3 | pages | packed | exact | hard | pack, MB/s | unpack, MB/s | decode, MB/s | peak |
-| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+| program | Node.js | memory | core, zstd -3 | pages | packed | exact | hard | pack, MB/s | unpack, MB/s | encode, MB/s | decode, MB/s | peak |
+| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
 "
     );
     for row in rows {
@@ -224,7 +258,7 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} | {} |",
             row.program,
             row.node,
             megabytes(row.raw),
@@ -235,6 +269,7 @@ gcore; everything below is of that one core. Sizes in MB (10^6 bytes), and as a 
             part(row.hard.bytes),
             rate(&row.packed.usage),
             rate(&row.unpack),
+            row.encode.bytes as f64 / 1e6 / row.encode.time.as_secs_f64(),
             row.raw as f64 / 1e6 / row.decode.as_secs_f64(),
             megabytes(row.packed.usage.peak_bytes),
         );
