@@ -5,6 +5,7 @@
 //! Here the walk tells more: what objects are understood by (maps, and what maps and functions refer to) is kept, whatever points to
 //! it; what else a dead object referred to before that was freed is not.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -86,8 +87,9 @@ fn entry_of(entries: &[MemoryRange], word: u64) -> Option<usize> {
 struct Marks {
     /// Start of each page, its size, and the number of its first bit.
     pages: Vec<(u64, u64, u64)>,
-    /// The first page that has addresses of a block, by what these are shifted to: what is looked up for each word takes no search.
-    first: FxHashMap<u64, u32>,
+    /// The pages that have addresses of a block, by what these are shifted to: one as a rule, so that what is looked up for each word takes
+    /// no search.
+    of_block: FxHashMap<u64, Range<usize>>,
     bits: Vec<AtomicU64>,
 }
 
@@ -95,35 +97,40 @@ impl Marks {
     /// No marks. There are no free-list entries on the pages of large objects.
     fn new(objects: &Objects) -> Self {
         let index = objects.pages();
+        let pages = index.pages().iter().filter(|page| !index.is_large(page));
+        Self::over(pages.map(|page| (page.address, page.size)))
+    }
+
+    /// No marks, on pages in order that do not overlap.
+    fn over(of_heap: impl Iterator<Item = (u64, u64)>) -> Self {
         let mut pages = Vec::new();
         let mut bits = 0;
-        for page in index.pages().iter().filter(|page| !index.is_large(page)) {
-            pages.push((page.address, page.size, bits));
-            bits += page.size / 8;
+        for (start, size) in of_heap {
+            pages.push((start, size, bits));
+            bits += size / 8;
         }
         let words = usize::try_from(bits.div_ceil(64)).unwrap_or(0);
-        let mut first = FxHashMap::default();
-        for (number, (start, size, _)) in (0..).zip(&pages) {
+        let mut of_block = FxHashMap::<u64, Range<usize>>::default();
+        for (number, (start, size, _)) in pages.iter().enumerate() {
             let last = start.saturating_add(size.saturating_sub(1));
             for block in start >> BLOCK_BITS..=last >> BLOCK_BITS {
-                first.entry(block).or_insert(number);
+                of_block.entry(block).or_insert(number..number).end = number + 1;
             }
         }
         Self {
             pages,
-            first,
+            of_block,
             bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     /// The number of an address' bit.
     fn bit(&self, address: u64) -> Option<u64> {
-        let number = *self.first.get(&(address >> BLOCK_BITS))?;
-        // As a rule a block is of one page; pages are sorted by address.
-        let pages = self.pages.get(number as usize..)?.iter();
-        let mut pages = pages.take_while(|(start, ..)| *start <= address);
-        let (start, _, first) = pages.find(|(start, size, _)| address - start < *size)?;
-        Some(first + (address - start) / 8)
+        let pages = self.of_block.get(&(address >> BLOCK_BITS))?;
+        let pages = self.pages.get(pages.clone())?;
+        let after = pages.partition_point(|page| page.0 <= address);
+        let (start, size, first) = *pages.get(after.checked_sub(1)?)?;
+        (address - start < size).then_some(first + (address - start) / 8)
     }
 
     /// Marks what a word refers to, if it is a reference.
@@ -212,6 +219,28 @@ impl Visitor for Needs<'_> {
                 start: entry.address.0 + HEADER_BYTES,
                 len,
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pages may be smaller than a block, and begin and end within one.
+    #[test]
+    fn every_word_of_a_page_has_a_bit_of_its_own() {
+        let pages = [(0x3_f000, 0x2000), (0x4_1000, 0x8), (0x4_2000, 0x10_0000)];
+        let marks = Marks::over(pages.into_iter());
+        let bits = |(start, size): (u64, u64)| {
+            let words = (start..start + size).step_by(8);
+            words.map(|word| marks.bit(word)).collect::<Vec<_>>()
+        };
+        let found: Vec<Option<u64>> = pages.into_iter().flat_map(bits).collect();
+        let expected: Vec<Option<u64>> = (0..found.len() as u64).map(Some).collect();
+        assert_eq!(found, expected);
+        for outside in [0, 0x3_eff8, 0x4_1008, 0x4_1ff8, 0x14_2000, u64::MAX] {
+            assert_eq!(marks.bit(outside), None, "{outside:#x}");
         }
     }
 }
