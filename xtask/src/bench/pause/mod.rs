@@ -32,6 +32,9 @@ pub(super) struct Arguments {
         default_value = "light,heavy,http,workers"
     )]
     programs: Vec<Kind>,
+    /// Programs of the largest heap: all of --programs unless said otherwise
+    #[arg(long, value_delimiter = ',')]
+    largest: Option<Vec<Kind>>,
     /// Ways to dump
     #[arg(
         long,
@@ -103,14 +106,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         modes.retain(|mode| *mode != Mode::Gcore);
     }
     let mut scenarios = Vec::new();
-    for &megabytes in &arguments.heaps {
-        for &kind in &arguments.programs {
+    let largest = arguments.heaps.iter().max();
+    for megabytes in &arguments.heaps {
+        let programs = match &arguments.largest {
+            Some(programs) if Some(megabytes) == largest => programs,
+            _ => &arguments.programs,
+        };
+        for &kind in programs {
             eprintln!(
                 "{} with {megabytes} MB on Node.js {}",
                 kind.name(),
                 arguments.node
             );
-            let mut program = Program::start(kind, megabytes, &arguments.node)?;
+            let mut program = Program::start(kind, *megabytes, &arguments.node)?;
             scenarios.push(scenario(
                 &tools,
                 &mut program,
