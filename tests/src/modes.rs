@@ -1,4 +1,4 @@
-//! Which ways of taking a snapshot work on this machine.
+//! Ways of taking a snapshot: which of them work on this machine, and captures by one of them.
 
 use std::ffi::OsStr;
 use std::path::Path;

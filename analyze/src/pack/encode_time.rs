@@ -6,11 +6,8 @@ use std::time::Duration;
 use v8mini_capture::content::Edits;
 use v8mini_format::pack::{PackOptions, TextWindow};
 
-use super::blocks;
-use super::classes::Classes;
 use super::plan::Plan;
 use super::segment::Packing;
-use crate::heap::PageWalker;
 use crate::v8::Objects;
 
 /// How long all segments of an image take on this thread, from memory whose objects are known to compressed columns. Neither reading nor walking
@@ -25,23 +22,14 @@ pub fn encode_time(
     options: PackOptions,
     clock: &mut dyn FnMut() -> Duration,
 ) -> io::Result<(u64, Duration)> {
-    let walker = PageWalker::new(objects);
-    let plan = Plan::new(objects, walker.stored());
-    let classes = Classes::new(objects);
-    let blocks = blocks(objects);
-    let packing = Packing {
-        walker: &walker,
-        objects,
-        classes: &classes,
-        blocks: &blocks,
-        edits,
-    };
+    let packing = Packing::new(objects, edits);
+    let plan = Plan::new(objects, packing.walker.stored());
     let mut window = TextWindow::new();
     let (mut bytes, mut time) = (0, Duration::ZERO);
     for builder in plan.parts.iter().filter_map(|part| packing.builder(part)) {
         bytes += builder.len();
         let before = clock();
-        let mut draft = builder.draft(&blocks);
+        let mut draft = builder.draft(&packing.blocks);
         window.refer(&mut draft);
         draft.finish(options)?;
         time += clock().saturating_sub(before);

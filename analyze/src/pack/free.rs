@@ -5,10 +5,9 @@
 //! Here the walk tells more: what objects are understood by (maps, and what maps and functions refer to) is kept, whatever points to
 //! it; what else a dead object referred to before that was freed is not.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use v8mini_capture::content::{Edit, Edits, Fill};
 use v8mini_format::{MemoryExt, MemoryRange};
 
@@ -20,9 +19,6 @@ const HEADER_BYTES: u64 = 24;
 
 /// The largest entry that is looked into for what it refers to in turn.
 const ENTRY_MAX: u64 = 1 << 20;
-
-/// Addresses are looked up in blocks of so many bits: the pages of V8 begin at multiples of 256 KiB.
-const BLOCK_BITS: u32 = 18;
 
 /// What is written over free memory: zeros.
 pub(super) fn unneeded(objects: &Objects) -> Edits {
@@ -87,9 +83,6 @@ fn entry_of(entries: &[MemoryRange], word: u64) -> Option<usize> {
 struct Marks {
     /// Start of each page, its size, and the number of its first bit.
     pages: Vec<(u64, u64, u64)>,
-    /// The pages that have addresses of a block, by what these are shifted to: one as a rule, so that what is looked up for each word takes
-    /// no search.
-    of_block: FxHashMap<u64, Range<usize>>,
     bits: Vec<AtomicU64>,
 }
 
@@ -110,26 +103,16 @@ impl Marks {
             bits += size / 8;
         }
         let words = usize::try_from(bits.div_ceil(64)).unwrap_or(0);
-        let mut of_block = FxHashMap::<u64, Range<usize>>::default();
-        for (number, (start, size, _)) in pages.iter().enumerate() {
-            let last = start.saturating_add(size.saturating_sub(1));
-            for block in start >> BLOCK_BITS..=last >> BLOCK_BITS {
-                of_block.entry(block).or_insert(number..number).end = number + 1;
-            }
-        }
         Self {
             pages,
-            of_block,
             bits: (0..words).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     /// The number of an address' bit.
     fn bit(&self, address: u64) -> Option<u64> {
-        let pages = self.of_block.get(&(address >> BLOCK_BITS))?;
-        let pages = self.pages.get(pages.clone())?;
-        let after = pages.partition_point(|page| page.0 <= address);
-        let (start, size, first) = *pages.get(after.checked_sub(1)?)?;
+        let after = self.pages.partition_point(|page| page.0 <= address);
+        let (start, size, first) = *self.pages.get(after.checked_sub(1)?)?;
         (address - start < size).then_some(first + (address - start) / 8)
     }
 
@@ -227,7 +210,7 @@ impl Visitor for Needs<'_> {
 mod tests {
     use super::*;
 
-    /// Pages may be smaller than a block, and begin and end within one.
+    /// Pages may be of any size, with gaps between them.
     #[test]
     fn every_word_of_a_page_has_a_bit_of_its_own() {
         let pages = [(0x3_f000, 0x2000), (0x4_1000, 0x8), (0x4_2000, 0x10_0000)];

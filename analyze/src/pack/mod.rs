@@ -16,12 +16,10 @@ use std::io::Write;
 use rayon::prelude::*;
 use v8mini_capture::content::Edits;
 use v8mini_format::model::Problem;
-use v8mini_format::pack::{Blocks, PackOptions, TextWindow};
+use v8mini_format::pack::{PackOptions, TextWindow};
 use v8mini_format::{Memory, MemoryRange, ReadError, WriteError, Writer};
 
-use crate::heap::PageWalker;
 use crate::v8::Objects;
-use classes::Classes;
 pub use cut::cut_strings;
 pub use encode_time::encode_time;
 pub use numbers::zero_numbers;
@@ -51,24 +49,15 @@ pub fn write_packed<W: Write>(
     options: PackOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<Problem>, WriteError> {
-    let walker = PageWalker::new(objects);
-    let plan = Plan::new(objects, walker.stored());
+    let packing = Packing::new(objects, edits);
+    let plan = Plan::new(objects, packing.walker.stored());
     let mut lost = Vec::new();
     let mut done = 0;
     for range in &plan.rest {
         done += copy(objects.memory(), edits, *range, writer, &mut lost)?;
         progress(done);
     }
-    let classes = Classes::new(objects);
-    let blocks = blocks(objects);
     let workers = rayon::current_num_threads().max(1);
-    let packing = Packing {
-        walker: &walker,
-        objects,
-        classes: &classes,
-        blocks: &blocks,
-        edits,
-    };
     let mut window = TextWindow::new();
     for parts in plan.parts.chunks(workers) {
         let mut drafts: Vec<_> = parts.par_iter().map(|part| packing.draft(part)).collect();
@@ -98,18 +87,6 @@ pub fn write_packed<W: Write>(
         }
     }
     Ok(lost)
-}
-
-/// Where references may lead to.
-fn blocks(objects: &Objects) -> Blocks {
-    let pages = objects.pages().pages().iter();
-    let pages: Vec<MemoryRange> = pages
-        .map(|page| MemoryRange {
-            start: page.address,
-            len: page.size,
-        })
-        .collect();
-    Blocks::new(&pages)
 }
 
 /// Writes all memory of an image as it is. Returns what could not be read.

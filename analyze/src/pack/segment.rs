@@ -12,17 +12,36 @@ use crate::v8::{Address, Objects};
 
 /// What packing any part needs.
 pub(super) struct Packing<'a> {
-    pub(super) walker: &'a PageWalker<'a>,
-    pub(super) objects: &'a Objects,
-    pub(super) classes: &'a Classes<'a>,
-    pub(super) blocks: &'a Blocks,
-    pub(super) edits: &'a Edits,
+    pub(super) walker: PageWalker<'a>,
+    objects: &'a Objects,
+    classes: Classes<'a>,
+    /// Where references may lead to.
+    pub(super) blocks: Blocks,
+    edits: &'a Edits,
 }
 
-impl Packing<'_> {
+impl<'a> Packing<'a> {
+    /// What packing the parts of an image needs, with `edits` made.
+    pub(super) fn new(objects: &'a Objects, edits: &'a Edits) -> Self {
+        let pages = objects.pages().pages().iter();
+        let pages: Vec<MemoryRange> = pages
+            .map(|page| MemoryRange {
+                start: page.address,
+                len: page.size,
+            })
+            .collect();
+        Self {
+            walker: PageWalker::new(objects),
+            objects,
+            classes: Classes::new(objects),
+            blocks: Blocks::new(&pages),
+            edits,
+        }
+    }
+
     /// Packs a part, up to its text; `None` if not all of it can be read.
     pub(super) fn draft(&self, part: &Part<'_>) -> Option<SegmentDraft> {
-        Some(self.builder(part)?.draft(self.blocks))
+        Some(self.builder(part)?.draft(&self.blocks))
     }
 
     /// Reads a part and finds its objects; `None` if not all of it can be read.
