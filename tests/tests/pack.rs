@@ -154,6 +154,31 @@ macro_rules! releases {
 
 each_release!(releases);
 
+/// The characters of a string that is longer than a segment are text in its first segment, too: what comes again is stored once.
+#[test]
+fn texts_longer_than_a_segment_are_stored_once() -> Result<()> {
+    let process = Workload::new("long-texts.js", nodes::USUAL)?.spawn()?;
+    let dir = tempfile::tempdir()?;
+    let plain = dir.path().join("plain.v8mini");
+    let packed = dir.path().join("packed.v8mini");
+    Tools::get().capture_to(process.pid(), &plain)?;
+    run(&["pack", path(&plain)?, "-o", path(&packed)?])?;
+    same_objects(&plain, &packed)?;
+    let size = |path: &Path| fs::metadata(path).map(|facts| facts.len());
+    let (before, after) = (size(&plain)?, size(&packed)?);
+    // Two bits for each character of one of them, and what else there is.
+    let once = process.truth["length"].as_u64().context("no length")? / 4;
+    ensure!(
+        before > 2 * once,
+        "{before} bytes in all: the texts are not in the capture"
+    );
+    ensure!(
+        after < 2 * once,
+        "{after} bytes, packed of {before}; each text takes {once}"
+    );
+    Ok(())
+}
+
 #[test]
 fn heaps_of_workers_come_back_too() -> Result<()> {
     for release in ["12.22.12", nodes::USUAL, "26.10.0"] {

@@ -81,12 +81,15 @@ impl<'a> Packing<'a> {
                 ) else {
                     continue;
                 };
-                let class = *number.get_or_insert_with(|| builder.class(self.classes.of(*map)));
-                builder.object(
-                    object.address,
-                    object.size.min(range.end() - object.address),
-                    class,
-                );
+                let room = range.end() - object.address;
+                let class = if object.size > room {
+                    let class = self.classes.of(*map);
+                    let tail = without_count(class.tail);
+                    builder.class(Class { tail, ..class })
+                } else {
+                    *number.get_or_insert_with(|| builder.class(self.classes.of(*map)))
+                };
+                builder.object(object.address, object.size.min(room), class);
             }
         }
         Some(builder)
@@ -108,17 +111,23 @@ fn rest_of(packing: &Packing<'_>, page: &Page) -> Option<(u64, Class)> {
     walker.walk(objects.memory(), &[page], &mut found);
     let object = found.objects.first()?;
     let map = *found.maps.get(object.map as usize)?;
-    let tail = match classes.of(map).tail {
-        Tail::Text8(_) => Tail::Text8(0),
-        Tail::Text16(_) => Tail::Text16(0),
-        other => other,
-    };
+    let tail = without_count(classes.of(map).tail);
     let class = Class {
         tail,
         is_gap: true,
         ..Class::default()
     };
     Some((object.address.saturating_add(object.size), class))
+}
+
+/// What follows in a piece of an object. The count of its characters is that of all pieces, and in the first of them only; what is no text by its count would be
+/// stored as bytes, which are not looked for in other texts: webpack's heap took 1.4 % more.
+const fn without_count(tail: Tail) -> Tail {
+    match tail {
+        Tail::Text8(_) => Tail::Text8(0),
+        Tail::Text16(_) => Tail::Text16(0),
+        other => other,
+    }
 }
 
 /// The memory of a part, in the builder of its segment.

@@ -36,8 +36,8 @@ pub struct PackOptions {
 impl Default for PackOptions {
     fn default() -> Self {
         Self {
-            text_level: 7,
-            level: 6,
+            text_level: 5,
+            level: 5,
         }
     }
 }
