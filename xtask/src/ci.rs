@@ -44,12 +44,6 @@ pub(crate) fn run(_: &Arguments) -> Result<()> {
             "clippy --workspace --all-targets --all-features -- -D warnings",
         ))
     });
-    // The library that locates V8, as the analyzer uses it: without what belongs to Linux.
-    ci.step("portable capture", || {
-        must_succeed(&mut cargo(
-            "check --package v8mini-capture --no-default-features",
-        ))
-    });
     ci.step("documentation", || {
         let mut doc = cargo("doc --workspace --all-features --no-deps");
         must_succeed(doc.env("RUSTDOCFLAGS", "-D warnings"))
