@@ -37,7 +37,8 @@ const MAX_ROUNDS: u32 = 3;
 const NEAR_PAGES: u64 = 64;
 /// Beyond so many calls per gigabyte of image, a scan of everything is quicker: a call takes 15 µs, to scan a gigabyte 20 to 35 ms.
 const CALLS_PER_GB: u64 = 1500;
-/// Room for the stop: what was written in the last round several times over, and stacks and isolates.
+/// Room for the stop: what is written in a round several times over, and stacks and isolates. It is made ready, which takes a second for
+/// some hundred megabytes, in which the program goes on writing: by what the round before has copied, it was 1.3 GB for a light writer of 4 GB.
 const STAGE_FACTOR: u64 = 4;
 const STAGE_SLACK: u64 = 16 << 20;
 
@@ -408,7 +409,7 @@ impl<'a> Session<'a> {
 
     /// Room that the stop will need.
     pub(super) fn stage_bytes(&self) -> u64 {
-        self.last_written
+        self.pending()
             .saturating_mul(STAGE_FACTOR)
             .min(self.watched.image.bytes())
             .saturating_add(STAGE_SLACK)
