@@ -23,7 +23,7 @@ use crate::pack::{cut_strings, free_memory, write_packed, zero_numbers};
 use crate::v8::Objects;
 
 /// The level at which texts are compressed at least: most of what is left of a heap is text.
-const TEXT_LEVEL: i32 = 5;
+const TEXT_LEVEL: i32 = 6;
 
 /// Makes a capture smaller, to keep it or to send it: two to four times, or a third of a core after `zstd -3`
 ///
@@ -58,7 +58,7 @@ pub(super) struct Pack {
     #[arg(long, conflicts_with_all = ["strings", "no_strings"])]
     graph_only: bool,
 
-    /// Compression level of zstd; texts are compressed at 5 at least.
+    /// Compression level of zstd; texts are compressed at 6 at least.
     #[arg(
         long, value_name = "N", default_value_t = PackOptions::default().level, allow_negative_numbers = true,
         value_parser = clap::value_parser!(i32).range(-7..=22)

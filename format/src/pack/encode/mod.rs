@@ -36,7 +36,7 @@ pub struct PackOptions {
 impl Default for PackOptions {
     fn default() -> Self {
         Self {
-            text_level: 5,
+            text_level: 6,
             level: 5,
         }
     }
