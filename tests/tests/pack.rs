@@ -32,6 +32,11 @@ fn path(path: &Path) -> Result<&str> {
     path.to_str().context("no UTF-8")
 }
 
+/// Bytes of a file.
+fn size(file: &Path) -> Result<u64> {
+    Ok(fs::metadata(file)?.len())
+}
+
 /// Runs a command that writes a file. That what it is made from is incomplete does not matter here.
 fn run(line: &[&str]) -> Result<()> {
     let outcome = Tools::get().analyze(line)?;
@@ -119,7 +124,6 @@ fn check_process(process: &NodeProcess, release: &str) -> Result<()> {
     ensure!(loose < 256 << 10, "{loose} bytes in pieces of their own");
     let whole = file.verify();
     ensure!(whole.is_intact(), "{whole}");
-    let size = |path: &Path| fs::metadata(path).map(|facts| facts.len());
     let (before, after) = (size(&plain)?, size(&packed)?);
     println!("{release}: {bytes} bytes of memory, {before} as a capture, {after} packed");
     // These heaps are small, and a large part of them is code and what the standard library consists of.
@@ -164,7 +168,6 @@ fn texts_longer_than_a_segment_are_stored_once() -> Result<()> {
     Tools::get().capture_to(process.pid(), &plain)?;
     run(&["pack", path(&plain)?, "-o", path(&packed)?])?;
     same_objects(&plain, &packed)?;
-    let size = |path: &Path| fs::metadata(path).map(|facts| facts.len());
     let (before, after) = (size(&plain)?, size(&packed)?);
     // Two bits for each character of one of them, and what else there is.
     let once = process.truth["length"].as_u64().context("no length")? / 4;
@@ -300,10 +303,7 @@ fn the_capturing_tool_packs_by_the_program_beside_it() -> Result<()> {
     let line = [pid.as_str(), "--pack", "-o", path(&packed)?, "--json"];
     let report = tools.capture(line)?.json()?;
     ensure!(CaptureFile::open(&packed)?.is_packed(), "{report}");
-    ensure!(
-        report["stored_bytes"] == fs::metadata(&packed)?.len(),
-        "{report}"
-    );
+    ensure!(report["stored_bytes"] == size(&packed)?, "{report}");
     let piped = tools
         .capture([pid.as_str(), "--pack", "-o", "-"])?
         .success()?;
