@@ -162,13 +162,15 @@ impl Frozen {
     /// Lets all threads go; returns how long those were stopped that did something, and what could not be stopped.
     pub fn thaw(mut self) -> (Duration, StopReport) {
         // Those that waited are let go after them: the first that runs may take the processor from this program.
-        let (idle, busy) = std::mem::take(&mut self.tracees)
+        let (idle, mut busy): (Vec<_>, Vec<_>) = std::mem::take(&mut self.tracees)
             .into_iter()
             .partition(|tracee| tracee.is_idle);
+        let last = busy.pop();
         self.tracees = busy;
         self.detach_all();
+        // So may the last of the others, for milliseconds, before this program can look at the clock.
         let pause = self.stopped_at.elapsed();
-        self.tracees = idle;
+        self.tracees = last.into_iter().chain(idle).collect();
         self.detach_all();
         (pause, std::mem::take(&mut self.report))
     }
