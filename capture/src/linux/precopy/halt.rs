@@ -9,7 +9,7 @@ use v8mini_format::model::{Problem, Region, Thread};
 
 use super::SessionError;
 use super::live::Session;
-use super::settle::{AT_FIRST, new_bases};
+use super::settle::new_bases;
 use super::stage::Stage;
 use super::watched::mapped;
 use crate::linux::error::CaptureError;
@@ -67,7 +67,7 @@ impl Halt<'_> {
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
         let failed = |error: SessionError| error.of(pid, self.mode);
-        session.calm_down(planner, AT_FIRST).map_err(failed)?;
+        session.begin_to_settle(planner).map_err(failed)?;
         let room = session.stage_bytes();
         session.stage = Some(Stage::new(room).map_err(no_memory(room))?);
         let before = threads::facts(pid)?;
@@ -75,6 +75,8 @@ impl Halt<'_> {
         // All that took time, in which more was written. To hurry before it would be at the expense of the program.
         hurry();
         session.settle(planner).map_err(failed)?;
+        // There are 15,000 mappings at 4 GB, which as a rule are the same in the stop.
+        let readable_before = readable(&session.regions);
 
         let frozen = Frozen::stop_within(pid, self.limits.max_pause)?;
         let deadline = self
@@ -105,8 +107,7 @@ impl Halt<'_> {
         } = find(session, planner, &stopped, &map)?;
         made.extend(at_stop.ranges);
         wanted.extend_from_slice(session.watched.unprotected.ranges());
-        let known = map.regions.as_deref().unwrap_or(&session.regions);
-        let readable = RangeSet::new(mapped(known, |region| region.permissions.read));
+        let readable = (map.regions.as_deref()).map_or(readable_before, readable);
         let wanted = RangeSet::of_pages(wanted, page_size).and(&readable);
         // The memory map as it was need not tell: what `malloc` makes writable has been part of a mapping before.
         let beyond = RangeSet::of_pages(made, page_size).or(&session.watched.beyond);
@@ -153,6 +154,11 @@ impl Halt<'_> {
             problems,
         })))
     }
+}
+
+/// What can be read of a memory map.
+fn readable(regions: &[Region]) -> RangeSet {
+    RangeSet::new(mapped(regions, |region| region.permissions.read))
 }
 
 /// The memory map in the stop.

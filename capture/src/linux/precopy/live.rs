@@ -37,11 +37,6 @@ const MAX_ROUNDS: u32 = 3;
 const NEAR_PAGES: u64 = 64;
 /// Beyond so many calls per gigabyte of image, a scan of everything is quicker: a call takes 15 µs, to scan a gigabyte 20 to 35 ms.
 const CALLS_PER_GB: u64 = 1500;
-/// Room for the stop: what is written in a round several times over, and stacks and isolates. It is made ready, which takes a second for
-/// some hundred megabytes, in which the program goes on writing: by what the round before has copied, it was 1.3 GB for a light writer of 4 GB.
-const STAGE_FACTOR: u64 = 4;
-const STAGE_SLACK: u64 = 16 << 20;
-
 /// What a log has told.
 pub(super) struct Logged {
     /// Pages of the image that were written.
@@ -254,6 +249,8 @@ impl<'a> Session<'a> {
 
     /// Copies pages at once.
     pub(super) fn copy_again(&mut self, pages: &RangeSet) -> Result<(), SessionError> {
+        // What was copied in haste is older.
+        self.lay_over();
         let copier = Copier {
             memory: &self.memory,
             page_size: self.page_size,
@@ -262,17 +259,6 @@ impl<'a> Session<'a> {
         let (tools, entries) = (&mut self.tools, &mut self.entries);
         let mut drain = || tools.drain(entries);
         Ok(copier.copy_again(pages, &mut self.image, &mut self.buffer, &mut drain)?)
-    }
-
-    /// Lays what was copied in haste over the image.
-    pub(super) fn lay_over(&mut self) {
-        let Some(stage) = &mut self.stage else {
-            return;
-        };
-        for (start, bytes) in stage.pieces() {
-            self.image.lay_over(start, bytes);
-        }
-        stage.clear();
     }
 
     /// Protects pages; whether all are. What is not mapped any more is found out by the copy.
@@ -316,6 +302,7 @@ impl<'a> Session<'a> {
         first: bool,
         planner: &mut dyn Planner,
     ) -> Result<u64, SessionError> {
+        self.lay_over();
         self.await_collection(planner);
         self.drain();
         let mapped_pages = procfs::mapped_pages(self.pid).map_err(SessionError::Proc)?;
@@ -406,14 +393,6 @@ impl<'a> Session<'a> {
         }
         Ok(RangeSet::new(lost))
     }
-
-    /// Room that the stop will need.
-    pub(super) fn stage_bytes(&self) -> u64 {
-        self.pending()
-            .saturating_mul(STAGE_FACTOR)
-            .min(self.watched.image.bytes())
-            .saturating_add(STAGE_SLACK)
-    }
 }
 
 pub(super) fn refused(errno: Errno) -> SessionError {
@@ -424,7 +403,7 @@ pub(super) fn refused(errno: Errno) -> SessionError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::fd::{FromRawFd, OwnedFd};
 
     use nix::libc;
@@ -434,7 +413,7 @@ mod tests {
     use crate::linux::pagemap_scan::PagemapScan;
     use crate::linux::userfaultfd::{self, Userfaultfd};
 
-    const PAGE: u64 = 4096;
+    pub(in super::super) const PAGE: u64 = 4096;
 
     /// What it takes to watch this process; `None` where the kernel does not give it.
     fn tools(pid: pid_t) -> Option<Tools> {
@@ -449,23 +428,22 @@ mod tests {
         })
     }
 
-    /// A page that lies between logged ones is protected with them. If it was written after the log was read, it is known to nobody else: no
-    /// scan finds it, and the log need not be complete the next time.
-    #[test]
-    fn what_is_protected_in_passing_is_copied() {
+    /// A session that watches the eight pages of `memory`, which are this process's own, and has nothing logged; `None` as [`tools`].
+    pub(in super::super) fn watching<'a>(
+        memory: &memmap2::MmapMut,
+        limits: &'a Options,
+    ) -> Option<(Session<'a>, RangeSet)> {
         let pid = nix::unistd::getpid().as_raw();
         let Some(tools) = tools(pid) else {
-            return eprintln!("not tested: the kernel does not watch memory");
+            eprintln!("not tested: the kernel does not watch memory");
+            return None;
         };
-        let mut memory = memmap2::MmapMut::map_anon(8 * PAGE as usize).unwrap();
-        memory.fill(1);
         let all = RangeSet::new(vec![MemoryRange {
             start: memory.as_ptr() as u64,
             len: 8 * PAGE,
         }]);
         let regions = maps::read_regions(pid).unwrap();
-        let limits = Options::default();
-        let mut session = Session::new(pid, PAGE, &regions, tools, &limits).unwrap();
+        let mut session = Session::new(pid, PAGE, &regions, tools, limits).unwrap();
         let none = RangeSet::default;
         let new = [all.clone(), none()];
         (session.watched)
@@ -473,6 +451,19 @@ mod tests {
             .unwrap();
         session.drain();
         session.entries.clear();
+        Some((session, all))
+    }
+
+    /// A page that lies between logged ones is protected with them. If it was written after the log was read, it is known to nobody else: no
+    /// scan finds it, and the log need not be complete the next time.
+    #[test]
+    fn what_is_protected_in_passing_is_copied() {
+        let mut memory = memmap2::MmapMut::map_anon(8 * PAGE as usize).unwrap();
+        memory.fill(1);
+        let limits = Options::default();
+        let Some((mut session, all)) = watching(&memory, &limits) else {
+            return;
+        };
 
         let page = |number: u64| all.ranges()[0].start + number * PAGE;
         memory[0] = 2;

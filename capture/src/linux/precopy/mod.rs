@@ -11,12 +11,15 @@
 mod copier;
 mod finish;
 mod halt;
+mod haste;
 mod image;
 mod live;
 mod overlay;
+mod patience;
 mod settle;
 mod spill;
 mod stage;
+mod steps;
 mod still;
 mod throttle;
 mod tools;

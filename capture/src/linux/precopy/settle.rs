@@ -1,12 +1,13 @@
 //! The last rounds before the stop: quick ones, which plan nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use v8mini_format::memory::{Memory, MemoryRange};
 use v8mini_format::model::{Permissions, Region};
 
 use super::SessionError;
 use super::live::{Session, refused};
+use super::patience::Patience;
 use super::watched::mapped;
 use crate::linux::procfs;
 use crate::linux::range_set::RangeSet;
@@ -15,16 +16,17 @@ use crate::linux::snapshot::{FrozenView, NewPage, Planner};
 
 /// How long to wait for a moment at which little was written: before everything is made ready for the stop, then before the young
 /// generation is watched, and after that.
-pub(super) const AT_FIRST: Duration = Duration::from_millis(700);
+const AT_FIRST: Duration = Duration::from_millis(700);
 const BEFORE_YOUNG: Duration = Duration::from_millis(300);
 const WITH_YOUNG: Duration = Duration::from_millis(1000);
+/// The same each time where there is a log: steps follow.
+const BEFORE_STEPS: Duration = Duration::from_millis(300);
 /// The stop copies more pages than this in more time than it takes to read the memory map.
 const MUCH_PAGES: u64 = 4096;
 /// A stop that only protects looks at everything, 5 to 7 ms per gigabyte: as long as it takes to copy a sixty-fourth of that. It has to save
-/// more: without a log, a light writer of 1 GB was stopped two or three times so that the last stop took 22 to 31 ms, and 26 without.
-const WORTH_A_STOP: u64 = 32;
-/// The part of that time after which it is put up with that it is no longer less from round to round.
-const HASTE: f64 = 0.35;
+/// more: a light writer of 1 GB was stopped two or three times so that the last stop took 22 to 31 ms, and 26 without. It counts double,
+/// because [`Session::pending`] says what was written in the time of the last round, with a scavenge in it as a rule.
+const WORTH_A_STOP: u64 = 16;
 /// Bytes that are scanned at once; a multiple of every size of page.
 pub(super) const STRETCH: u64 = 32 << 20;
 
@@ -33,25 +35,39 @@ impl Session<'_> {
     ///
     /// A scavenge that meets protected pages of the young generation takes twice as long (V8 12.4, 16 MB: 10 ms for 5).
     pub(super) fn settle(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        self.calm_down(planner, BEFORE_YOUNG)?;
+        let is_logged = self.tools.log.is_some();
+        let (before, after) = match is_logged {
+            true => (BEFORE_STEPS, BEFORE_STEPS),
+            false => (BEFORE_YOUNG, WITH_YOUNG),
+        };
+        self.calm_down(planner, before)?;
         planner.prepare(FrozenView {
             memory: &self.memory,
             regions: &self.regions,
             threads: &[],
         });
         self.admit_young(planner)?;
-        self.calm_down(planner, WITH_YOUNG)?;
-        let worth = self.watched.image.bytes() / WORTH_A_STOP * self.copies_more();
-        match self.pending() > worth.max(MUCH_PAGES * self.page_size) {
-            true => self.follow_in_stops(planner),
-            false => Ok(()),
+        self.calm_down(planner, after)?;
+        let worth = self.watched.image.bytes() / WORTH_A_STOP;
+        if is_logged {
+            self.follow_in_steps(planner)
+        } else if self.pending() > worth.max(MUCH_PAGES * self.page_size) {
+            self.follow_in_stops(planner)
+        } else {
+            Ok(())
         }
     }
 
-    /// How many times what the stop has to copy [`Self::pending`] may say: without a log it counts all that was written in the time of the last
-    /// round, with a scavenge in it as a rule.
-    fn copies_more(&self) -> u64 {
-        if self.tools.log.is_some() { 1 } else { 2 }
+    /// The first of the last rounds, before everything is made ready for the stop.
+    pub(super) fn begin_to_settle(
+        &mut self,
+        planner: &mut dyn Planner,
+    ) -> Result<(), SessionError> {
+        let patience = match self.tools.log {
+            Some(_) => BEFORE_STEPS,
+            None => AT_FIRST,
+        };
+        self.calm_down(planner, patience)
     }
 
     /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
@@ -59,13 +75,8 @@ impl Session<'_> {
     ///
     /// A collection of the young generation writes thousands of pages at once, and maps more: it passes. A program that writes faster
     /// than it is copied is stopped all the same, at a moment that is no worse than others.
-    pub(super) fn calm_down(
-        &mut self,
-        planner: &mut dyn Planner,
-        patience: Duration,
-    ) -> Result<(), SessionError> {
-        let began = Instant::now();
-        let mut least = u64::MAX;
+    fn calm_down(&mut self, planner: &mut dyn Planner, time: Duration) -> Result<(), SessionError> {
+        let mut patience = Patience::new(time);
         loop {
             self.plan_if_doubtful(planner)?;
             if self.is_remapped()? {
@@ -74,25 +85,21 @@ impl Session<'_> {
             }
             self.quick_round(planner)?;
             self.drain();
-            let elapsed = began.elapsed();
             let pending = self.pending();
-            // A collection keeps the program from writing, until it writes all at once; and a stop in one is in vain.
             let is_collecting = planner.is_collecting();
-            // What is no less than the least so far will not become much less. The longer it takes, the less is asked for.
-            let waited = elapsed.as_secs_f64() / patience.as_secs_f64();
-            let is_least = waited > HASTE && pending <= tolerated(least, waited);
-            if !is_collecting {
-                least = least.min(pending);
-            }
-            let is_known = !self.is_doubtful && !self.is_unplanned && !self.is_remapped()?;
+            let look = patience.look(pending, is_collecting);
             // To read the memory map in the stop takes 4 ms per gigabyte: much where little is left to be copied.
             let is_much = pending > MUCH_PAGES * self.page_size;
-            let is_good = (self.is_little(pending) || is_least) && !is_collecting;
-            let is_late = waited > 1.0 && (!is_collecting || waited > 2.0);
-            if is_late || (is_good && is_known) || (is_least && is_much && !is_collecting) {
+            let is_good = (self.is_little(pending) || look.is_least) && !is_collecting;
+            if look.is_late || (is_good && self.is_known()?) || (look.is_least && is_much) {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the plan and the memory map are what they were.
+    pub(super) fn is_known(&self) -> Result<bool, SessionError> {
+        Ok(!self.is_doubtful && !self.is_unplanned && !self.is_remapped()?)
     }
 
     /// Plans anew if the log has a gap, or there is a heap that was in no plan.
@@ -272,12 +279,6 @@ impl Session<'_> {
         }
         Ok((copied, bases))
     }
-}
-
-/// What is put up with after a part of the time, where `least` was the least so far: an eighth more at first, all that again in the end.
-fn tolerated(least: u64, waited: f64) -> u64 {
-    let share = (waited - HASTE) / (1.0 - HASTE);
-    least.saturating_add((least as f64 * share.clamp(0.125, 1.0)) as u64)
 }
 
 /// Where a page of the heap could begin in memory that was mapped since, or mapped anew.
