@@ -9,9 +9,9 @@ use v8mini_format::model::{Problem, Region, Thread};
 
 use super::SessionError;
 use super::live::Session;
-use super::settle::new_bases;
+use super::settle::{AT_FIRST, new_bases};
 use super::stage::Stage;
-use super::watched::mapped;
+use super::watched::readable;
 use crate::linux::error::CaptureError;
 use crate::linux::freeze::Frozen;
 use crate::linux::mode::Mode;
@@ -67,7 +67,7 @@ impl Halt<'_> {
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
         let failed = |error: SessionError| error.of(pid, self.mode);
-        session.begin_to_settle(planner).map_err(failed)?;
+        session.calm_down(planner, AT_FIRST).map_err(failed)?;
         let room = session.stage_bytes();
         session.stage = Some(Stage::new(room).map_err(no_memory(room))?);
         let before = threads::facts(pid)?;
@@ -154,11 +154,6 @@ impl Halt<'_> {
             problems,
         })))
     }
-}
-
-/// What can be read of a memory map.
-fn readable(regions: &[Region]) -> RangeSet {
-    RangeSet::new(mapped(regions, |region| region.permissions.read))
 }
 
 /// The memory map in the stop.

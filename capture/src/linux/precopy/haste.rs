@@ -32,8 +32,7 @@ impl Session<'_> {
 
     /// Copies pages to where room was made for them, and leaves it at that for now.
     pub(super) fn copy_in_haste(&mut self, pages: &RangeSet) -> Result<(), SessionError> {
-        self.make_room(pages.bytes());
-        let has_room = self.has_room(pages.bytes());
+        let has_room = self.make_room(pages.bytes());
         let Some(stage) = self.stage.as_mut().filter(|_| has_room) else {
             return self.copy_again(pages);
         };
@@ -45,11 +44,13 @@ impl Session<'_> {
             .map_err(|_gone| SessionError::Exited)
     }
 
-    /// Lays what was copied in haste over the image if there is no room for so many bytes more.
-    pub(super) fn make_room(&mut self, bytes: u64) {
-        if !self.has_room(bytes) {
-            self.lay_over();
+    /// Lays what was copied in haste over the image if there is no room for so many bytes more; whether there is some then.
+    pub(super) fn make_room(&mut self, bytes: u64) -> bool {
+        if self.has_room(bytes) {
+            return true;
         }
+        self.lay_over();
+        self.has_room(bytes)
     }
 
     /// Whether there is room for so many bytes, and for the stop.

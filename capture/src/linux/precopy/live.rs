@@ -37,6 +37,7 @@ const MAX_ROUNDS: u32 = 3;
 const NEAR_PAGES: u64 = 64;
 /// Beyond so many calls per gigabyte of image, a scan of everything is quicker: a call takes 15 µs, to scan a gigabyte 20 to 35 ms.
 const CALLS_PER_GB: u64 = 1500;
+
 /// What a log has told.
 pub(super) struct Logged {
     /// Pages of the image that were written.
@@ -215,7 +216,6 @@ impl<'a> Session<'a> {
     ///
     /// In no hurry it would never come to an end; it is short.
     pub(super) fn rounds(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        self.lay_over();
         self.watched.release_young(&self.tools.userfaultfd);
         for round in 0..MAX_ROUNDS {
             let before = self.last_written;

@@ -8,7 +8,7 @@ use v8mini_format::model::{Permissions, Region};
 use super::SessionError;
 use super::live::{Session, refused};
 use super::patience::Patience;
-use super::watched::mapped;
+use super::watched::{mapped, readable};
 use crate::linux::procfs;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
@@ -16,10 +16,10 @@ use crate::linux::snapshot::{FrozenView, NewPage, Planner};
 
 /// How long to wait for a moment at which little was written: before everything is made ready for the stop, then before the young
 /// generation is watched, and after that.
-const AT_FIRST: Duration = Duration::from_millis(700);
+pub(super) const AT_FIRST: Duration = Duration::from_millis(700);
 const BEFORE_YOUNG: Duration = Duration::from_millis(300);
 const WITH_YOUNG: Duration = Duration::from_millis(1000);
-/// The same each time where there is a log: steps follow.
+/// At most this each time where there is a log: steps follow.
 const BEFORE_STEPS: Duration = Duration::from_millis(300);
 /// The stop copies more pages than this in more time than it takes to read the memory map.
 const MUCH_PAGES: u64 = 4096;
@@ -35,21 +35,16 @@ impl Session<'_> {
     ///
     /// A scavenge that meets protected pages of the young generation takes twice as long (V8 12.4, 16 MB: 10 ms for 5).
     pub(super) fn settle(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
-        let is_logged = self.tools.log.is_some();
-        let (before, after) = match is_logged {
-            true => (BEFORE_STEPS, BEFORE_STEPS),
-            false => (BEFORE_YOUNG, WITH_YOUNG),
-        };
-        self.calm_down(planner, before)?;
+        self.calm_down(planner, BEFORE_YOUNG)?;
         planner.prepare(FrozenView {
             memory: &self.memory,
             regions: &self.regions,
             threads: &[],
         });
         self.admit_young(planner)?;
-        self.calm_down(planner, after)?;
+        self.calm_down(planner, WITH_YOUNG)?;
         let worth = self.watched.image.bytes() / WORTH_A_STOP;
-        if is_logged {
+        if self.tools.log.is_some() {
             self.follow_in_steps(planner)
         } else if self.pending() > worth.max(MUCH_PAGES * self.page_size) {
             self.follow_in_stops(planner)
@@ -58,25 +53,20 @@ impl Session<'_> {
         }
     }
 
-    /// The first of the last rounds, before everything is made ready for the stop.
-    pub(super) fn begin_to_settle(
-        &mut self,
-        planner: &mut dyn Planner,
-    ) -> Result<(), SessionError> {
-        let patience = match self.tools.log {
-            Some(_) => BEFORE_STEPS,
-            None => AT_FIRST,
-        };
-        self.calm_down(planner, patience)
-    }
-
     /// Rounds in quick succession, by the last plan, until little is written and the memory map is known: to plan anew takes 10 to 40 ms
     /// per gigabyte, in which a program writes more than is copied in it.
     ///
     /// A collection of the young generation writes thousands of pages at once, and maps more: it passes. A program that writes faster
     /// than it is copied is stopped all the same, at a moment that is no worse than others.
-    fn calm_down(&mut self, planner: &mut dyn Planner, time: Duration) -> Result<(), SessionError> {
-        let mut patience = Patience::new(time);
+    pub(super) fn calm_down(
+        &mut self,
+        planner: &mut dyn Planner,
+        time: Duration,
+    ) -> Result<(), SessionError> {
+        let mut patience = Patience::new(match self.tools.log {
+            Some(_) => time.min(BEFORE_STEPS),
+            None => time,
+        });
         loop {
             self.plan_if_doubtful(planner)?;
             if self.is_remapped()? {
@@ -198,7 +188,7 @@ impl Session<'_> {
             }
         }
         let pages = RangeSet::of_pages(pages, len);
-        let readable = RangeSet::new(mapped(&self.regions, |region| region.permissions.read));
+        let readable = readable(&self.regions);
         // Memory that was made readable in a mapping that there was does not change the number of mapped pages.
         self.is_unplanned |= !pages.without(&readable).is_empty();
         let new = [pages, RangeSet::new(vacant)];

@@ -169,13 +169,6 @@ impl Session<'_> {
         let time = limit.map_or(time, |limit| time.min(limit / 2));
         Ok((frozen, Instant::now() + time))
     }
-
-    fn go_on(&mut self, frozen: Frozen) -> Duration {
-        let (pause, report) = frozen.thaw();
-        self.still.push(pause);
-        self.problems.extend(report.problems);
-        pause
-    }
 }
 
 /// How long to hold up a program that has so many pages waiting.

@@ -83,10 +83,8 @@ impl Session<'_> {
             }
             scanned = (self.tools.scan).written(stretch, Then::ProtectAgain, &mut found);
         }
-        let (pause, report) = frozen.thaw();
+        self.go_on(frozen);
 
-        self.still.push(pause);
-        self.problems.extend(report.problems);
         match scanned {
             Ok(()) => {}
             Err(errno) => return Err(SessionError::scan(errno)),
@@ -103,6 +101,14 @@ impl Session<'_> {
         self.copy_in_haste(&new)?;
         self.last_written = written.bytes() + new.bytes();
         Ok(!is_late)
+    }
+
+    /// Lets the process go that was not stopped for good yet. Returns how long it stood.
+    pub(super) fn go_on(&mut self, frozen: Frozen) -> Duration {
+        let (pause, report) = frozen.thaw();
+        self.still.push(pause);
+        self.problems.extend(report.problems);
+        pause
     }
 
     /// Says that the process was stopped more than once.

@@ -60,7 +60,7 @@ impl Watched {
         remapped: &RangeSet,
     ) -> Result<RangeSet, Errno> {
         let page = self.page_size;
-        let readable = RangeSet::new(mapped(regions, |region| region.permissions.read));
+        let readable = readable(regions);
         let wanted = RangeSet::of_pages(watch.ranges.iter().copied(), page).and(&readable);
         self.young = RangeSet::of_pages(watch.young.iter().copied(), page).without(&wanted);
         let vacant = watch
@@ -140,7 +140,7 @@ impl Watched {
         [pages, vacant]: [RangeSet; 2],
     ) -> Result<RangeSet, Errno> {
         self.mapped = RangeSet::new(mapped(regions, |_| true));
-        let readable = RangeSet::new(mapped(regions, |region| region.permissions.read));
+        let readable = readable(regions);
         self.registered = self.registered.without(remapped).and(&self.mapped);
         // What is gone is not part of the image any more; what came in its place may be.
         self.image = self.image.and(&readable);
@@ -257,6 +257,11 @@ impl Watched {
         }
         (RangeSet::new(image), others)
     }
+}
+
+/// The mappings that can be read.
+pub(super) fn readable(regions: &[Region]) -> RangeSet {
+    RangeSet::new(mapped(regions, |region| region.permissions.read))
 }
 
 /// The mappings of which `which` holds.
