@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     /// Node.js release
     #[arg(long, default_value = nodes::USUAL)]
     node: String,
-    /// Write the table to spec/pauses.md
+    /// Write what is measured to spec/pauses.md; programs that are not measured keep what is there
     #[arg(long)]
     write: bool,
 }
@@ -84,6 +84,8 @@ impl Mode {
 /// All that was measured of one program.
 struct Scenario {
     kind: Kind,
+    /// Megabytes of heap that were asked for.
+    megabytes: u64,
     /// Bytes that the program says it uses.
     heap_bytes: u64,
     /// Size of gcore's file after `zstd -3`, in bytes; absent without gcore or zstd.
@@ -105,7 +107,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         eprintln!("gcore is not installed: left out");
         modes.retain(|mode| *mode != Mode::Gcore);
     }
-    let mut scenarios = Vec::new();
     let largest = arguments.heaps.iter().max();
     for megabytes in &arguments.heaps {
         let programs = match &arguments.largest {
@@ -119,21 +120,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                 arguments.node
             );
             let mut program = Program::start(kind, *megabytes, &arguments.node)?;
-            scenarios.push(scenario(
-                &tools,
-                &mut program,
-                &dir,
-                &modes,
-                arguments.rounds,
-            )?);
+            let measured = scenario(&tools, &mut program, &dir, &modes, arguments.rounds)?;
+            let section = report::section(&measured, &arguments.node);
             if arguments.write {
-                // It takes an hour or two: what is done shall not be lost.
-                let table = report::markdown(&scenarios, &arguments.node);
-                fs::write(workspace_root().join("spec/pauses.md"), table)?;
+                let path = workspace_root().join("spec/pauses.md");
+                let page = fs::read_to_string(&path).unwrap_or_default();
+                fs::write(&path, report::with_section(&page, &section))?;
             }
+            println!("{section}");
         }
     }
-    println!("{}", report::markdown(&scenarios, &arguments.node));
     Ok(())
 }
 
@@ -161,6 +157,7 @@ fn scenario(
     };
     Ok(Scenario {
         kind: program.kind,
+        megabytes: program.megabytes,
         heap_bytes: program.heap_bytes,
         gcore_zstd_bytes,
         rounds: of_mode,

@@ -43,6 +43,8 @@ impl Kind {
 /// A program that runs, and its clients if it has any.
 pub(super) struct Program {
     pub(super) kind: Kind,
+    /// Megabytes of heap that were asked for.
+    pub(super) megabytes: u64,
     /// Bytes of live heap, as the program says.
     pub(super) heap_bytes: u64,
     pub(super) clients: Option<Clients>,
@@ -64,8 +66,8 @@ pub(super) struct Seen {
 
 impl Program {
     pub(super) fn start(kind: Kind, megabytes: u64, node: &str) -> Result<Self> {
-        let megabytes = megabytes.to_string();
-        let mut arguments = vec!["--mb", &megabytes];
+        let asked = megabytes.to_string();
+        let mut arguments = vec!["--mb", &asked];
         arguments.extend(kind.arguments());
         let process = Workload::new("writer.js", node)?
             .node_argument("--max-old-space-size=16384")
@@ -79,6 +81,7 @@ impl Program {
         };
         Ok(Self {
             kind,
+            megabytes,
             heap_bytes,
             clients,
             process,

@@ -1,27 +1,24 @@
 //! The table of pauses.
 
 use std::fmt::Write;
+use std::process::Command;
+
+use v8mini_tests::workspace_root;
 
 use super::round::Measured;
 use super::{Mode, Scenario};
 use crate::bench::measure::median;
 
-/// All scenarios as a page in Markdown.
-pub(super) fn markdown(scenarios: &[Scenario], node: &str) -> String {
-    let rounds = scenarios
-        .iter()
-        .flat_map(|scenario| &scenario.rounds)
-        .map(|(_, rounds)| rounds.len())
-        .max()
-        .unwrap_or(0);
+/// What the page begins with, in Markdown.
+fn head() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut out = format!(
+    format!(
         "\
 # Pauses
 
-Written by `cargo xtask bench pause --write`: Node.js {node}, medians of {rounds} rounds with the range in brackets, on a
-machine with {cores} cores. In each round every mode took its turn on the same process, which was then left undisturbed for as long as
-the capture took (2 s at least, 10 s at most).
+Written by `cargo xtask bench pause --write`, on a machine with {cores} cores: medians of some rounds with the range in brackets. In each
+round every mode took its turn on the same process, which was then left undisturbed for as long as the capture took (2 s at
+least, 10 s at most).
 
 - *stop*: from when the first thread stopped that did something until all of those ran again, as the tool measures it.
 - *seen*: the longest time for which the program's own event loop did not turn that overlaps the stop; for gcore,
@@ -35,22 +32,61 @@ the capture took (2 s at least, 10 s at most).
 - *file*: relative to the same process's core after `zstd -3`.
 - *tool*: peak memory of the tool.
 "
+    )
+}
+
+/// All that was measured of one program: a section of the page, in Markdown.
+pub(super) fn section(scenario: &Scenario, node: &str) -> String {
+    let rounds = scenario.rounds.iter().map(|(_, each)| each.len()).max();
+    let mut out = format!(
+        "\
+## {}, {} MB
+
+Node.js {node}, {:.0} MB of heap in use, {} rounds{}.
+
+| mode | stop, ms | seen, ms | worst, ms | undisturbed, ms | pace | requests, ms | wall, s | file | tool, MB |
+| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+",
+        capitalised(scenario.kind.name()),
+        scenario.megabytes,
+        scenario.heap_bytes as f64 / 1e6,
+        rounds.unwrap_or(0),
+        commit().map_or_else(String::new, |commit| format!(", commit {commit}")),
     );
-    for scenario in scenarios {
+    for (mode, rounds) in &scenario.rounds {
         // Writing to a String cannot fail.
-        let _ = write!(
-            out,
-            "\n## {}, {:.0} MB\n\n\
-             | mode | stop, ms | seen, ms | worst, ms | undisturbed, ms | pace | requests, ms | wall, s | file | tool, MB |\n\
-             | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |\n",
-            capitalised(scenario.kind.name()),
-            scenario.heap_bytes as f64 / 1e6
-        );
-        for (mode, rounds) in &scenario.rounds {
-            let _ = writeln!(out, "{}", row(scenario, *mode, rounds));
-        }
+        let _ = writeln!(out, "{}", row(scenario, *mode, rounds));
     }
     out
+}
+
+/// A page with a section: in the place of the one with the same title if there is one, or else as the last. All of it takes two hours,
+/// so that one program can be measured anew by itself; the modes are compared within a section.
+pub(super) fn with_section(page: &str, section: &str) -> String {
+    let title = |section: &str| section.lines().next().map(str::to_owned);
+    let mut sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+    let new = section.trim_start_matches("## ").trim_end();
+    match sections.iter_mut().find(|old| title(old) == title(new)) {
+        Some(old) => *old = new,
+        None => sections.push(new),
+    }
+    let mut out = head();
+    for section in sections {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\n## {}\n", section.trim_end());
+    }
+    out
+}
+
+/// The commit that last changed the capture tool, as git tells; absent without git.
+fn commit() -> Option<String> {
+    let output = Command::new("git")
+        .current_dir(workspace_root())
+        .args(["log", "-1", "--format=%h", "--", "capture", "format"])
+        .output()
+        .ok()?;
+    let told = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| told.trim().to_owned())
 }
 
 fn row(scenario: &Scenario, mode: Mode, rounds: &[Measured]) -> String {
@@ -140,4 +176,21 @@ fn capitalised(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_section;
+
+    #[test]
+    fn a_program_measured_anew_takes_the_place_of_what_was_measured_before() {
+        let one = "## One, 100 MB\n\nold\n";
+        let two = "## Two, 100 MB\n\nalso\n";
+        let page = with_section(&with_section("", one), two);
+        assert!(page.ends_with("\n## One, 100 MB\n\nold\n\n## Two, 100 MB\n\nalso\n"));
+
+        let page = with_section(&page, "## One, 100 MB\n\nnew\n");
+        assert!(page.starts_with("# Pauses\n"));
+        assert!(page.ends_with("\n## One, 100 MB\n\nnew\n\n## Two, 100 MB\n\nalso\n"));
+    }
 }
