@@ -29,8 +29,9 @@ pub(super) struct HowArguments {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=1000))]
     retries: u32,
 
-    /// Memory for the compressed copy of a process that runs, in MiB; what exceeds it goes to a nameless temporary file beside the
-    /// output.
+    /// Memory for the copy of a process that runs, in MiB, besides what its last pages need; what exceeds it goes to nameless
+    /// temporary files beside the output: up to the size of the heap if it is written to everywhere. With `--redact`, all stays in
+    /// memory.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     memory: u64,
 

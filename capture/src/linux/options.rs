@@ -23,10 +23,10 @@ pub struct Options {
     pub max_pause: Option<Duration>,
     /// How often to try again if a garbage collection is under way when the process is stopped.
     pub retries: u32,
-    /// Bytes of memory for the compressed copy, in the modes that copy while the process runs; besides what one round of copying
-    /// needs. What exceeds it goes to a temporary file.
+    /// Bytes of memory for the copy, in the modes that copy while the process runs: half for what is compressed, half for
+    /// pages that were written since. What exceeds it goes to temporary files. The last rounds and the stop need memory besides.
     pub memory: u64,
-    /// Where that is made; `None` keeps all in memory, as a redacted capture does: it must not be on disk before it is redacted.
+    /// Where those are made; `None` keeps all in memory, as a redacted capture does: it must not be on disk before it is redacted.
     pub temporary: Option<PathBuf>,
     /// Percent of one processor that copying and compressing may use while the process runs; 0 for no bound.
     pub max_cpu: u32,

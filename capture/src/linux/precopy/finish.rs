@@ -42,11 +42,15 @@ impl Session<'_> {
         let Self {
             mut image,
             tools,
+            stage,
             notes,
             mut problems,
             ..
         } = self;
         drop(tools);
+        // Some hundred megabytes, which nobody needs any more.
+        drop(stage);
+        image.hurry(false);
         let readable = readable.or(&image.held()).or(&wanted);
         let whole = Extended {
             image: &image,

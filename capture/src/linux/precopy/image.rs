@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use v8mini_format::limits::MEMORY_CHUNK_ALIGN;
@@ -58,18 +59,23 @@ pub(super) struct CompressedImage {
 }
 
 impl CompressedImage {
-    /// An empty image. Beyond `frame_limit` bytes, what is compressed goes to `spill`, if there is one.
-    pub(super) fn new(page_size: u64, frame_limit: u64, spill: Option<Spill>) -> Self {
-        Self {
+    /// An empty image. Of `limit` bytes, half are for what is compressed, half for pages; the rest goes to files that are made in
+    /// `temporary`, if that is a directory.
+    ///
+    /// # Errors
+    /// If no file can be made there.
+    pub(super) fn new(page_size: u64, limit: u64, temporary: Option<&Path>) -> io::Result<Self> {
+        let spill = || temporary.map(Spill::create).transpose();
+        Ok(Self {
             page_size,
             pieces: BTreeMap::new(),
-            overlay: Overlay::new(page_size),
+            overlay: Overlay::new(page_size, limit / 2, spill()?),
             extent: None,
-            spill,
+            spill: spill()?,
             frame_bytes: 0,
-            frame_limit,
+            frame_limit: limit / 2,
             cache: Mutex::default(),
-        }
+        })
     }
 
     /// Adds a piece. `head` is how its memory begins.
@@ -101,6 +107,11 @@ impl CompressedImage {
         self.overlay.lay(start, bytes);
     }
 
+    /// Says whether there is no time to write pages to the temporary file.
+    pub(super) fn hurry(&mut self, in_haste: bool) {
+        self.overlay.hurry(in_haste);
+    }
+
     /// All that was copied.
     pub(super) fn held(&self) -> RangeSet {
         let pages = self.overlay.from(0).map(|start| MemoryRange {
@@ -130,10 +141,12 @@ impl CompressedImage {
                 crc,
             } => {
                 let spill = self.spill.as_ref().ok_or(io::ErrorKind::NotFound)?;
+                let mut stored = vec![0; *stored_len];
+                spill.read(*offset, &mut stored)?;
                 Ok(Arc::new(Frame {
                     addr: piece.range.start,
                     raw_len: piece.range.len,
-                    stored: spill.read(*offset, *stored_len)?,
+                    stored,
                     crc: *crc,
                 }))
             }
@@ -163,19 +176,18 @@ impl CompressedImage {
             addr,
             len: len as u64,
         };
+        let damaged = |addr: u64, error: &io::Error| ReadError::Damaged {
+            addr,
+            reason: error.to_string(),
+        };
         let mut done = 0;
         while done < len {
             let at = addr.checked_add(done as u64).ok_or_else(unmapped)?;
             let page = at - at % self.page_size;
             let in_page = usize::try_from(at - page).unwrap_or(0);
-            if let Some(later) = self.overlay.get(page) {
-                let part = (len - done).min(later.len() - in_page);
-                let from = later.get(in_page..in_page + part);
-                match (buf.get_mut(done..done + part), from) {
-                    (Some(to), Some(from)) => to.copy_from_slice(from),
-                    _ => return Err(unmapped()),
-                }
-                done += part;
+            let rest = buf.get_mut(done..).unwrap_or_default();
+            if let Some(read) = self.overlay.read(page, in_page, rest) {
+                done += read.map_err(|error| damaged(at, &error))?;
                 continue;
             }
             let piece = self.piece_at(at).ok_or_else(unmapped)?;
@@ -189,10 +201,7 @@ impl CompressedImage {
             match (to, head) {
                 (Some(to), Some(head)) if from + part <= HEAD_BYTES => to.copy_from_slice(head),
                 (Some(to), _) => {
-                    let raw = self.raw(piece).map_err(|error| ReadError::Damaged {
-                        addr: at,
-                        reason: error.to_string(),
-                    })?;
+                    let raw = self.raw(piece).map_err(|error| damaged(at, &error))?;
                     match raw.get(from..from + part) {
                         Some(raw) => to.copy_from_slice(raw),
                         None => return Err(unmapped()),
@@ -294,8 +303,8 @@ mod tests {
 
     const PAGE: u64 = 0x1000;
 
-    fn image(frame_limit: u64, spill: Option<Spill>) -> CompressedImage {
-        let mut image = CompressedImage::new(PAGE, frame_limit, spill);
+    fn image(limit: u64, temporary: Option<&Path>) -> CompressedImage {
+        let mut image = CompressedImage::new(PAGE, limit, temporary).unwrap();
         let mut queue = FrameQueue::new(1, 1).unwrap();
         for (addr, pages) in [(0x4_0000, 64_usize), (0x8_0000, 3)] {
             let raw: Vec<u8> = (0..pages)
@@ -357,8 +366,7 @@ mod tests {
 
     #[test]
     fn pieces_in_the_file_are_pieces() {
-        let spill = Spill::create(&std::env::temp_dir()).unwrap();
-        let mut image = image(0, Some(spill));
+        let mut image = image(0, Some(&std::env::temp_dir()));
         assert_eq!(image.frame_bytes, 0);
         lay_over(&mut image);
         check(&image);

@@ -1,7 +1,7 @@
 //! A temporary file for what exceeds the memory that the capture may take.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -32,15 +32,27 @@ impl Spill {
     /// Adds bytes at the end; returns where they are.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let offset = self.len;
-        self.file.write_all(bytes)?;
+        self.write(offset, bytes)?;
         self.len += bytes.len() as u64;
         Ok(offset)
     }
 
-    /// Reads bytes that were added.
-    pub(super) fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
-        self.file.read_exact_at(&mut bytes, offset)?;
-        Ok(bytes)
+    /// Writes bytes at a place of the caller's choice.
+    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// Reads bytes that were written.
+    pub(super) fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
+    }
+
+    /// The same file, of which nothing can be written.
+    #[cfg(test)]
+    pub(super) fn read_only(self) -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let file = File::open(path)?;
+        Ok(Self { file, ..self })
     }
 }
