@@ -229,10 +229,7 @@ impl Planner for HeapPlanner<'_> {
 /// kept: word by word, the search for its handles takes hundreds of calls.
 struct Prefetched<'a> {
     memory: &'a RemoteMemory,
-    /// Where objects of C++ may be; the isolate also points to code, which is not worth a look.
-    writable: Vec<MemoryRange>,
-    /// Memory that was set aside: `malloc` makes it writable when it needs it, by and by.
-    reserved: Vec<MemoryRange>,
+    regions: &'a [Region],
     block: MemoryRange,
     block_bytes: Vec<u8>,
     /// The pages that were read, in order, and their bytes.
@@ -254,18 +251,13 @@ impl<'a> Prefetched<'a> {
     /// Reads a block, and the pages where handles were found before; if none were, those that the block points to.
     fn around(
         memory: &'a RemoteMemory,
-        regions: &[Region],
+        regions: &'a [Region],
         block: MemoryRange,
         known: &BTreeSet<u64>,
     ) -> Self {
-        let extents = |which: fn(&Region) -> bool| {
-            let regions = regions.iter().filter(|region| which(region));
-            regions.map(maps::extent).collect()
-        };
         let mut new = Self {
             memory,
-            writable: extents(|region| region.permissions.write),
-            reserved: extents(|region| region.permissions == Permissions::default()),
+            regions,
             block,
             block_bytes: vec![0; usize::try_from(block.len).unwrap_or(0)],
             pages: Vec::new(),
@@ -286,7 +278,7 @@ impl<'a> Prefetched<'a> {
             starts.sort_unstable();
             starts.dedup();
         }
-        starts.retain(|start| is_in(&new.writable, *start));
+        starts.retain(|start| new.is_writable(*start));
         let len = PAGE_BYTES;
         new.pages = starts
             .iter()
@@ -316,12 +308,23 @@ impl<'a> Prefetched<'a> {
 }
 
 impl Prefetched<'_> {
+    /// Whether objects of C++ may be there; the isolate also points to code, which is not worth a look.
+    fn is_writable(&self, address: u64) -> bool {
+        Region::at(self.regions, address).is_some_and(|region| region.permissions.write)
+    }
+
+    /// Whether that memory was set aside: `malloc` makes it writable when it needs it, by and by.
+    fn is_reserved(&self, address: u64) -> bool {
+        Region::at(self.regions, address)
+            .is_some_and(|region| region.permissions == Permissions::default())
+    }
+
     /// Reads within a page, which is kept.
     fn read_in_page(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
         let page = page_of(addr);
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = others.entry(page).or_insert_with(|| {
-            if !is_in(&self.writable, page) && !is_in(&self.reserved, page) {
+            if !self.is_writable(page) && !self.is_reserved(page) {
                 return None;
             }
             let bytes = self
@@ -365,14 +368,10 @@ impl Memory for Prefetched<'_> {
     }
 
     fn ranges(&self) -> Vec<MemoryRange> {
-        self.writable.clone()
+        let writable = |region: &&Region| region.permissions.write;
+        let regions = self.regions.iter().filter(writable);
+        regions.map(maps::extent).collect()
     }
-}
-
-/// Whether one of some ranges, which are in order, has an address.
-fn is_in(ranges: &[MemoryRange], address: u64) -> bool {
-    let at = ranges.partition_point(|range| range.end() <= address);
-    ranges.get(at).is_some_and(|range| range.start <= address)
 }
 
 /// The part of a page that can hold anything of interest.

@@ -179,10 +179,9 @@ impl ReadPlan {
 
 /// Where the main thread's stack began, if that lies in a mapping: the kernel says 0 to those who may not know.
 pub fn checked_stack_bottom(regions: &[Region], bottom: u64) -> Option<u64> {
-    regions
-        .iter()
-        .any(|r| (r.start..=r.end).contains(&bottom))
-        .then_some(bottom)
+    // It may be the end of a mapping.
+    let below = Region::at(regions, bottom).or_else(|| Region::at(regions, bottom.checked_sub(1)?));
+    below.map(|_| bottom)
 }
 
 #[cfg(test)]
