@@ -32,7 +32,7 @@ fn release() -> &'static Path {
             ])
             .arg(dir.path())
             // That the analyzer is fast is not what is tested here, and half of the time of its build.
-            .env("CARGO_PROFILE_DIST_ANALYZE_OPT_LEVEL", "0")
+            .env("CARGO_PROFILE_DIST_ANALYZE_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_DIST_ANALYZE_LTO", "off")
             .env("CARGO_PROFILE_DIST_ANALYZE_CODEGEN_UNITS", "16")
             .current_dir(workspace_root());
