@@ -3,16 +3,15 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::content::{DeadMemory, Edits, redact};
 use crate::elf_core::{self, CoreError, CoreImage, CoreOptions};
-use crate::linux::{OutputFile, is_v8};
+use crate::linux::{OutputFile, free_bytes, is_v8};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use nix::libc;
-use nix::sys::statvfs::statvfs;
 use v8mini_format::WriteOptions;
 use v8mini_format::memory::Memory;
 use v8mini_format::model::Redaction;
@@ -218,14 +217,6 @@ fn check_room(arguments: &CoreHandlerArguments) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Bytes that are free for this user where a directory is.
-pub(super) fn free_bytes(directory: &Path) -> io::Result<u64> {
-    let facts = statvfs(directory)?;
-    Ok(facts
-        .blocks_available()
-        .saturating_mul(facts.fragment_size()))
 }
 
 /// The core of a program without V8.

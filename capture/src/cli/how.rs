@@ -30,8 +30,8 @@ pub(super) struct HowArguments {
     retries: u32,
 
     /// Memory for the copy of a process that runs, in MiB, besides what its last pages need; what exceeds it goes to nameless
-    /// temporary files beside the output: up to the size of the heap if it is written to everywhere. With `--redact`, all stays in
-    /// memory.
+    /// temporary files beside the output: up to the size of the heap if it is written to everywhere, and half of what is free there.
+    /// With `--redact`, all stays in memory.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     memory: u64,
 

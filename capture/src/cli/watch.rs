@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::linux::{MemoryUse, Monitor, capture};
+use crate::linux::{MemoryUse, Monitor, capture, free_bytes};
 use anyhow::Context;
 use indicatif::HumanBytes;
 use jiff::Timestamp;
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use self::condition::{Condition, Conditions, Met, duration};
 use super::Outcome;
 use super::capture::be_the_first_to_go;
-use super::core_handler::free_bytes;
 use super::destination::Destination;
 use super::how::HowArguments;
 use super::size::Size;

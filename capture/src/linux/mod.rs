@@ -49,7 +49,7 @@ pub use maps::read_regions;
 pub use mode::{Declined, Mode};
 pub use monitor::{MemoryUse, Monitor};
 pub use options::Options;
-pub use output::OutputFile;
+pub use output::{OutputFile, free_bytes};
 pub use remote_memory::RemoteMemory;
 pub use snapshot::{
     AtStop, FrozenView, Image, NewPage, Piece, Planner, Snapshot, SnapshotMemory, Snapshotter,

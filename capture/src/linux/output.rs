@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::libc;
+use nix::sys::statvfs::statvfs;
 use nix::unistd::linkat;
 
 /// Owner only: a heap holds whatever the program had in memory.
@@ -116,6 +117,17 @@ impl OutputFile {
         self.destination = None;
         Ok(())
     }
+}
+
+/// Bytes that are free for this user where a directory is.
+///
+/// # Errors
+/// If it is not there.
+pub fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let facts = statvfs(directory)?;
+    Ok(facts
+        .blocks_available()
+        .saturating_mul(facts.fragment_size()))
 }
 
 /// The directory that a path's last component is in.

@@ -106,7 +106,7 @@ impl Overlay {
         let Some(in_memory) = number.checked_sub(self.spilled) else {
             let offset = (number * page_len) as u64;
             // Some file systems need room for that, too.
-            let write = |spill: &Spill| spill.write(offset, bytes).is_ok();
+            let write = |spill: &Spill| spill.write_if_harmless(offset, bytes);
             return !self.in_haste && self.spill.as_ref().is_some_and(write);
         };
         let from = in_memory * page_len;
@@ -119,15 +119,15 @@ impl Overlay {
         }
     }
 
-    /// Moves what is in memory to the temporary file, if it is as much as may be there. Where the file is full, pages stay in memory from then
-    /// on.
+    /// Moves what is in memory to the temporary file, if it is as much as may be there. Where the disk has no room for more, pages stay in
+    /// memory from then on.
     fn write_out(&mut self) {
         if self.in_haste || self.pages.len() < self.limit {
             return;
         }
         let offset = (self.spilled * self.page_len()) as u64;
         match &self.spill {
-            Some(spill) if spill.write(offset, &self.pages).is_ok() => {
+            Some(spill) if spill.write_if_harmless(offset, &self.pages) => {
                 self.spilled = self.len();
                 self.limit = self.limit.min(BATCH_BYTES);
                 // Its memory is used again: fresh memory is slow. But more than a batch is needed in haste only.
@@ -258,8 +258,7 @@ mod tests {
     fn what_a_full_disk_does_not_take_stays_in_memory() {
         let mut overlay = Overlay::new(PAGE as u64, PAGE as u64, Some(spill()));
         overlay.lay(0x1_0000, &pages(&[1]));
-        // It can be read, and takes nothing more.
-        overlay.spill = overlay.spill.map(|spill| spill.read_only().unwrap());
+        overlay.spill = overlay.spill.map(Spill::full);
         overlay.lay(0x1_1000, &pages(&[2]));
         overlay.lay(0x1_0000, &pages(&[3]));
         assert_eq!(last(&overlay, 0x1_0000), Some([3; 2]));

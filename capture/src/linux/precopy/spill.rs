@@ -7,11 +7,18 @@ use std::path::Path;
 
 use nix::libc;
 
+use crate::linux::output::free_bytes;
+
+/// What is free, divided by this, is what a file may take that memory could take as well.
+const PART_OF_FREE: u64 = 2;
+
 /// A file without a name, readable by its owner only, that vanishes with this program however that ends.
 #[derive(Debug)]
 pub(super) struct Spill {
     file: File,
     len: u64,
+    /// Bytes that it may have without harm to others who write to that disk, the program that is captured among them.
+    harmless: u64,
 }
 
 impl Spill {
@@ -26,7 +33,12 @@ impl Spill {
             .mode(0o600)
             .custom_flags(libc::O_TMPFILE)
             .open(directory)?;
-        Ok(Self { file, len: 0 })
+        let harmless = free_bytes(directory)? / PART_OF_FREE;
+        Ok(Self {
+            file,
+            len: 0,
+            harmless,
+        })
     }
 
     /// Adds bytes at the end; returns where they are.
@@ -42,17 +54,23 @@ impl Spill {
         self.file.write_all_at(bytes, offset)
     }
 
+    /// The same, if the file does not become so large that the disk may be filled; whether all was written.
+    pub(super) fn write_if_harmless(&self, offset: u64, bytes: &[u8]) -> bool {
+        let end = offset.saturating_add(bytes.len() as u64);
+        end <= self.harmless && self.write(offset, bytes).is_ok()
+    }
+
     /// Reads bytes that were written.
     pub(super) fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(bytes, offset)
     }
 
-    /// The same file, of which nothing can be written.
+    /// The same file, which may not grow any more.
     #[cfg(test)]
-    pub(super) fn read_only(self) -> io::Result<Self> {
-        use std::os::fd::AsRawFd;
-        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let file = File::open(path)?;
-        Ok(Self { file, ..self })
+    pub(super) fn full(self) -> Self {
+        Self {
+            harmless: 0,
+            ..self
+        }
     }
 }
