@@ -23,6 +23,22 @@ pub(crate) fn must_succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// What git tells of the last commit that changed something in `paths`, or anything if there are none, in one of its formats.
+pub(crate) fn last_commit(format: &str, paths: &[&str]) -> Result<String> {
+    let output = Command::new("git")
+        .current_dir(workspace_root())
+        .args(["log", "-1", &format!("--format={format}"), "--"])
+        .args(paths)
+        .output()
+        .context("cannot run git")?;
+    ensure!(
+        output.status.success(),
+        "git log ended with {}",
+        output.status
+    );
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 fn tools_dir() -> PathBuf {
     target_dir().join("tools")
 }

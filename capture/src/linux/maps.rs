@@ -26,6 +26,12 @@ pub(super) fn extent(region: &Region) -> MemoryRange {
     }
 }
 
+/// The mappings of which `which` holds.
+pub(super) fn mapped(regions: &[Region], which: impl Fn(&Region) -> bool) -> Vec<MemoryRange> {
+    let chosen = regions.iter().filter(|region| which(region));
+    chosen.map(extent).collect()
+}
+
 /// Parses the text of a `maps` file; lines of an unknown form are skipped.
 fn parse(text: &[u8]) -> Vec<Region> {
     text.split(|&b| b == b'\n').filter_map(parse_line).collect()

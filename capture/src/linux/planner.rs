@@ -313,10 +313,11 @@ impl Prefetched<'_> {
         Region::at(self.regions, address).is_some_and(|region| region.permissions.write)
     }
 
-    /// Whether that memory was set aside: `malloc` makes it writable when it needs it, by and by.
-    fn is_reserved(&self, address: u64) -> bool {
-        Region::at(self.regions, address)
-            .is_some_and(|region| region.permissions == Permissions::default())
+    /// The same of memory that was set aside, too: `malloc` makes it writable when it needs it, by and by.
+    fn may_be_writable(&self, address: u64) -> bool {
+        Region::at(self.regions, address).is_some_and(|region| {
+            region.permissions.write || region.permissions == Permissions::default()
+        })
     }
 
     /// Reads within a page, which is kept.
@@ -324,7 +325,7 @@ impl Prefetched<'_> {
         let page = page_of(addr);
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = others.entry(page).or_insert_with(|| {
-            if !self.is_writable(page) && !self.is_reserved(page) {
+            if !self.may_be_writable(page) {
                 return None;
             }
             let bytes = self
@@ -368,9 +369,7 @@ impl Memory for Prefetched<'_> {
     }
 
     fn ranges(&self) -> Vec<MemoryRange> {
-        let writable = |region: &&Region| region.permissions.write;
-        let regions = self.regions.iter().filter(writable);
-        regions.map(maps::extent).collect()
+        maps::mapped(self.regions, |region| region.permissions.write)
     }
 }
 

@@ -10,7 +10,7 @@ use v8mini_tests::workspace_root;
 use super::contents::{Contents, Mode, gzip};
 use super::platform::Platform;
 use super::{Programs, VERSION, sbom};
-use crate::tools::must_succeed;
+use crate::tools::{last_commit, must_succeed};
 
 const MAINTAINER: &str = "The v8mini project <v8mini@users.noreply.github.com>";
 
@@ -180,14 +180,8 @@ fn md5sums(stage: &Path, files: &Contents) -> Result<String> {
 fn source_time() -> Result<jiff::Timestamp> {
     let seconds = match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(seconds) => seconds,
-        Err(_) => {
-            let output = Command::new("git")
-                .args(["log", "-1", "--format=%ct"])
-                .current_dir(workspace_root())
-                .output()
-                .context("cannot run git; SOURCE_DATE_EPOCH says without it when the source was last changed")?;
-            String::from_utf8(output.stdout)?
-        }
+        Err(_) => last_commit("%ct", &[])
+            .context("SOURCE_DATE_EPOCH says without git when the source was last changed")?,
     };
     let seconds = seconds
         .trim()

@@ -50,7 +50,7 @@ impl Session<'_> {
         drop(tools);
         // Some hundred megabytes, which nobody needs any more.
         drop(stage);
-        image.hurry(false);
+        image.keep_in_memory(false);
         let readable = readable.or(&image.held()).or(&wanted);
         let whole = Extended {
             image: &image,

@@ -67,7 +67,7 @@ impl Halt<'_> {
         let page_size = session.page_size;
         let no_memory = |bytes: u64| move |source| CaptureError::NoMemory { pid, bytes, source };
         let failed = |error: SessionError| error.of(pid, self.mode);
-        session.image.hurry(true);
+        session.image.keep_in_memory(true);
         session.calm_down(planner, AT_FIRST).map_err(failed)?;
         let room = session.stage_bytes();
         session.stage = Some(Stage::new(room).map_err(no_memory(room))?);

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use v8mini_format::limits::MEMORY_CHUNK_ALIGN;
@@ -59,23 +58,20 @@ pub(super) struct CompressedImage {
 }
 
 impl CompressedImage {
-    /// An empty image. Of `limit` bytes, half are for what is compressed, half for pages; the rest goes to files that are made in
-    /// `temporary`, if that is a directory.
-    ///
-    /// # Errors
-    /// If no file can be made there.
-    pub(super) fn new(page_size: u64, limit: u64, temporary: Option<&Path>) -> io::Result<Self> {
-        let spill = || temporary.map(Spill::create).transpose();
-        Ok(Self {
+    /// An empty image. Of `limit` bytes, half are for what is compressed, half for pages; the rest of each goes to one of `spills`, if
+    /// there are any.
+    pub(super) fn new(page_size: u64, limit: u64, spills: Option<[Spill; 2]>) -> Self {
+        let [frames, pages] = spills.map_or([None, None], |spills| spills.map(Some));
+        Self {
             page_size,
             pieces: BTreeMap::new(),
-            overlay: Overlay::new(page_size, limit / 2, spill()?),
+            overlay: Overlay::new(page_size, limit / 2, pages),
             extent: None,
-            spill: spill()?,
+            spill: frames,
             frame_bytes: 0,
             frame_limit: limit / 2,
             cache: Mutex::default(),
-        })
+        }
     }
 
     /// Adds a piece. `head` is how its memory begins.
@@ -108,8 +104,8 @@ impl CompressedImage {
     }
 
     /// Says whether there is no time to write pages to the temporary file.
-    pub(super) fn hurry(&mut self, in_haste: bool) {
-        self.overlay.hurry(in_haste);
+    pub(super) fn keep_in_memory(&mut self, keep: bool) {
+        self.overlay.keep_in_memory(keep);
     }
 
     /// All that was copied.
@@ -303,8 +299,8 @@ mod tests {
 
     const PAGE: u64 = 0x1000;
 
-    fn image(limit: u64, temporary: Option<&Path>) -> CompressedImage {
-        let mut image = CompressedImage::new(PAGE, limit, temporary).unwrap();
+    fn image(limit: u64, spills: Option<[Spill; 2]>) -> CompressedImage {
+        let mut image = CompressedImage::new(PAGE, limit, spills);
         let mut queue = FrameQueue::new(1, 1).unwrap();
         for (addr, pages) in [(0x4_0000, 64_usize), (0x8_0000, 3)] {
             let raw: Vec<u8> = (0..pages)
@@ -366,7 +362,8 @@ mod tests {
 
     #[test]
     fn pieces_in_the_file_are_pieces() {
-        let mut image = image(0, Some(&std::env::temp_dir()));
+        let spills = Spill::pair(&std::env::temp_dir()).unwrap();
+        let mut image = image(0, Some(spills));
         assert_eq!(image.frame_bytes, 0);
         lay_over(&mut image);
         check(&image);

@@ -1,7 +1,6 @@
 //! What happens while the process runs: copying, and copying again.
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,6 +12,7 @@ use v8mini_format::model::{Problem, Region};
 use super::SessionError;
 use super::copier::Copier;
 use super::image::CompressedImage;
+use super::spill::Spill;
 use super::stage::Stage;
 use super::throttle::Throttle;
 use super::tools::Tools;
@@ -95,28 +95,23 @@ impl<'a> Session<'a> {
         limits: &'a Options,
     ) -> Result<Self, SessionError> {
         let mut notes = Vec::new();
-        let image = |temporary| CompressedImage::new(page_size, limits.memory, temporary);
-        let image = match image(limits.temporary.as_deref()) {
-            Ok(image) => image,
-            Err(error) => {
-                notes.push(format!(
-                    "no temporary file in {}: {error}; the copy stays in memory",
-                    limits
-                        .temporary
-                        .as_deref()
-                        .unwrap_or(Path::new(""))
-                        .display()
-                ));
-                image(None).map_err(SessionError::Store)?
-            }
-        };
+        let spills = limits.temporary.as_deref().and_then(|directory| {
+            Spill::pair(directory)
+                .map_err(|error| {
+                    notes.push(format!(
+                        "no temporary file in {}: {error}; the copy stays in memory",
+                        directory.display()
+                    ));
+                })
+                .ok()
+        });
         Ok(Self {
             pid,
             page_size,
             limits,
             tools,
             watched: Watched::new(page_size),
-            image,
+            image: CompressedImage::new(page_size, limits.memory, spills),
             memory: RemoteMemory::new(pid, regions, page_size),
             regions: regions.to_vec(),
             mapped_pages: 0,
@@ -222,7 +217,7 @@ impl<'a> Session<'a> {
     /// In no hurry it would never come to an end; it is short.
     pub(super) fn rounds(&mut self, planner: &mut dyn Planner) -> Result<(), SessionError> {
         self.watched.release_young(&self.tools.userfaultfd);
-        self.image.hurry(false);
+        self.image.keep_in_memory(false);
         for round in 0..MAX_ROUNDS {
             let before = self.last_written;
             self.last_written = self.round(round == 0, planner)?;

@@ -32,7 +32,7 @@ pub(super) struct Overlay {
     limit: usize,
     spill: Option<Spill>,
     /// Whether nothing is to be written to the file now.
-    in_haste: bool,
+    keeps_in_memory: bool,
 }
 
 impl Overlay {
@@ -45,13 +45,13 @@ impl Overlay {
             spilled: 0,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             spill,
-            in_haste: false,
+            keeps_in_memory: false,
         }
     }
 
     /// Says whether there is no time to write to the temporary file. What waits is written when there is.
-    pub(super) fn hurry(&mut self, in_haste: bool) {
-        self.in_haste = in_haste;
+    pub(super) fn keep_in_memory(&mut self, keep: bool) {
+        self.keeps_in_memory = keep;
         self.write_out();
     }
 
@@ -107,7 +107,7 @@ impl Overlay {
             let offset = (number * page_len) as u64;
             // Some file systems need room for that, too.
             let write = |spill: &Spill| spill.write_if_harmless(offset, bytes);
-            return !self.in_haste && self.spill.as_ref().is_some_and(write);
+            return !self.keeps_in_memory && self.spill.as_ref().is_some_and(write);
         };
         let from = in_memory * page_len;
         match self.pages.get_mut(from..from + page_len) {
@@ -122,7 +122,7 @@ impl Overlay {
     /// Moves what is in memory to the temporary file, if it is as much as may be there. Where the disk has no room for more, pages stay in
     /// memory from then on.
     fn write_out(&mut self) {
-        if self.in_haste || self.pages.len() < self.limit {
+        if self.keeps_in_memory || self.pages.len() < self.limit {
             return;
         }
         let offset = (self.spilled * self.page_len()) as u64;
@@ -235,11 +235,11 @@ mod tests {
         let mut overlay = Overlay::new(PAGE as u64, PAGE as u64, Some(spill()));
         overlay.lay(0x1_0000, &pages(&[1]));
         assert_eq!(overlay.spilled, 1);
-        overlay.hurry(true);
+        overlay.keep_in_memory(true);
         overlay.lay(0x1_0000, &pages(&[2, 3]));
         assert_eq!(overlay.spilled, 1);
         assert_eq!(last(&overlay, 0x1_0000), Some([2; 2]));
-        overlay.hurry(false);
+        overlay.keep_in_memory(false);
         assert_eq!((overlay.spilled, overlay.pages.len()), (3, 0));
         assert_eq!(last(&overlay, 0x1_0000), Some([2; 2]));
         assert_eq!(last(&overlay, 0x1_1000), Some([3; 2]));

@@ -8,11 +8,11 @@ use v8mini_format::model::{Permissions, Region};
 use super::SessionError;
 use super::live::{Session, refused};
 use super::patience::Patience;
-use super::watched::{mapped, readable};
-use crate::linux::procfs;
+use super::watched::readable;
 use crate::linux::range_set::RangeSet;
 use crate::linux::remote_memory::RemoteMemory;
 use crate::linux::snapshot::{FrozenView, NewPage, Planner};
+use crate::linux::{maps, procfs};
 
 /// How long to wait for a moment at which little was written: before everything is made ready for the stop, then before the young
 /// generation is watched, and after that.
@@ -282,8 +282,8 @@ pub(super) fn new_bases(
         let Permissions { read, shared, .. } = region.permissions;
         read && !shared && region.name.is_empty()
     };
-    let old = RangeSet::new(mapped(before, anonymous));
-    let new = RangeSet::new(mapped(after, anonymous));
+    let old = RangeSet::new(maps::mapped(before, anonymous));
+    let new = RangeSet::new(maps::mapped(after, anonymous));
     let step = usize::try_from(alignment).unwrap_or(1 << 18);
     (new.without(&old).or(&new.and(remapped)).ranges().iter())
         .flat_map(|range| (range.start.next_multiple_of(alignment)..range.end()).step_by(step))

@@ -41,6 +41,14 @@ impl Spill {
         })
     }
 
+    /// Creates two: one for what is compressed, one for pages.
+    ///
+    /// # Errors
+    /// As [`Spill::create`].
+    pub(super) fn pair(directory: &Path) -> io::Result<[Self; 2]> {
+        Ok([Self::create(directory)?, Self::create(directory)?])
+    }
+
     /// Adds bytes at the end; returns where they are.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let offset = self.len;

@@ -76,7 +76,7 @@ impl Watched {
 
         let known = self.image.or(&self.vacant).without(remapped);
         // What is unmapped may come again, and is then registered again.
-        let all = RangeSet::new(mapped(regions, |_| true));
+        let all = RangeSet::new(maps::mapped(regions, |_| true));
         self.registered = self.registered.without(remapped).and(&all);
         let fresh = wanted.or(&vacant).without(&known);
         let refused = self.protect(userfaultfd, &fresh, regions)?;
@@ -139,7 +139,7 @@ impl Watched {
         remapped: &RangeSet,
         [pages, vacant]: [RangeSet; 2],
     ) -> Result<RangeSet, Errno> {
-        self.mapped = RangeSet::new(mapped(regions, |_| true));
+        self.mapped = RangeSet::new(maps::mapped(regions, |_| true));
         let readable = readable(regions);
         self.registered = self.registered.without(remapped).and(&self.mapped);
         // What is gone is not part of the image any more; what came in its place may be.
@@ -261,11 +261,5 @@ impl Watched {
 
 /// The mappings that can be read.
 pub(super) fn readable(regions: &[Region]) -> RangeSet {
-    RangeSet::new(mapped(regions, |region| region.permissions.read))
-}
-
-/// The mappings of which `which` holds.
-pub(super) fn mapped(regions: &[Region], which: impl Fn(&Region) -> bool) -> Vec<MemoryRange> {
-    let chosen = regions.iter().filter(|region| which(region));
-    chosen.map(maps::extent).collect()
+    RangeSet::new(maps::mapped(regions, |region| region.permissions.read))
 }

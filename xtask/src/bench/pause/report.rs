@@ -1,13 +1,11 @@
 //! The table of pauses.
 
 use std::fmt::Write;
-use std::process::Command;
-
-use v8mini_tests::workspace_root;
 
 use super::round::Measured;
 use super::{Mode, Scenario};
 use crate::bench::measure::median;
+use crate::tools::last_commit;
 
 /// What the page begins with, in Markdown.
 fn head() -> String {
@@ -51,7 +49,9 @@ Node.js {node}, {:.0} MB of heap in use, {} rounds{}.
         scenario.megabytes,
         scenario.heap_bytes as f64 / 1e6,
         rounds.unwrap_or(0),
-        commit().map_or_else(String::new, |commit| format!(", commit {commit}")),
+        // Without git, nobody knows.
+        last_commit("%h", &["capture", "format"])
+            .map_or_else(|_| String::new(), |commit| format!(", commit {commit}")),
     );
     for (mode, rounds) in &scenario.rounds {
         // Writing to a String cannot fail.
@@ -63,7 +63,9 @@ Node.js {node}, {:.0} MB of heap in use, {} rounds{}.
 /// A page with a section: in the place of the one with the same title if there is one, or else as the last. All of it takes two hours,
 /// so that one program can be measured anew by itself; the modes are compared within a section.
 pub(super) fn with_section(page: &str, section: &str) -> String {
-    let title = |section: &str| section.lines().next().map(str::to_owned);
+    fn title(section: &str) -> Option<&str> {
+        section.lines().next()
+    }
     let mut sections: Vec<&str> = page.split("\n## ").skip(1).collect();
     let new = section.trim_start_matches("## ").trim_end();
     match sections.iter_mut().find(|old| title(old) == title(new)) {
@@ -76,17 +78,6 @@ pub(super) fn with_section(page: &str, section: &str) -> String {
         let _ = write!(out, "\n## {}\n", section.trim_end());
     }
     out
-}
-
-/// The commit that last changed the capture tool, as git tells; absent without git.
-fn commit() -> Option<String> {
-    let output = Command::new("git")
-        .current_dir(workspace_root())
-        .args(["log", "-1", "--format=%h", "--", "capture", "format"])
-        .output()
-        .ok()?;
-    let told = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| told.trim().to_owned())
 }
 
 fn row(scenario: &Scenario, mode: Mode, rounds: &[Measured]) -> String {
