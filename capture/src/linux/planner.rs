@@ -1,6 +1,6 @@
 //! What a capture of a heap consists of: pages, isolates, stacks.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,9 +35,8 @@ pub(super) struct HeapPlanner<'a> {
     target: &'a Target,
     /// One page of each heap: enough to find the isolates in the stop.
     heaps: Pages,
-    /// What leads to the isolates' handles, and the pages that it and they were in.
-    holders: Holders,
-    handle_pages: BTreeSet<u64>,
+    /// What leads to the handles of each isolate.
+    known: BTreeMap<u64, Known>,
     /// The threads that had run for [`STARTED`] then.
     started: BTreeSet<u32>,
     /// What is watched of the table of functions' code: it may have megabytes, and changes little.
@@ -50,14 +49,22 @@ pub(super) struct HeapPlanner<'a> {
     buffers: Vec<MemoryRange>,
 }
 
+/// Where handles of an isolate were.
+#[derive(Debug, Default)]
+struct Known {
+    /// What led to them.
+    holders: Holders,
+    /// The pages that it and they were in.
+    pages: BTreeSet<u64>,
+}
+
 impl<'a> HeapPlanner<'a> {
     /// A planner for what was found out about a process.
     pub(super) fn new(target: &'a Target) -> Self {
         Self {
             target,
             heaps: one_of_each_heap(&target.pages),
-            holders: Holders::default(),
-            handle_pages: BTreeSet::new(),
+            known: BTreeMap::new(),
             started: BTreeSet::new(),
             dispatch_table: RangeSet::default(),
             local_allocators: Vec::new(),
@@ -70,7 +77,7 @@ impl<'a> HeapPlanner<'a> {
     /// the table of functions' code is.
     fn find_holders(&mut self, live: FrozenView<'_>) -> RangeSet {
         self.started = threads_older_than(self.target.pid, STARTED);
-        let (mut holders, mut pages) = (Holders::default(), BTreeSet::new());
+        self.known.clear();
         self.local_allocators.clear();
         let mut dispatch_table = Vec::new();
         for &heap in &self.heaps.heaps() {
@@ -83,13 +90,13 @@ impl<'a> HeapPlanner<'a> {
             let memory =
                 Prefetched::around(&self.target.memory, live.regions, block, &BTreeSet::new());
             let handles = find_handles(&memory, isolate, block);
-            holders.extend(handles.holders);
             dispatch_table.extend(handles.dispatch_table.unwrap_or_default().memory);
-            for range in handles.memory {
-                pages.extend((page_of(range.start)..range.end()).step_by(PAGE_LEN));
-            }
+            let pages = (handles.memory.iter())
+                .flat_map(|range| (page_of(range.start)..range.end()).step_by(PAGE_LEN))
+                .collect();
+            let holders = handles.holders;
+            self.known.insert(isolate, Known { holders, pages });
         }
-        (self.holders, self.handle_pages) = (holders, pages);
         RangeSet::new(dispatch_table)
     }
 
@@ -172,16 +179,15 @@ impl Planner for HeapPlanner<'_> {
         let clues = self.target.clues();
         let isolates = pair_isolates(frozen.memory, &self.heaps, frozen.threads, clues);
         let mut plan = ReadPlan::default();
+        let nothing = Known::default();
         for isolate in &isolates {
             let block = isolate_block(frozen.memory, isolate.address, isolate.heap);
             let has_started = self.started.contains(&isolate.tid);
-            let (nothing, no_pages) = (Holders::default(), BTreeSet::new());
-            let (holders, pages) = match has_started {
-                true => (&self.holders, &self.handle_pages),
-                false => (&nothing, &no_pages),
-            };
-            let memory = Prefetched::around(&self.target.memory, frozen.regions, block, pages);
-            plan.add_isolate_again(&memory, isolate, holders);
+            let known = self.known.get(&isolate.address).filter(|_| has_started);
+            let known = known.unwrap_or(&nothing);
+            let memory =
+                Prefetched::around(&self.target.memory, frozen.regions, block, &known.pages);
+            plan.add_isolate_again(&memory, isolate, &known.holders);
             if !has_started {
                 plan.add_ranges(LocalAllocators::find(frozen.memory, isolate.heap).ranges());
             }
@@ -352,6 +358,7 @@ impl Prefetched<'_> {
 
 impl Memory for Prefetched<'_> {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        // The block, which is longer than a page.
         if let Some(bytes) = self.prefetched(addr, buf.len()) {
             buf.copy_from_slice(bytes);
             return Ok(());
@@ -361,7 +368,10 @@ impl Memory for Prefetched<'_> {
         while !rest.is_empty() {
             let in_page = usize::try_from(PAGE_BYTES - at % PAGE_BYTES).unwrap_or(usize::MAX);
             let (part, after) = rest.split_at_mut(in_page.min(rest.len()));
-            self.read_in_page(at, part)?;
+            match self.prefetched(at, part.len()) {
+                Some(bytes) => part.copy_from_slice(bytes),
+                None => self.read_in_page(at, part)?,
+            }
             at = at.saturating_add(part.len() as u64);
             rest = after;
         }

@@ -1,7 +1,9 @@
 //! Handles are found whatever lies beside what leads to them: `malloc` puts small objects side by side.
 
+use std::sync::Mutex;
+
 use v8mini_capture::locate::{DispatchTable, Handles, find_handles, find_handles_again};
-use v8mini_format::memory::MemoryRange;
+use v8mini_format::memory::{Memory, MemoryRange, ReadError};
 
 use crate::synthetic::Synthetic;
 
@@ -102,6 +104,55 @@ fn of_an_isolate_that_is_in_a_scope() {
     let handles = found(&isolate_in_scope());
     assert_eq!(handles.global, Some(vec![KEPT]));
     assert_eq!(handles.scopes, Some(vec![OPEN]));
+}
+
+/// Memory that notes where it is read.
+struct Noting<'a> {
+    memory: &'a Synthetic,
+    read: Mutex<Vec<u64>>,
+}
+
+impl Memory for Noting<'_> {
+    fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
+        self.read.lock().unwrap().push(addr);
+        self.memory.read_at(addr, buf)
+    }
+
+    fn ranges(&self) -> Vec<MemoryRange> {
+        self.memory.ranges()
+    }
+}
+
+/// A worker has no handle in a scope most of the time. All that its isolate points to was searched for one in each stop: 2 ms per
+/// worker.
+#[test]
+fn what_led_to_no_handles_is_not_searched_again() {
+    const ELSEWHERE: u64 = 0x12_0000;
+    for mut memory in [isolate(), isolate_in_scope()] {
+        memory.map(ELSEWHERE, 0x1000, "rw", "[heap]");
+        memory.word(ISOLATE + 0x40, ELSEWHERE);
+        let noting = Noting {
+            memory: &memory,
+            read: Mutex::default(),
+        };
+        let handles = find_handles(&noting, ISOLATE, BLOCK);
+        assert!(noting.read.lock().unwrap().contains(&ELSEWHERE));
+        noting.read.lock().unwrap().clear();
+        let again = find_handles_again(&noting, ISOLATE, BLOCK, &handles.holders);
+        assert_eq!(again.scopes, handles.scopes);
+        assert!(!noting.read.lock().unwrap().contains(&ELSEWHERE));
+    }
+}
+
+#[test]
+fn scopes_may_get_their_first_handle_and_lose_their_last() {
+    let (waiting, in_scope) = (isolate(), isolate_in_scope());
+    for (before, after, expected) in [(&waiting, &in_scope, OPEN), (&in_scope, &waiting, CONTEXT)] {
+        let holders = find_handles(before, ISOLATE, BLOCK).holders;
+        let again = find_handles_again(after, ISOLATE, BLOCK, &holders);
+        assert_eq!(again.scopes, Some(vec![expected]));
+        assert_eq!(again.global, Some(vec![KEPT]));
+    }
 }
 
 /// Another object of the isolate keeps what it refers to, and nothing that its neighbour refers to.

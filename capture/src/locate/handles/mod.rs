@@ -52,12 +52,12 @@ pub struct Handles {
     pub holders: Holders,
 }
 
-/// What the isolate points to and leads to handles: it stays where it is, so that the next search may do with it.
+/// What an isolate points to and leads to its handles: it stays where it is, so that the next search may do with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holders {
     /// `GlobalHandles`, and what the blocks hang on if that is another object.
     global: Vec<u64>,
-    /// `HandleScopeImplementer`.
+    /// `HandleScopeImplementer`, if a handle scope had a handle; else it is one of the others.
     scopes: Vec<u64>,
     /// `EternalHandles`, which lies in the isolate or is pointed to.
     eternal: Vec<u64>,
@@ -67,8 +67,8 @@ pub struct Holders {
     dispatch_table: Vec<u64>,
     /// The other objects that belong to the isolate.
     others: BTreeSet<u64>,
-    /// What each isolate looked like: what it points to since may lead to more, above all while it is starting.
-    isolates: BTreeMap<u64, Seen>,
+    /// What the isolate looked like: what it points to since may lead to more, above all while it is starting.
+    isolate: Seen,
 }
 
 /// An isolate as it was.
@@ -94,25 +94,14 @@ impl Seen {
 }
 
 impl Holders {
-    /// Adds those of another isolate.
-    pub fn extend(&mut self, other: Self) {
-        self.global.extend(other.global);
-        self.scopes.extend(other.scopes);
-        self.eternal.extend(other.eternal);
-        self.microtasks.extend(other.microtasks);
-        self.dispatch_table.extend(other.dispatch_table);
-        self.others.extend(other.others);
-        self.isolates.extend(other.isolates);
-    }
-
-    /// All that may begin with a pointer to an isolate.
+    /// All that may begin with a pointer to the isolate.
     fn objects(&self) -> impl Iterator<Item = u64> {
         let known = self.global.iter().chain(&self.scopes);
         known.chain(&self.others).copied()
     }
 
     fn is_empty(&self) -> bool {
-        self.global.is_empty() || self.scopes.is_empty() || self.eternal.is_empty()
+        self.global.is_empty() || self.eternal.is_empty()
     }
 }
 
@@ -172,17 +161,22 @@ impl<'a> Search<'a> {
         };
         let pointers = pointers(&words, block);
         self.look_at(&pointers, isolate, &words);
-        let seen = Seen { words, pointers };
-        self.handles.holders.isolates.insert(isolate, seen);
-        if self.handles.scopes.is_none() {
-            for object in self.handles.holders.others.clone() {
-                let fields = self.fields(object);
-                if self.no_scopes(&fields) {
-                    break;
-                }
+        self.look_for_empty_scopes();
+        self.handles.holders.isolate = Seen { words, pointers };
+        self.handles
+    }
+
+    /// Looks for handle scopes without a handle among what belongs to the isolate, unless others were found.
+    fn look_for_empty_scopes(&mut self) {
+        if self.handles.scopes.is_some() {
+            return;
+        }
+        for object in self.handles.holders.others.clone() {
+            let fields = self.fields(object);
+            if self.no_scopes(&fields) {
+                break;
             }
         }
-        self.handles
     }
 
     /// Looks for what leads to handles among that to which an isolate points.
@@ -209,7 +203,7 @@ impl<'a> Search<'a> {
             return None;
         }
         let words = self.words(block.start, block.len)?;
-        // Nothing in them says whose they are.
+        // Nothing in them says that they are this isolate's, and it may not point to them any more.
         for object in holders.eternal.iter().filter(|it| words.contains(it)) {
             if let Some(first) = self
                 .peek(*object)
@@ -235,19 +229,19 @@ impl<'a> Search<'a> {
                 self.global(object, &fields, &holders.global);
             }
         }
-        for &object in &holders.scopes {
+        for &object in holders.scopes.iter().chain(&holders.others) {
             if let Some(fields) = of_isolate(&mut self, object) {
-                // A worker that has none may just have been starting: then it has other things, too, that nothing led to.
-                self.scopes(object, &fields, &words);
+                // A scope may have got its first handle since, or lost its last: workers have none most of the time (V8 12.4).
+                let is_scopes =
+                    self.handles.scopes.is_none() && self.scopes(object, &fields, &words);
+                if !is_scopes {
+                    self.other(object, &fields);
+                }
             }
         }
-        for &object in &holders.others {
-            if let Some(fields) = of_isolate(&mut self, object) {
-                self.other(object, &fields);
-            }
-        }
-        let new = holders.isolates.get(&isolate)?.new_pointers(&words, block);
+        let new = holders.isolate.new_pointers(&words, block);
         self.look_at(&new, isolate, &words);
+        self.look_for_empty_scopes();
         self.handles.are_complete().then_some(self.handles)
     }
 

@@ -91,8 +91,8 @@ impl Search<'_> {
             return false;
         }
         self.keep(contexts, size * 8);
+        // Not a holder of scopes: the next search may find handles somewhere else.
         self.handles.scopes = Some(entered);
-        // Not a holder: the next search may find handles somewhere else.
         true
     }
 }
