@@ -13,6 +13,9 @@ const STAGE_FACTOR: u64 = 4;
 const STAGE_SLACK: u64 = 32 << 20;
 /// More than this is not made ready where there is a log: what steps have copied is laid over the image in between.
 const STAGE_FOR_STEPS: u64 = 512 << 20;
+/// Nor more than this where there is none. For a program that writes everywhere it was as much as the image: memory that the image takes once
+/// more, and seconds in which as much is written again.
+const STAGE_WITHOUT_LOG: u64 = 1 << 30;
 /// What of it is left to the stop: 1,024 pages and more, stacks and isolates; where there is no log, a part of it.
 const RESERVE: u64 = 16 << 20;
 const RESERVED_PART: u64 = 4;
@@ -22,7 +25,7 @@ impl Session<'_> {
     pub(super) fn stage_bytes(&self) -> u64 {
         let most = match self.tools.log {
             Some(_) if !self.entries.incomplete => STAGE_FOR_STEPS,
-            _ => self.watched.image.bytes(),
+            _ => self.watched.image.bytes().min(STAGE_WITHOUT_LOG),
         };
         self.pending()
             .saturating_mul(STAGE_FACTOR)
