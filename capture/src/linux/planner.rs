@@ -187,7 +187,7 @@ impl Planner for HeapPlanner<'_> {
             let known = known.unwrap_or(&nothing);
             let memory =
                 Prefetched::around(&self.target.memory, frozen.regions, block, &known.pages);
-            plan.add_isolate_again(&memory, isolate, &known.holders);
+            plan.add_isolate_again(&memory, isolate, block, &known.holders);
             if !has_started {
                 plan.add_ranges(LocalAllocators::find(frozen.memory, isolate.heap).ranges());
             }
@@ -290,10 +290,10 @@ impl<'a> Prefetched<'a> {
             .iter()
             .map(|&start| MemoryRange { start, len })
             .collect();
-        new.bytes = vec![0; starts.len() * usize::try_from(len).unwrap_or(0)];
+        new.bytes = vec![0; starts.len() * PAGE_LEN];
         let read = memory.read_ranges(&new.pages, &mut new.bytes).unwrap_or(0);
         // Behind a page that cannot be read, nothing was: those are read when they are asked for.
-        new.pages.truncate(read / usize::try_from(len).unwrap_or(1));
+        new.pages.truncate(read / PAGE_LEN);
         new
     }
 
@@ -307,9 +307,8 @@ impl<'a> Prefetched<'a> {
             .pages
             .binary_search_by_key(&(page_of(addr)), |page| page.start);
         let in_page = usize::try_from(addr % PAGE_BYTES).ok()?;
-        let page_len = usize::try_from(PAGE_BYTES).ok()?;
-        let at = page.ok()? * page_len + in_page;
-        (in_page + len <= page_len).then(|| self.bytes.get(at..at + len))?
+        let at = page.ok()? * PAGE_LEN + in_page;
+        (in_page + len <= PAGE_LEN).then(|| self.bytes.get(at..at + len))?
     }
 }
 
@@ -334,10 +333,7 @@ impl Prefetched<'_> {
             if !self.may_be_writable(page) {
                 return None;
             }
-            let bytes = self
-                .memory
-                .read_vec(page, usize::try_from(PAGE_BYTES).ok()?);
-            bytes.ok()
+            self.memory.read_vec(page, PAGE_LEN).ok()
         });
         let from = usize::try_from(addr - page).unwrap_or(0);
         let bytes = bytes
@@ -358,11 +354,6 @@ impl Prefetched<'_> {
 
 impl Memory for Prefetched<'_> {
     fn read_at(&self, addr: u64, buf: &mut [u8]) -> Result<(), ReadError> {
-        // The block, which is longer than a page.
-        if let Some(bytes) = self.prefetched(addr, buf.len()) {
-            buf.copy_from_slice(bytes);
-            return Ok(());
-        }
         let mut at = addr;
         let mut rest = buf;
         while !rest.is_empty() {

@@ -60,12 +60,18 @@ impl ReadPlan {
 
     /// Adds an isolate, and the memory of its handles and of the table of functions' code.
     pub fn add_isolate(&mut self, memory: &dyn Memory, isolate: &Isolate) {
-        self.add_isolate_again(memory, isolate, &Holders::default());
+        let block = isolate_block(memory, isolate.address, isolate.heap);
+        self.add_isolate_again(memory, isolate, block, &Holders::default());
     }
 
-    /// The same, knowing the [`Handles::holders`](super::Handles::holders) of an earlier search.
-    pub fn add_isolate_again(&mut self, memory: &dyn Memory, isolate: &Isolate, holders: &Holders) {
-        let block = isolate_block(memory, isolate.address, isolate.heap);
+    /// The same, knowing its [`isolate_block`] and the [`Handles::holders`](super::Handles::holders) of an earlier search.
+    pub fn add_isolate_again(
+        &mut self,
+        memory: &dyn Memory,
+        isolate: &Isolate,
+        block: MemoryRange,
+        holders: &Holders,
+    ) {
         // The allocator's word in front tells an isolate from other things without symbols.
         self.add(block.start.saturating_sub(8), block.end());
         let handles = find_handles_again(memory, isolate.address, block, holders);

@@ -221,22 +221,16 @@ impl<'a> Search<'a> {
             }
         }
         self.add_objects(holders.objects(), isolate);
-        let of_isolate = |search: &mut Self, object: u64| {
-            (search.peek(object) == Some(isolate)).then(|| search.fields(object))
-        };
         for &object in &holders.global {
-            if let Some(fields) = of_isolate(&mut self, object) {
+            if self.peek(object) == Some(isolate) {
+                let fields = self.fields(object);
                 self.global(object, &fields, &holders.global);
             }
         }
         for &object in holders.scopes.iter().chain(&holders.others) {
-            if let Some(fields) = of_isolate(&mut self, object) {
+            if self.peek(object) == Some(isolate) {
                 // A scope may have got its first handle since, or lost its last: workers have none most of the time (V8 12.4).
-                let is_scopes =
-                    self.handles.scopes.is_none() && self.scopes(object, &fields, &words);
-                if !is_scopes {
-                    self.other(object, &fields);
-                }
+                self.object_of_isolate(object, &words);
             }
         }
         let new = holders.isolate.new_pointers(&words, block);
