@@ -27,6 +27,7 @@ mod pagemap;
 mod pagemap_scan;
 mod planner;
 mod precopy;
+mod prefetched;
 mod procfs;
 mod ptrace;
 mod range_set;
